@@ -1,0 +1,86 @@
+// swift-tools-version: 6.2
+// The build graph is the proof of the architecture: see docs/ARCHITECTURE.md.
+//
+// PG_CONFIG names the pg_config of the PostgreSQL to build for; where it answers, the
+// extension (product pg_carpool) is part of the package, else only launcher and tests.
+import Foundation
+import PackageDescription
+
+let packageFolder = Context.packageDirectory
+
+/// What `pg_config OPTION` prints, or nil where there is none.
+func pgConfig(_ option: String) -> String? {
+    guard let path = Context.environment["PG_CONFIG"], FileManager.default.isExecutableFile(atPath: path)
+    else { return nil }
+    let process = Process()
+    let output = Pipe()
+    process.executableURL = URL(fileURLWithPath: path)
+    process.arguments = [option]
+    process.standardOutput = output
+    guard (try? process.run()) != nil else { return nil }
+    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return process.terminationStatus == 0 ? text.trimmingCharacters(in: .whitespacesAndNewlines) : nil
+}
+
+/// Swift 6 mode, every unsafe use spelled out, lifetimes for spans of tables.
+let core: [SwiftSetting] = [
+    .swiftLanguageMode(.v6), .strictMemorySafety(), .enableExperimentalFeature("Lifetimes"),
+]
+let tests: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+let gnu: [CSetting] = [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Wno-unused-parameter"])]
+
+var products: [Product] = [.executable(name: "pgpool-launch", targets: ["pgpool-launch"])]
+var targets: [Target] = [
+    // protocol half: pure, no I/O
+    .target(name: "FixedStorage", swiftSettings: core),
+    .target(name: "Wire", dependencies: ["FixedStorage"], swiftSettings: core),
+    .target(name: "CCrypto", cSettings: gnu, linkerSettings: [.linkedLibrary("crypto")]),
+    .target(name: "Auth", dependencies: ["Wire", "CCrypto"], swiftSettings: core),
+    .target(name: "Pooling", dependencies: ["Wire", "FixedStorage"], swiftSettings: core),
+    // I/O half: knows no PostgreSQL
+    .target(name: "CSys", cSettings: gnu),
+    .target(name: "Engine", dependencies: ["FixedStorage", "CSys"], swiftSettings: core),
+    // the joint
+    .target(name: "CHost", cSettings: gnu),
+    .target(name: "CWorker", dependencies: ["CHost"], cSettings: gnu),
+    .target(
+        name: "PoolWorker", dependencies: ["Auth", "Pooling", "Wire", "FixedStorage", "Engine", "CSys", "CWorker"],
+        swiftSettings: core),
+    // hosts
+    .executableTarget(
+        name: "pgpool-launch",
+        dependencies: [
+            "PoolWorker", "CHost", "LaunchConfig",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ],
+        swiftSettings: tests),
+    .target(name: "LaunchConfig", dependencies: ["CHost"], swiftSettings: tests),
+    // tests of the pure parts
+    .testTarget(name: "FixedStorageTests", dependencies: ["FixedStorage"], swiftSettings: tests),
+    .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: tests),
+    .testTarget(name: "AuthTests", dependencies: ["Auth"], swiftSettings: tests),
+    .testTarget(name: "PoolingTests", dependencies: ["Pooling", "Wire"], swiftSettings: tests),
+    .testTarget(name: "LaunchConfigTests", dependencies: ["LaunchConfig", "CHost"], swiftSettings: tests),
+]
+
+if let includes = pgConfig("--includedir-server") {
+    products.append(.library(name: "pg_carpool", type: .dynamic, targets: ["CPGExt", "PoolWorker"]))
+    targets.append(
+        .target(
+            name: "CPGExt", dependencies: ["CHost", "CSys"],
+            cSettings: gnu + [
+                .unsafeFlags(["-isystem", includes, "-fno-strict-aliasing", "-fwrapv", "-Wno-sign-compare"])
+            ],
+            linkerSettings: [
+                .unsafeFlags([
+                    "-static-stdlib", "-use-ld=lld", "-Xlinker",
+                    "--version-script=\(packageFolder)/Sources/CPGExt/exports.map",
+                ])
+            ]))
+}
+
+let package = Package(
+    name: "pg_carpool", products: products,
+    dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
+    targets: targets)

@@ -1,0 +1,40 @@
+/*
+ * carpool_crypto.h: the few primitives of logins, over OpenSSL's libcrypto (3.0 or later).
+ *
+ * Bytes belong to the caller; nothing is kept or freed. A pointer may be NULL where its
+ * length is 0. Functions that return bool say false when libcrypto refuses (out of memory,
+ * or an algorithm its configuration forbids, as MD5 in FIPS mode); the result is then zeroed.
+ * All are safe to call on any thread.
+ */
+#ifndef CARPOOL_CRYPTO_H
+#define CARPOOL_CRYPTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CARPOOL_SHA256_SIZE 32
+#define CARPOOL_MD5_SIZE 16
+
+/* digest: CARPOOL_SHA256_SIZE bytes. */
+bool		carpool_sha256(const uint8_t *data, size_t length, uint8_t *digest);
+
+/* mac: CARPOOL_SHA256_SIZE bytes. */
+bool		carpool_hmac_sha256(const uint8_t *key, size_t key_length,
+								const uint8_t *data, size_t length, uint8_t *mac);
+
+/* digest: CARPOOL_MD5_SIZE bytes. */
+bool		carpool_md5(const uint8_t *data, size_t length, uint8_t *digest);
+
+/* RFC 8018's PBKDF2 with HMAC-SHA-256; key: CARPOOL_SHA256_SIZE bytes; iterations >= 1. */
+bool		carpool_pbkdf2_sha256(const uint8_t *password, size_t password_length,
+								  const uint8_t *salt, size_t salt_length,
+								  uint32_t iterations, uint8_t *key);
+
+/* Fills buffer from the kernel's generator; false only where getrandom() does not work. */
+bool		carpool_random(uint8_t *buffer, size_t length);
+
+/* Equality in a time that tells nothing but the length. */
+bool		carpool_equal(const uint8_t *one, const uint8_t *other, size_t length);
+
+#endif							/* CARPOOL_CRYPTO_H */

@@ -1,0 +1,313 @@
+/*
+ * scope.c: what ALTER ROLE / DATABASE … SET carpool.… says, kept parsed and checked
+ * for changes at each login.
+ *
+ * The worker has no database, so it can open only the few shared catalogs whose
+ * relation cache entries are built in; pg_db_role_setting is none of them. Its pages
+ * are read through the buffer manager instead, as CREATE DATABASE reads the pg_class
+ * of its template. Every change of a page moves the page's LSN, so what was parsed
+ * stays good while all LSNs are the same and no transaction was at work on a row.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "catalog/pg_db_role_setting.h"
+#include "catalog/pg_tablespace_d.h"
+#include "catalog/pg_type_d.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "storage/smgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/relmapper.h"
+#include "utils/snapmgr.h"
+
+#include "../private/compat.h"
+#include "../private/scope.h"
+
+/* One value set for a database, a role, or a role in a database; 0 is any. */
+typedef struct ScopedValue
+{
+	Oid			database;
+	Oid			role;
+	const CarpoolSettingInfo *info;
+	double		value;
+} ScopedValue;
+
+/* What has been parsed, and how the table looked then. */
+static MemoryContext cache_context;
+static RelFileLocator cached_file;
+static BlockNumber cached_blocks;
+static XLogRecPtr *cached_lsns;
+static ScopedValue *values;
+static int	value_count,
+			value_room;
+static bool settled;			/* no transaction was at work on any row */
+static bool skipped_warned;
+
+/* Reads a value the way PostgreSQL does; false when it is none or out of range. */
+static bool
+parse_value(const CarpoolSettingInfo *info, const char *text, double *value)
+{
+	const char *hint;
+	int			whole;
+	bool		truth;
+
+	switch (info->kind)
+	{
+		case CARPOOL_KIND_BOOL:
+			if (!parse_bool(text, &truth))
+				return false;
+			*value = truth;
+			return true;
+		case CARPOOL_KIND_INT:
+			if (!parse_int(text, &whole, 0, &hint))
+				return false;
+			*value = whole;
+			break;
+		case CARPOOL_KIND_TIME:
+			if (!parse_real(text, value, GUC_UNIT_S, &hint))
+				return false;
+			break;
+		case CARPOOL_KIND_ENUM:
+			for (int i = 0; info->choices[i]; i++)
+				if (pg_strcasecmp(info->choices[i], text) == 0)
+					return *value = i, true;
+			return false;
+		case CARPOOL_KIND_STRING:
+			return false;		/* none has a scope */
+	}
+	return *value >= info->min && *value <= info->max;
+}
+
+/* Whether a setting may be set for this scope. */
+static bool
+allowed_for(const CarpoolSettingInfo *info, Oid database, Oid role)
+{
+	unsigned	scopes = info->flags & (CARPOOL_SET_DATABASE | CARPOOL_SET_USER);
+
+	if (OidIsValid(database) && !OidIsValid(role))
+		return scopes & CARPOOL_SET_DATABASE;
+	if (OidIsValid(role) && !OidIsValid(database))
+		return scopes & CARPOOL_SET_USER;
+	return scopes != 0;
+}
+
+/* Keeps one NAME=VALUE if it is ours. */
+static void
+keep_assignment(Oid database, Oid role, char *assignment)
+{
+	const char *prefix = "carpool.";
+	char	   *sign = strchr(assignment, '=');
+	const CarpoolSettingInfo *info;
+	double		value;
+
+	if (sign == NULL || pg_strncasecmp(assignment, prefix, strlen(prefix)) != 0)
+		return;
+	*sign = '\0';
+	info = carpool_setting_find(assignment + strlen(prefix));
+	if (info == NULL || !allowed_for(info, database, role) || !parse_value(info, sign + 1, &value))
+		return;
+	if (value_count == value_room)
+	{
+		value_room = Max(16, value_room * 2);
+		values = values ? repalloc(values, value_room * sizeof(ScopedValue))
+			: MemoryContextAlloc(cache_context, value_room * sizeof(ScopedValue));
+	}
+	values[value_count++] = (ScopedValue) {database, role, info, value};
+}
+
+/* Keeps what is ours of a row. */
+static void
+keep_row(TupleDesc columns, HeapTuple tuple)
+{
+	bool		is_null;
+	Oid			database = ObjectIdGetDatum(heap_getattr(tuple, Anum_pg_db_role_setting_setdatabase, columns, &is_null));
+	Oid			role = ObjectIdGetDatum(heap_getattr(tuple, Anum_pg_db_role_setting_setrole, columns, &is_null));
+	Datum		config = heap_getattr(tuple, Anum_pg_db_role_setting_setconfig, columns, &is_null);
+	Datum	   *items;
+	int			count;
+
+	if (is_null)
+		return;
+	if (VARATT_IS_EXTERNAL(DatumGetPointer(config)))
+	{
+		if (!skipped_warned)
+			ereport(WARNING,
+					(errmsg("carpool can't read the settings of role %u in database %u: they are too long",
+							role, database)));
+		skipped_warned = true;
+		return;
+	}
+	deconstruct_array_builtin(DatumGetArrayTypeP(config), TEXTOID, &items, NULL, &count);
+	for (int i = 0; i < count; i++)
+		keep_assignment(database, role, TextDatumGetCString(items[i]));
+}
+
+/* Copies the rows of a page that the snapshot sees; the page is locked as short as can be. */
+static List *
+read_page(Buffer buffer, BlockNumber block, Snapshot snapshot)
+{
+	Page		page = BufferGetPage(buffer);
+	List	   *rows = NIL;
+
+	if (PageIsNew(page) || PageIsEmpty(page))
+		return NIL;
+	for (OffsetNumber at = FirstOffsetNumber; at <= PageGetMaxOffsetNumber(page); at++)
+	{
+		ItemId		item = PageGetItemId(page, at);
+		HeapTupleData tuple;
+		bool		seen;
+		HTSV_Result state;
+
+		if (!ItemIdIsNormal(item))
+			continue;
+		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
+		tuple.t_len = ItemIdGetLength(item);
+		tuple.t_tableOid = DbRoleSettingRelationId;
+		ItemPointerSet(&tuple.t_self, block, at);
+		seen = HeapTupleSatisfiesVisibility(&tuple, snapshot, buffer);
+		state = HeapTupleSatisfiesVacuum(&tuple, FirstNormalTransactionId, buffer);
+		if (seen)
+			rows = lappend(rows, heap_copytuple(&tuple));
+		if (seen ? state != HEAPTUPLE_LIVE : state != HEAPTUPLE_DEAD && state != HEAPTUPLE_RECENTLY_DEAD)
+			settled = false;
+	}
+	return rows;
+}
+
+/* The three columns of the table; none but built-in types can be looked up here. */
+static TupleDesc
+table_columns(void)
+{
+	TupleDesc	columns = CreateTemplateTupleDesc(Natts_pg_db_role_setting);
+
+	TupleDescInitBuiltinEntry(columns, Anum_pg_db_role_setting_setdatabase, "setdatabase", OIDOID, -1, 0);
+	TupleDescInitBuiltinEntry(columns, Anum_pg_db_role_setting_setrole, "setrole", OIDOID, -1, 0);
+	TupleDescInitBuiltinEntry(columns, Anum_pg_db_role_setting_setconfig, "setconfig", TEXTARRAYOID, -1, 0);
+	return columns;
+}
+
+/* Opens a page of the table for reading. */
+static Buffer
+open_page(RelFileLocator file, BlockNumber block)
+{
+	Buffer		buffer = ReadBufferWithoutRelcache(file, MAIN_FORKNUM, block, RBM_NORMAL, NULL, true);
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	return buffer;
+}
+
+/* Whether the table is still as it was when it was parsed. */
+static bool
+unchanged(RelFileLocator file, BlockNumber blocks)
+{
+	bool		same = settled && RelFileLocatorEquals(file, cached_file) && blocks == cached_blocks;
+
+	for (BlockNumber block = 0; same && block < blocks; block++)
+	{
+		Buffer		buffer = open_page(file, block);
+
+		same = PageGetLSN(BufferGetPage(buffer)) == cached_lsns[block];
+		UnlockReleaseBuffer(buffer);
+	}
+	return same;
+}
+
+/* Parses the whole table. */
+static void
+parse_table(RelFileLocator file, BlockNumber blocks)
+{
+	TupleDesc	columns = table_columns();
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	ListCell   *cell;
+
+	settled = false;			/* until it is parsed to the end */
+	if (cache_context == NULL)
+		cache_context = AllocSetContextCreate(TopMemoryContext, "carpool scoped settings", ALLOCSET_SMALL_SIZES);
+	MemoryContextReset(cache_context);
+	values = NULL;
+	value_count = value_room = 0;
+	cached_file = file;
+	cached_blocks = blocks;
+	cached_lsns = MemoryContextAlloc(cache_context, Max(1, blocks) * sizeof(XLogRecPtr));
+	settled = true;
+	for (BlockNumber block = 0; block < blocks; block++)
+	{
+		Buffer		buffer = open_page(file, block);
+		List	   *rows = read_page(buffer, block, snapshot);
+
+		cached_lsns[block] = PageGetLSN(BufferGetPage(buffer));
+		UnlockReleaseBuffer(buffer);
+		foreach(cell, rows)
+			keep_row(columns, lfirst(cell));
+	}
+	UnregisterSnapshot(snapshot);
+}
+
+/* Makes sure that values are those of now. */
+static void
+refresh(void)
+{
+	RelFileLocator file = {GLOBALTABLESPACE_OID, InvalidOid, InvalidRelFileNumber};
+	BlockNumber blocks;
+
+	/* the lock keeps VACUUM from moving or cutting the file, and brings its newest number */
+	LockRelationOid(DbRoleSettingRelationId, AccessShareLock);
+	file.relNumber = RelationMapOidToFilenumber(DbRoleSettingRelationId, true);
+	blocks = smgrnblocks(smgropen(file, CARPOOL_NO_BACKEND), MAIN_FORKNUM);
+	if (!unchanged(file, blocks))
+	{
+		PG_TRY();
+		{
+			parse_table(file, blocks);
+		}
+		PG_CATCH();
+		{
+			settled = false;
+			PG_RE_THROW();
+		}
+		PG_END_TRY();
+	}
+	UnlockRelationOid(DbRoleSettingRelationId, AccessShareLock);
+}
+
+/* Puts the values of one scope into settings. */
+static void
+apply(Oid database, Oid role, CarpoolSettings *settings)
+{
+	for (int i = 0; i < value_count; i++)
+	{
+		const ScopedValue *scoped = &values[i];
+		char	   *field = (char *) settings + scoped->info->offset;
+
+		if (scoped->database != database || scoped->role != role)
+			continue;
+		if (scoped->info->kind == CARPOOL_KIND_BOOL)
+			*(bool *) field = scoped->value != 0;
+		else if (scoped->info->kind == CARPOOL_KIND_TIME)
+			*(double *) field = scoped->value;
+		else
+			*(int32_t *) field = (int32_t) scoped->value;
+	}
+}
+
+/*
+ * Overlays settings with those of a database and a role, the weakest first: ALTER ROLE
+ * ALL, ALTER DATABASE, ALTER ROLE, ALTER ROLE IN DATABASE. In a transaction.
+ */
+void
+carpool_scope_overlay(Oid database, Oid role, CarpoolSettings *settings)
+{
+	refresh();
+	if (value_count == 0)
+		return;
+	apply(InvalidOid, InvalidOid, settings);
+	apply(database, InvalidOid, settings);
+	apply(InvalidOid, role, settings);
+	apply(database, role, settings);
+}

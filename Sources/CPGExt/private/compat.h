@@ -1,0 +1,48 @@
+/* compat.h: what differs between server versions; the only place with #if lines for it. */
+#ifndef CARPOOL_COMPAT_H
+#define CARPOOL_COMPAT_H
+
+#include "postgres.h"
+
+#include "catalog/pg_database.h"
+#include "libpq/hba.h"
+#include "storage/latch.h"
+#include "utils/acl.h"
+#include "utils/memutils.h"
+
+#if PG_VERSION_NUM < 160000
+#error "pg_carpool needs PostgreSQL 16 or newer"
+#endif
+
+/* Whether a role owns a database; superusers own all. */
+static inline bool
+carpool_owns_database(Oid database, Oid role)
+{
+	return object_ownercheck(DatabaseRelationId, database, role);
+}
+
+/* Whether a role may connect to a database; superusers may. */
+static inline bool
+carpool_may_connect(Oid database, Oid role)
+{
+	return object_aclcheck(DatabaseRelationId, database, role, ACL_CONNECT) == ACLCHECK_OK;
+}
+
+/* A wait event set that lives until the process ends. */
+static inline WaitEventSet *
+carpool_wait_event_set(int size)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, size);
+#else
+	return CreateWaitEventSet(TopMemoryContext, size);
+#endif
+}
+
+#if PG_VERSION_NUM >= 170000
+#define CARPOOL_NO_BACKEND INVALID_PROC_NUMBER
+#else
+#define CARPOOL_NO_BACKEND InvalidBackendId
+#endif
+
+#endif

@@ -1,0 +1,12 @@
+/* host.h: the host that PostgreSQL is to the worker. */
+#ifndef CARPOOL_PG_HOST_H
+#define CARPOOL_PG_HOST_H
+
+#include "chost.h"
+
+extern const CarpoolHost carpool_pg_host;
+
+/* stopping.c: whether a smart shutdown is under way. */
+extern bool carpool_server_is_stopping(void);
+
+#endif

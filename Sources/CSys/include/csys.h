@@ -1,0 +1,191 @@
+/*
+ * csys.h: every system call and C primitive the worker uses. Functions marked HOT are
+ * the reviewable list of what the hot path may do: the mark lets functions that are
+ * @_noLocks in Swift call them. Errors come back as -errno; EINTR is retried here.
+ */
+#ifndef CARPOOL_SYS_H
+#define CARPOOL_SYS_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HOT __attribute__((swift_attr("@_noLocks")))
+
+/* Bytes received into buffer, 0 at end of stream, or -errno. */
+HOT static inline ssize_t
+csys_recv(int fd, void *buffer, size_t size)
+{
+	ssize_t		n;
+
+	do
+		n = recv(fd, buffer, size, 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* Bytes taken by the kernel, or -errno; never raises SIGPIPE. */
+HOT static inline ssize_t
+csys_send(int fd, const void *buffer, size_t size)
+{
+	ssize_t		n;
+
+	do
+		n = send(fd, buffer, size, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* Ready descriptors (0 on time-out or signal), or -errno. */
+HOT static inline int
+csys_epoll_wait(int epoll, struct epoll_event *events, int count, int milliseconds)
+{
+	int			n = epoll_wait(epoll, events, count, milliseconds);
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	return n;
+}
+
+/* Nanoseconds of the monotonic clock. */
+HOT static inline uint64_t
+csys_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t) t.tv_sec * 1000000000u + (uint64_t) t.tv_nsec;
+}
+
+HOT static inline void
+csys_copy(void *to, const void *from, size_t size)
+{
+	memmove(to, from, size);
+}
+
+HOT static inline int32_t
+csys_atomic_load(const int32_t *value)
+{
+	return __atomic_load_n(value, __ATOMIC_ACQUIRE);
+}
+
+HOT static inline int32_t
+csys_atomic_add(int32_t *value, int32_t delta)
+{
+	return __atomic_add_fetch(value, delta, __ATOMIC_ACQ_REL);
+}
+
+HOT static inline void
+csys_atomic_store(int32_t *value, int32_t to)
+{
+	__atomic_store_n(value, to, __ATOMIC_RELEASE);
+}
+
+/* The event mask and user data of an epoll_event, whose layout is packed. */
+HOT static inline uint32_t
+csys_event_mask(const struct epoll_event *events, int index)
+{
+	return events[index].events;
+}
+
+HOT static inline uint64_t
+csys_event_data(const struct epoll_event *events, int index)
+{
+	return events[index].data.u64;
+}
+
+/*
+ * Blocks of csys_block_size bytes for bytes that wait; each engine thread has its own
+ * stock (thread-local), so no lock. take asks malloc only when the stock is empty.
+ */
+#define CSYS_BLOCK_SIZE (72 * 1024)
+HOT void   *csys_block_take(void);
+HOT void	csys_block_give(void *block);
+
+/* ---- set-up and slow paths ---- */
+
+int			csys_epoll_create(void);
+/* Watches fd, edge-triggered, for input, output and hang-up. */
+int			csys_epoll_add(int epoll, int fd, uint64_t data);
+/* Watches fd, level-triggered, for input only. */
+int			csys_epoll_add_level(int epoll, int fd, uint64_t data);
+int			csys_epoll_delete(int epoll, int fd);
+struct epoll_event *csys_events_new(int count);
+
+int			csys_eventfd(void);
+void		csys_eventfd_write(int fd);
+void		csys_eventfd_read(int fd);
+
+void		csys_close(int fd);
+/* Shuts both directions down without closing. */
+void		csys_shutdown(int fd);
+
+/*
+ * Sockets. All are non-blocking and close-on-exec, TCP ones with no delay and with
+ * keep-alive. listen returns a descriptor or -errno.
+ */
+int			csys_listen(const struct sockaddr_storage *address, socklen_t size, int backlog);
+int			csys_listen_unix(const char *path, int backlog, int mode);
+int			csys_accept(int fd);
+int			csys_connect(const void *address, socklen_t size);	/* in progress: fd */
+int			csys_socket_error(int fd);	/* SO_ERROR as -errno or 0 */
+/* Writes "address:port" or "unix" of the peer (or own end) into text. */
+void		csys_peer_text(int fd, char *text, size_t size);
+void		csys_address_text(const void *address, char *text, size_t size);
+/* Addresses of name ("*" for all) and port; returns how many were written, or -1. */
+int			csys_resolve(const char *name, int port, struct sockaddr_storage *addresses, socklen_t *sizes, int count);
+
+/* Fills buffer from the kernel's generator; false when it can't. */
+bool		csys_random(void *buffer, size_t size);
+
+/* Reserves zeroed memory whose pages cost nothing until touched; aborts without memory. */
+void	   *csys_reserve(size_t size);
+
+/* A copy of size bytes in memory of its own; csys_memory_free takes NULL too. */
+void	   *csys_memory_copy(const void *bytes, size_t size);
+void		csys_memory_free(void *memory);
+
+/* A mutex with its condition. */
+typedef struct CsysMonitor CsysMonitor;
+CsysMonitor *csys_monitor_new(void);
+void		csys_monitor_lock(CsysMonitor *monitor);
+void		csys_monitor_unlock(CsysMonitor *monitor);
+void		csys_monitor_wait(CsysMonitor *monitor);	/* locked before and after */
+void		csys_monitor_signal(CsysMonitor *monitor);
+
+/* Messages to an engine thread: a queue under a lock and an eventfd to wake it. */
+typedef struct CsysMessage
+{
+	uint32_t	kind;
+	uint32_t	a;
+	uint32_t	b;
+	uint32_t	c;
+	void	   *payload;		/* from csys_memory_copy; freed by the receiver */
+} CsysMessage;
+typedef struct CsysInbox CsysInbox;
+CsysInbox  *csys_inbox_new(void);
+int			csys_inbox_fd(CsysInbox *inbox);
+void		csys_inbox_post(CsysInbox *inbox, CsysMessage message);
+bool		csys_inbox_take(CsysInbox *inbox, CsysMessage *message);
+
+/*
+ * Threads with containment (docs/ARCHITECTURE.md). A new thread blocks all signals but
+ * the synchronous ones and the one that parks it. A trap (SIGILL, SIGTRAP, SIGABRT) on
+ * such a thread writes a line to standard error, sets csys_trapped() and writes
+ * notify_fd, and the thread never runs again; on any other thread it stays a crash.
+ */
+void		csys_contain(int notify_fd);
+bool		csys_trapped(void);
+/* Starts body(argument); returns its number from 0, or -1. */
+int			csys_thread_start(void (*body) (void *), void *argument);
+/* Waits until all threads have ended, then parks those that have not within the time. */
+void		csys_threads_end(int milliseconds);
+
+#endif

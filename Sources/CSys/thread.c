@@ -1,0 +1,271 @@
+/* thread.c: monitors, inboxes, and engine threads whose traps stay theirs. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+
+#include "csys.h"
+
+struct CsysMonitor
+{
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+};
+
+CsysMonitor *
+csys_monitor_new(void)
+{
+	CsysMonitor *monitor = calloc(1, sizeof(*monitor));
+
+	if (monitor == NULL)
+		abort();
+	pthread_mutex_init(&monitor->mutex, NULL);
+	pthread_cond_init(&monitor->changed, NULL);
+	return monitor;
+}
+
+void
+csys_monitor_lock(CsysMonitor *monitor)
+{
+	pthread_mutex_lock(&monitor->mutex);
+}
+
+void
+csys_monitor_unlock(CsysMonitor *monitor)
+{
+	pthread_mutex_unlock(&monitor->mutex);
+}
+
+void
+csys_monitor_wait(CsysMonitor *monitor)
+{
+	pthread_cond_wait(&monitor->changed, &monitor->mutex);
+}
+
+void
+csys_monitor_signal(CsysMonitor *monitor)
+{
+	pthread_cond_signal(&monitor->changed);
+}
+
+struct CsysInbox
+{
+	pthread_mutex_t mutex;
+	int			wake;
+	CsysMessage *ring;
+	uint32_t	capacity;		/* a power of two */
+	uint32_t	head;
+	uint32_t	tail;
+};
+
+CsysInbox *
+csys_inbox_new(void)
+{
+	CsysInbox  *inbox = calloc(1, sizeof(*inbox));
+
+	if (inbox == NULL)
+		abort();
+	pthread_mutex_init(&inbox->mutex, NULL);
+	inbox->wake = csys_eventfd();
+	inbox->capacity = 64;
+	inbox->ring = calloc(inbox->capacity, sizeof(CsysMessage));
+	if (inbox->ring == NULL || inbox->wake < 0)
+		abort();
+	return inbox;
+}
+
+int
+csys_inbox_fd(CsysInbox *inbox)
+{
+	return inbox->wake;
+}
+
+/* Doubles the ring; its two parts are laid out in order. */
+static void
+inbox_grow(CsysInbox *inbox)
+{
+	CsysMessage *ring = calloc((size_t) inbox->capacity * 2, sizeof(CsysMessage));
+	uint32_t	count = inbox->tail - inbox->head;
+
+	if (ring == NULL)
+		abort();
+	for (uint32_t i = 0; i < count; i++)
+		ring[i] = inbox->ring[(inbox->head + i) & (inbox->capacity - 1)];
+	free(inbox->ring);
+	inbox->ring = ring;
+	inbox->capacity *= 2;
+	inbox->head = 0;
+	inbox->tail = count;
+}
+
+void
+csys_inbox_post(CsysInbox *inbox, CsysMessage message)
+{
+	pthread_mutex_lock(&inbox->mutex);
+	if (inbox->tail - inbox->head == inbox->capacity)
+		inbox_grow(inbox);
+	inbox->ring[inbox->tail++ & (inbox->capacity - 1)] = message;
+	pthread_mutex_unlock(&inbox->mutex);
+	csys_eventfd_write(inbox->wake);
+}
+
+bool
+csys_inbox_take(CsysInbox *inbox, CsysMessage *message)
+{
+	bool		found = false;
+
+	pthread_mutex_lock(&inbox->mutex);
+	if (inbox->head != inbox->tail)
+	{
+		*message = inbox->ring[inbox->head++ & (inbox->capacity - 1)];
+		found = true;
+	}
+	pthread_mutex_unlock(&inbox->mutex);
+	return found;
+}
+
+#define THREADS_MAX 80
+#define PARK_SIGNAL (SIGRTMIN + 7)
+
+typedef struct Thread
+{
+	pthread_t	id;
+	void		(*body) (void *);
+	void	   *argument;
+	int			still;			/* ended or parked */
+} Thread;
+
+static Thread threads[THREADS_MAX];
+static int	thread_count;
+static __thread Thread *current_thread;
+static int	contain_fd = -1;
+static int	trapped;
+
+/* Never returns: the thread keeps its stack and does nothing any more. */
+static void
+park(void)
+{
+	sigset_t	all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	__atomic_store_n(&current_thread->still, 1, __ATOMIC_RELEASE);
+	for (;;)
+		sleep(3600);
+}
+
+static void
+on_park(int signal)
+{
+	if (current_thread)
+		park();
+}
+
+/* A trap on an engine thread; async-signal-safe calls only. */
+static void
+on_trap(int signal)
+{
+	static const char line[] = "carpool: an engine thread trapped; the worker will restart\n";
+
+	if (current_thread == NULL)
+	{
+		/* Not ours: a crash like any other. */
+		struct sigaction usual = {.sa_handler = SIG_DFL};
+
+		sigaction(signal, &usual, NULL);
+		raise(signal);
+		return;
+	}
+	if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
+	{
+		/* nothing more can be done about it */
+	}
+	__atomic_store_n(&trapped, 1, __ATOMIC_RELEASE);
+	csys_eventfd_write(contain_fd);
+	park();
+}
+
+void
+csys_contain(int notify_fd)
+{
+	static const int traps[] = {SIGILL, SIGTRAP, SIGABRT};
+	struct sigaction on = {.sa_flags = SA_NODEFER};
+
+	contain_fd = notify_fd;
+	sigemptyset(&on.sa_mask);
+	on.sa_handler = on_trap;
+	for (size_t i = 0; i < sizeof(traps) / sizeof(traps[0]); i++)
+		sigaction(traps[i], &on, NULL);
+	on.sa_handler = on_park;
+	sigaction(PARK_SIGNAL, &on, NULL);
+}
+
+bool
+csys_trapped(void)
+{
+	return __atomic_load_n(&trapped, __ATOMIC_ACQUIRE) != 0;
+}
+
+static void *
+thread_main(void *argument)
+{
+	current_thread = argument;
+	current_thread->body(current_thread->argument);
+	__atomic_store_n(&current_thread->still, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+int
+csys_thread_start(void (*body) (void *), void *argument)
+{
+	static const int open[] = {SIGILL, SIGTRAP, SIGABRT, SIGSEGV, SIGBUS, SIGFPE};
+	sigset_t	blocked;
+	sigset_t	before;
+	Thread	   *thread;
+	int			error;
+
+	if (thread_count == THREADS_MAX)
+		return -1;
+	thread = &threads[thread_count];
+	thread->body = body;
+	thread->argument = argument;
+	sigfillset(&blocked);
+	for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+		sigdelset(&blocked, open[i]);
+	sigdelset(&blocked, PARK_SIGNAL);
+	pthread_sigmask(SIG_SETMASK, &blocked, &before);
+	error = pthread_create(&thread->id, NULL, thread_main, thread);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error ? -1 : thread_count++;
+}
+
+/* Waits up to the time for every thread to be still. */
+static bool
+all_still(int milliseconds)
+{
+	uint64_t	deadline = csys_now() + (uint64_t) milliseconds * 1000000u;
+	struct timespec pause = {.tv_nsec = 1000000};
+
+	for (;;)
+	{
+		bool		still = true;
+
+		for (int i = 0; i < thread_count; i++)
+			still = still && __atomic_load_n(&threads[i].still, __ATOMIC_ACQUIRE);
+		if (still || csys_now() >= deadline)
+			return still;
+		nanosleep(&pause, NULL);
+	}
+}
+
+void
+csys_threads_end(int milliseconds)
+{
+	if (all_still(milliseconds))
+		return;
+	for (int i = 0; i < thread_count; i++)
+		if (!__atomic_load_n(&threads[i].still, __ATOMIC_ACQUIRE))
+			pthread_kill(threads[i].id, PARK_SIGNAL);
+	all_still(1000);
+}

@@ -1,0 +1,197 @@
+/* cworker.c: reads and fills the structs of chost.h for Swift. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chost.h"
+#include "cworker.h"
+
+CworkerTuning
+cworker_tuning(const CarpoolSettings *settings)
+{
+	CworkerTuning tuning = {
+#define CARPOOL_BOOL(name, def, flags, help) .name = settings->name,
+#define CARPOOL_INT(name, def, min, max, flags, help) .name = settings->name,
+#define CARPOOL_TIME(name, def, max, flags, help) .name = settings->name,
+#define CARPOOL_STRING(name, size, def, flags, help)
+#define CARPOOL_ENUM(name, def, choices, flags, help) .name = settings->name,
+#include "../CHost/include/settings.def"
+	};
+
+	return tuning;
+}
+
+const char *
+cworker_setting_text(const CarpoolSettings *settings, const char *name)
+{
+	const CarpoolSettingInfo *info = carpool_setting_find(name);
+
+	if (info == NULL || info->kind != CARPOOL_KIND_STRING)
+		return "";
+	return (const char *) settings + info->offset;
+}
+
+const char *
+cworker_host_name(const CarpoolHost *host)
+{
+	return host->name;
+}
+
+bool
+cworker_host_keeps_oids(const CarpoolHost *host)
+{
+	return host->keeps_oids;
+}
+
+void
+cworker_log(const CarpoolHost *host, int level, const char *line)
+{
+	host->log(host->context, (CarpoolLogLevel) level, line);
+}
+
+bool
+cworker_cancel(const CarpoolHost *host, int32_t server_pid)
+{
+	return host->cancel(host->context, server_pid);
+}
+
+/* Address and OS user of the client on a socket. */
+static void
+describe_peer(int fd, CarpoolQuestion *question)
+{
+	socklen_t	size = sizeof(question->peer);
+	struct ucred peer;
+	socklen_t	peer_size = sizeof(peer);
+
+	if (getpeername(fd, (struct sockaddr *) &question->peer, &size) == 0)
+		question->peer_size = size;
+	if (question->peer.ss_family == AF_UNIX
+		&& getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) == 0)
+		question->peer_uid = peer.uid;
+}
+
+int
+cworker_ask(const CarpoolHost *host, const CworkerQuestion *from,
+			const char *user, const char *database, CarpoolAnswer **answer)
+{
+	CarpoolQuestion question = {
+		.ticket = {.thread = from->thread,.slot = from->slot,.generation = from->generation,.kind = from->kind},
+		.peer_uid = CARPOOL_NO_UID,
+		.database_id = from->database_id,
+		.user_id = from->user_id,
+		.holds = (from->holds_scram_keys ? CARPOOL_HOLDS_SCRAM_KEYS : 0)
+			| (from->holds_password ? CARPOOL_HOLDS_PASSWORD : 0),
+		.server_pid = from->server_pid,
+	};
+	int			result;
+
+	snprintf(question.user, sizeof(question.user), "%s", user);
+	snprintf(question.database, sizeof(question.database), "%s", database);
+	if (from->client_fd >= 0)
+		describe_peer(from->client_fd, &question);
+	*answer = calloc(1, sizeof(CarpoolAnswer));
+	if (*answer == NULL)
+		return -1;
+	result = host->ask(host->context, &question, *answer);
+	if (result == 1)
+		(*answer)->ticket = question.ticket;
+	else
+	{
+		free(*answer);
+		*answer = NULL;
+	}
+	return result;
+}
+
+CarpoolAnswer *
+cworker_answer_copy(const CarpoolAnswer *answer)
+{
+	CarpoolAnswer *copy = malloc(sizeof(*copy));
+
+	if (copy == NULL)
+		abort();
+	*copy = *answer;
+	return copy;
+}
+
+void
+cworker_answer_free(CarpoolAnswer *answer)
+{
+	/* It may hold a secret. */
+	if (answer)
+		explicit_bzero(answer, sizeof(*answer));
+	free(answer);
+}
+
+CworkerAnswer
+cworker_answer(const CarpoolAnswer *answer)
+{
+	CworkerAnswer numbers = {
+		.kind = answer->ticket.kind,.thread = answer->ticket.thread,
+		.slot = answer->ticket.slot,.generation = answer->ticket.generation,
+		.method = answer->method,.mock_md5 = answer->mock_md5,
+		.database_id = answer->database_id,.user_id = answer->user_id,
+		.server_size = answer->server_size,
+	};
+
+	return numbers;
+}
+
+CworkerPoolSettings
+cworker_answer_pool(const CarpoolAnswer *answer)
+{
+	CworkerPoolSettings pool = {
+		.pool_mode = answer->pool.pool_mode,.pool_size = answer->pool.pool_size,
+		.min_pool_size = answer->pool.min_pool_size,
+		.max_db_connections = answer->pool.max_db_connections,
+		.max_user_connections = answer->pool.max_user_connections,
+		.server_lifetime = answer->pool.server_lifetime,
+		.client_idle_timeout = answer->pool.client_idle_timeout,
+		.idle_transaction_timeout = answer->pool.idle_transaction_timeout,
+	};
+
+	return pool;
+}
+
+const char *
+cworker_answer_text(const CarpoolAnswer *answer, int text)
+{
+	switch (text)
+	{
+		case CWORKER_SECRET:
+			return answer->secret;
+		case CWORKER_SERVER_USER:
+			return answer->server_user;
+		case CWORKER_SERVER_DATABASE:
+			return answer->server_database;
+		case CWORKER_REFUSAL_STATE:
+			return answer->refusal.sqlstate;
+		case CWORKER_REFUSAL_MESSAGE:
+			return answer->refusal.message;
+		case CWORKER_REFUSAL_DETAIL:
+			return answer->refusal.detail;
+		case CWORKER_REFUSAL_HINT:
+			return answer->refusal.hint;
+		case CWORKER_FAILURE_STATE:
+			return answer->failure.sqlstate;
+		case CWORKER_FAILURE_MESSAGE:
+			return answer->failure.message;
+		case CWORKER_FAILURE_DETAIL:
+			return answer->failure.detail;
+		case CWORKER_FAILURE_HINT:
+			return answer->failure.hint;
+	}
+	return "";
+}
+
+const uint8_t *
+cworker_answer_nonce(const CarpoolAnswer *answer)
+{
+	return answer->mock_nonce;
+}
+
+const void *
+cworker_answer_server(const CarpoolAnswer *answer)
+{
+	return &answer->server;
+}

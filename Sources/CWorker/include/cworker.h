@@ -1,0 +1,129 @@
+/*
+ * cworker.h: the contract of chost.h as Swift sees it. The structs of chost.h hold long
+ * character arrays, which Swift would import as tuples of thousands of elements; here
+ * they are opaque, numbers come as small structs and strings by pointer.
+ */
+#ifndef CARPOOL_WORKER_H
+#define CARPOOL_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+typedef struct CarpoolHost CarpoolHost;
+typedef struct CarpoolSettings CarpoolSettings;
+typedef struct CarpoolAnswer CarpoolAnswer;
+
+enum CworkerLevel
+{
+	CWORKER_DEBUG, CWORKER_INFO, CWORKER_WARNING, CWORKER_ERROR
+};
+
+/* ---- settings ---- */
+
+/* All settings that are numbers; times in seconds. */
+typedef struct CworkerTuning
+{
+#define CARPOOL_BOOL(name, def, flags, help) bool name;
+#define CARPOOL_INT(name, def, min, max, flags, help) int32_t name;
+#define CARPOOL_TIME(name, def, max, flags, help) double name;
+#define CARPOOL_STRING(name, size, def, flags, help)
+#define CARPOOL_ENUM(name, def, choices, flags, help) int32_t name;
+#include "../../CHost/include/settings.def"
+#undef CARPOOL_BOOL
+#undef CARPOOL_INT
+#undef CARPOOL_TIME
+#undef CARPOOL_STRING
+#undef CARPOOL_ENUM
+} CworkerTuning;
+
+CworkerTuning cworker_tuning(const CarpoolSettings *settings);
+
+/* The string setting called name; "" for any other name. Lives as long as settings. */
+const char *cworker_setting_text(const CarpoolSettings *settings, const char *name);
+
+/* ---- host ---- */
+
+const char *cworker_host_name(const CarpoolHost *host);
+bool		cworker_host_keeps_oids(const CarpoolHost *host);
+void		cworker_log(const CarpoolHost *host, int level, const char *line);
+bool		cworker_cancel(const CarpoolHost *host, int32_t server_pid);
+
+enum CworkerQuestionKind
+{
+	CWORKER_LOGIN, CWORKER_ROUTE, CWORKER_CONFIRM
+};
+
+/* Who asks what; see CarpoolQuestion. */
+typedef struct CworkerQuestion
+{
+	uint32_t	kind;
+	uint32_t	thread;
+	uint32_t	slot;
+	uint32_t	generation;
+	int32_t		client_fd;		/* LOGIN: for the peer's address and OS user; else -1 */
+	uint32_t	database_id;
+	uint32_t	user_id;
+	bool		holds_scram_keys;
+	bool		holds_password;
+	int32_t		server_pid;
+} CworkerQuestion;
+
+/*
+ * Asks the host. 1: *answer is a new answer, to be freed by the caller; 0: it comes by
+ * carpool_worker_answer(); -1: the host takes no more questions now.
+ */
+int			cworker_ask(const CarpoolHost *host, const CworkerQuestion *question,
+						const char *user, const char *database, CarpoolAnswer **answer);
+
+/* ---- answers ---- */
+
+typedef struct CworkerAnswer
+{
+	uint32_t	kind;
+	uint32_t	thread;
+	uint32_t	slot;
+	uint32_t	generation;
+	int32_t		method;
+	bool		mock_md5;
+	uint32_t	database_id;
+	uint32_t	user_id;
+	uint32_t	server_size;
+} CworkerAnswer;
+
+enum CworkerMethod
+{
+	CWORKER_REFUSE, CWORKER_TRUST, CWORKER_PASSWORD, CWORKER_MD5, CWORKER_SCRAM
+};
+
+typedef struct CworkerPoolSettings
+{
+	int32_t		pool_mode;
+	int32_t		pool_size;
+	int32_t		min_pool_size;
+	int32_t		max_db_connections;
+	int32_t		max_user_connections;
+	double		server_lifetime;
+	double		client_idle_timeout;
+	double		idle_transaction_timeout;
+} CworkerPoolSettings;
+
+/* The strings of an answer; they live as long as it. */
+enum CworkerText
+{
+	CWORKER_SECRET, CWORKER_SERVER_USER, CWORKER_SERVER_DATABASE,
+	CWORKER_REFUSAL_STATE, CWORKER_REFUSAL_MESSAGE, CWORKER_REFUSAL_DETAIL, CWORKER_REFUSAL_HINT,
+	CWORKER_FAILURE_STATE, CWORKER_FAILURE_MESSAGE, CWORKER_FAILURE_DETAIL, CWORKER_FAILURE_HINT
+};
+
+CarpoolAnswer *cworker_answer_copy(const CarpoolAnswer *answer);
+void		cworker_answer_free(CarpoolAnswer *answer);
+CworkerAnswer cworker_answer(const CarpoolAnswer *answer);
+CworkerPoolSettings cworker_answer_pool(const CarpoolAnswer *answer);
+const char *cworker_answer_text(const CarpoolAnswer *answer, int text);
+/* 32 bytes. */
+const uint8_t *cworker_answer_nonce(const CarpoolAnswer *answer);
+/* The server's socket address, server_size bytes. */
+const void *cworker_answer_server(const CarpoolAnswer *answer);
+
+#endif

@@ -1,0 +1,93 @@
+import CSys
+import FixedStorage
+
+/// Whose descriptor an event is about: 2 bits of kind, 30 of generation, 32 of index, so
+/// that an event for a closed and reused descriptor is told by one compare.
+@frozen
+public struct PollToken: BitwiseCopyable, Sendable {
+    @frozen
+    public enum Kind: UInt8, BitwiseCopyable, Sendable { case client, server, listener, inbox }
+
+    @usableFromInline let bits: UInt64
+
+    @inlinable @_noLocks
+    public init(bits: UInt64) { self.bits = bits }
+
+    @inlinable @_noLocks
+    public init(_ kind: Kind, index: UInt32, generation: UInt32) {
+        bits = UInt64(kind.rawValue) << 62 | UInt64(generation & 0x3fff_ffff) << 32 | UInt64(index)
+    }
+
+    @inlinable public var rawValue: UInt64 { @_noLocks get { bits } }
+    @inlinable public var index: UInt32 { @_noLocks get { UInt32(truncatingIfNeeded: bits) } }
+    @inlinable public var kind: Kind {
+        @_noLocks get { Kind(rawValue: UInt8(truncatingIfNeeded: bits >> 62)) ?? .inbox }
+    }
+
+    @inlinable @_noLocks
+    public func matches(_ generation: UInt32) -> Bool {
+        UInt32(truncatingIfNeeded: bits >> 32) & 0x3fff_ffff == generation & 0x3fff_ffff
+    }
+}
+
+/// What happened to a descriptor.
+@frozen
+public struct PollEvent: BitwiseCopyable, Sendable {
+    public let token: PollToken
+    public let mask: UInt32
+
+    @inlinable @_noLocks
+    public init(token: PollToken, mask: UInt32) {
+        self.token = token
+        self.mask = mask
+    }
+
+    /// Input, end of stream or an error is there to be received.
+    @inlinable public var isReadable: Bool {
+        @_noLocks get { mask & 0x2019 != 0 }  // EPOLLIN | EPOLLERR | EPOLLHUP | EPOLLRDHUP
+    }
+    /// The stream has ended, at least in this direction.
+    @inlinable public var isHungUp: Bool { @_noLocks get { mask & 0x2018 != 0 } }
+    @inlinable public var isWritable: Bool { @_noLocks get { mask & 0x4 != 0 } }  // EPOLLOUT
+}
+
+/// One epoll instance with its array of events, both made once.
+@safe
+public struct Poller: ~Copyable {
+    private let epoll: Int32
+    private let events: UnsafeMutablePointer<epoll_event>
+    private static let batch: Int32 = 256
+
+    /// Nil when the kernel has no descriptor left.
+    public init?() {
+        let fd = csys_epoll_create()
+        guard fd >= 0, let events = unsafe csys_events_new(Self.batch) else { return nil }
+        epoll = fd
+        unsafe self.events = events
+    }
+
+    /// Waits for events; returns how many, at most `milliseconds` later.
+    @_noLocks
+    public mutating func wait(_ milliseconds: Int32) -> Int {
+        let n = unsafe csys_epoll_wait(epoll, events, Self.batch, milliseconds)
+        return n < 0 ? 0 : Int(n)
+    }
+
+    @_noLocks
+    public func event(_ index: Int) -> PollEvent {
+        let at = Int32(truncatingIfNeeded: index)
+        precondition(at >= 0 && at < 256)
+        return unsafe PollEvent(
+            token: PollToken(bits: csys_event_data(events, at)), mask: csys_event_mask(events, at))
+    }
+
+    /// Watches a socket in both directions, edge-triggered. 0 or -errno.
+    public func watch(_ fd: Int32, _ token: PollToken) -> Int32 { csys_epoll_add(epoll, fd, token.rawValue) }
+
+    /// Watches for input only, level-triggered: listeners and inboxes.
+    public func watchInput(_ fd: Int32, _ token: PollToken) -> Int32 {
+        csys_epoll_add_level(epoll, fd, token.rawValue)
+    }
+
+    public func forget(_ fd: Int32) { _ = csys_epoll_delete(epoll, fd) }
+}

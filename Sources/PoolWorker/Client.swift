@@ -1,0 +1,63 @@
+import Engine
+import FixedStorage
+
+/// A client as its engine thread's table keeps it. What only a login needs stands apart
+/// (`ClientLoginState`), so an idle client costs just this.
+struct Client: BitwiseCopyable {
+    enum State: UInt8, BitwiseCopyable {
+        /// From the first byte until it has proved who it is. Next: welcome, closing.
+        case login
+        /// Logged in; needs a server to learn its parameters. Next: active, idle, closing.
+        case welcome
+        /// Between transactions. Next: waiting, active, closing.
+        case idle
+        /// On its pool's waiting list. Next: active, discarding, closing.
+        case waiting
+        /// Linked to a server. Next: idle, closing.
+        case active
+        /// Cancelled while it waited: its request is read and thrown away. Next: idle, closing.
+        case discarding
+        /// The last bytes are on their way to it. Next: gone.
+        case closing
+        /// The entry is free.
+        case gone
+    }
+
+    let fd: Int32
+    var state: State = .login
+    /// Input may be there: an event came and no receive has come short since.
+    var readable = false
+    /// The stream ended, behind what can still be received.
+    var hungUp = false
+    /// Counted in the pool (logged in).
+    var counted = false
+    /// Index of the pool; `noIndex` before login.
+    var pool = noIndex
+    /// Index of the linked server, or `noIndex`.
+    var server = noIndex
+    /// Reference into `ParameterSets`.
+    var parameters: UInt32 = 0
+    /// Second half of the cancel key.
+    var secret: UInt32
+    /// Received, not yet forwarded.
+    var input = Block()
+    /// To be sent to the client.
+    var output = Block()
+    /// Body bytes still to come of the frame last begun.
+    var bodyLeft = 0
+    /// discarding: the request's last frame has begun.
+    var requestEnded = false
+    /// When the state began.
+    var since: UInt64
+    let connected: UInt64
+    /// 0: the pool's setting.
+    var idleTimeout: UInt64 = 0
+    var transactionTimeout: UInt64 = 0
+
+    init(fd: Int32, secret: UInt32, now: UInt64) {
+        self.fd = fd
+        self.secret = secret
+        since = now
+        connected = now
+    }
+}

@@ -1,0 +1,55 @@
+import Auth
+import CWorker
+import Pooling
+import Wire
+
+/// What a client's login needs beyond its entry in the table.
+struct ClientLoginState {
+    enum Phase {
+        /// The startup packet is being read.
+        case startup
+        /// The host is asked.
+        case asked
+        /// Frames go to and fro.
+        case exchange
+        /// A hash runs on the hasher's thread.
+        case hashing
+    }
+
+    var phase = Phase.startup
+    var user: [UInt8] = []
+    var database: [UInt8] = []
+    /// Tracked parameters from the startup packet; nil where it has none.
+    var wanted: ParameterValues = ParameterSets.noValues
+    var machine: ClientLogin?
+    var answer: LoginAnswer?
+    /// SSLRequest and GSSENCRequest may come once each.
+    var sawSSL = false
+    var sawGSS = false
+
+    var names: String { "\(String(decoding: database, as: UTF8.self))/\(String(decoding: user, as: UTF8.self))" }
+}
+
+/// The part of a host's answer that is needed once the exchange is over.
+struct LoginAnswer {
+    let failure: ErrorFields?
+    let databaseID: UInt32
+    let userID: UInt32
+    let settings: CworkerPoolSettings
+}
+
+/// What the login of a server needs beyond its entry in the table.
+struct ServerLoginState {
+    var machine: ServerLogin
+    /// AuthenticationOk came.
+    var authenticated = false
+    /// Everything is in but the confirmation of the host.
+    var ready = false
+    var welcome: [(name: [UInt8], value: [UInt8])] = []
+}
+
+extension ErrorFields {
+    init(_ failure: LoginFailure) {
+        self.init(.fatal, failure.sqlstate, failure.message, detail: failure.detail, hint: failure.hint)
+    }
+}

@@ -1,0 +1,85 @@
+import Wire
+
+/// Why a connection ends: what its peer is told (if anything), and what the log says.
+enum CloseReason {
+    // of clients
+    case clientLeft
+    case terminated
+    case malformedFrame
+    case transactionInStatementMode
+    case loginTimeout
+    case idleTimeout
+    case transactionTimeout
+    case queryWaitTimeout(waited: Double, limit: Int32, pool: String)
+    case shutdown
+    case cancelHandled
+    /// The client is told this.
+    case error(ErrorFields)
+    // of servers
+    case serverGone
+    case serverMalformed
+    case lifetime
+    case serverIdle
+    case connectTimeout
+    case recoveryTimeout
+    case evicted
+    case loginFailed(ErrorFields)
+
+    /// What the client is told.
+    var error: ErrorFields? {
+        switch self {
+        case .error(let fields), .loginFailed(let fields): fields
+        case .malformedFrame: ErrorFields(.fatal, "08P01", "invalid frontend message")
+        case .transactionInStatementMode:
+            ErrorFields(
+                .fatal, "0A000", "transaction blocks not allowed in statement pooling mode",
+                hint: "Set pool_mode to transaction.")
+        case .loginTimeout:
+            ErrorFields(.fatal, "57014", "client_login_timeout", hint: "Raise client_login_timeout.")
+        case .idleTimeout:
+            ErrorFields(.fatal, "57P05", "client_idle_timeout", hint: "Raise client_idle_timeout.")
+        case .transactionTimeout:
+            ErrorFields(.fatal, "25P03", "idle_transaction_timeout", hint: "Raise idle_transaction_timeout.")
+        case .queryWaitTimeout(let waited, let limit, let pool):
+            ErrorFields(
+                .fatal, "53300", "query_wait_timeout",
+                detail: "No server of pool \(pool) became free within \(Int(waited)) s; it may have "
+                    + (limit > 0 ? "\(limit) servers." : "any number of servers."),
+                hint: "Raise default_pool_size, pool_size or query_wait_timeout, or end long transactions.")
+        case .shutdown:
+            ErrorFields(.fatal, "57P01", "terminating connection due to administrator command")
+        case .serverGone:
+            ErrorFields(
+                .fatal, "08006", "server conn crashed?", detail: "The server closed the connection unexpectedly.")
+        case .serverMalformed:
+            ErrorFields(.fatal, "08P01", "server sent an invalid message")
+        case .clientLeft, .terminated, .cancelHandled, .lifetime, .serverIdle, .connectTimeout, .recoveryTimeout,
+            .evicted:
+            nil
+        }
+    }
+
+    /// What the log says.
+    var text: String {
+        switch self {
+        case .clientLeft: "client unexpected eof"
+        case .terminated: "client close request"
+        case .cancelHandled: "cancel request"
+        case .lifetime: "server lifetime over"
+        case .serverIdle: "server idle timeout"
+        case .connectTimeout: "connect timeout"
+        case .recoveryTimeout: "could not bring the server back to idle"
+        case .evicted: "evicted"
+        case .loginFailed(let fields): "server login failed: \(fields.severity.rawValue) \(fields.message)"
+        default: error?.message ?? ""
+        }
+    }
+
+    /// Worth a log line as an error sent to a client, rather than as an end of a session.
+    var isPoolerError: Bool {
+        switch self {
+        case .clientLeft, .terminated, .shutdown, .cancelHandled: false
+        default: error != nil
+        }
+    }
+}

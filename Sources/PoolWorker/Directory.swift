@@ -1,0 +1,187 @@
+import Auth
+import CWorker
+import CSys
+import Pooling
+import Wire
+
+/// What is known of a pool on all threads. Guarded by the directory's lock.
+final class PoolRecord {
+    let index: UInt32
+    let databaseID: UInt32
+    let userID: UInt32
+    var user: String
+    var database: String
+    var settings: CworkerPoolSettings
+    var servers = 0
+    var clients = 0
+    /// The ParameterStatus messages of the server that logged in last, in order.
+    var welcome: [(name: [UInt8], value: [UInt8])]?
+    /// Credentials of a client's login, to log in to servers with.
+    var keys: SCRAMKeys?
+    var password: [UInt8]?
+    /// Why the last server could not be had, and when to try again.
+    var failure: ErrorFields?
+    var failures = 0
+    var retryAt: UInt64 = 0
+    /// Parameters as clients spelled them → as the server took them.
+    var resolved: [ParameterValues: ParameterValues] = [:]
+
+    init(index: UInt32, databaseID: UInt32, userID: UInt32, settings: CworkerPoolSettings) {
+        self.index = index
+        self.databaseID = databaseID
+        self.userID = userID
+        self.settings = settings
+        user = ""
+        database = ""
+    }
+}
+
+/// All pools, and how many servers each, each database and each user has: what limits are
+/// checked against. One for the worker; taken at logins and when servers come and go.
+final class Directory: @unchecked Sendable {
+    static let capacity = 65_536
+
+    private struct Key: Hashable {
+        let databaseID: UInt32
+        let userID: UInt32
+    }
+
+    private let monitor = Monitor()
+    private var records: [PoolRecord] = []
+    private var numbers: [Key: Int] = [:]
+    private var databaseServers: [UInt32: Int] = [:]
+    private var databaseClients: [UInt32: Int] = [:]
+    private var userServers: [UInt32: Int] = [:]
+    let waiting: WaitingCounters
+
+    init(threads: Int) { waiting = WaitingCounters(pools: Self.capacity, threads: threads) }
+
+    /// Runs `body` under the lock.
+    func locked<Result>(_ body: () -> Result) -> Result { monitor.locked(body) }
+
+    /// The pool of (database, user), made when it is new, with the settings of this login;
+    /// one more client is counted. Nil when there are too many pools.
+    func enter(
+        databaseID: UInt32, userID: UInt32, user: String, database: String, settings: CworkerPoolSettings,
+        keys: SCRAMKeys?, password: [UInt8]?
+    ) -> PoolRecord? {
+        locked {
+            let key = Key(databaseID: databaseID, userID: userID)
+            let record: PoolRecord
+            if let number = numbers[key] {
+                record = records[number]
+            } else {
+                guard records.count < Self.capacity else { return nil }
+                record = PoolRecord(
+                    index: UInt32(records.count), databaseID: databaseID, userID: userID, settings: settings)
+                numbers[key] = records.count
+                records.append(record)
+            }
+            record.user = user
+            record.database = database
+            record.settings = settings
+            if let keys { record.keys = keys }
+            if let password { record.password = password }
+            record.clients += 1
+            databaseClients[databaseID, default: 0] += 1
+            return record
+        }
+    }
+
+    func leave(_ record: PoolRecord) {
+        locked {
+            record.clients -= 1
+            databaseClients[record.databaseID, default: 1] -= 1
+        }
+    }
+
+    /// Counts one more server of the pool if the limits allow it.
+    func reserve(_ record: PoolRecord) -> PoolLimits.Verdict {
+        locked {
+            let settings = record.settings
+            let limits = PoolLimits(
+                pool: Int(settings.pool_size), database: Int(settings.max_db_connections),
+                user: Int(settings.max_user_connections))
+            let verdict = limits.mayOpen(
+                poolServers: record.servers, databaseServers: databaseServers[record.databaseID] ?? 0,
+                userServers: userServers[record.userID] ?? 0)
+            if verdict == .open { count(record, 1) }
+            return verdict
+        }
+    }
+
+    /// A server of the pool is gone.
+    func giveBack(_ record: PoolRecord) { locked { count(record, -1) } }
+
+    private func count(_ record: PoolRecord, _ delta: Int) {
+        record.servers += delta
+        databaseServers[record.databaseID, default: 0] += delta
+        userServers[record.userID, default: 0] += delta
+    }
+
+    func clients(database: UInt32) -> Int { locked { databaseClients[database] ?? 0 } }
+
+    func servers(database: UInt32) -> Int { locked { databaseServers[database] ?? 0 } }
+
+    /// A server could not be had: wait a little longer after each failure in a row.
+    func failed(_ record: PoolRecord, _ error: ErrorFields, now: UInt64, longest: UInt64) {
+        locked {
+            record.failure = error
+            let delay = min(longest, 100_000_000 << UInt64(min(record.failures, 12)))
+            record.failures += 1
+            record.retryAt = now + delay
+        }
+    }
+
+    /// A server logged in.
+    func succeeded(_ record: PoolRecord, welcome: [(name: [UInt8], value: [UInt8])]) {
+        locked {
+            record.failure = nil
+            record.failures = 0
+            record.retryAt = 0
+            record.welcome = welcome
+        }
+    }
+}
+
+/// How many clients wait in each pool on each thread.
+@safe
+struct WaitingCounters: BitwiseCopyable, @unchecked Sendable {
+    private let cells: UnsafeMutablePointer<Int32>
+    private let threads: Int
+    private let count: Int
+
+    init(pools: Int, threads: Int) {
+        self.threads = threads
+        // One cell for the sum, one per thread.
+        count = pools * (threads + 1)
+        unsafe cells = csys_reserve(count * 4).bindMemory(to: Int32.self, capacity: count)
+    }
+
+    @_noLocks
+    private func cell(_ pool: UInt32, _ offset: Int) -> UnsafeMutablePointer<Int32> {
+        let index = Int(pool) &* (threads &+ 1) &+ offset
+        precondition(index >= 0 && index < count)
+        return unsafe cells + index
+    }
+
+    @_noLocks
+    func add(_ pool: UInt32, thread: Int, _ delta: Int32) {
+        _ = unsafe csys_atomic_add(cell(pool, 0), delta)
+        _ = unsafe csys_atomic_add(cell(pool, thread &+ 1), delta)
+    }
+
+    /// Clients waiting in the pool on all threads.
+    @_noLocks
+    func total(_ pool: UInt32) -> Int32 { unsafe csys_atomic_load(cell(pool, 0)) }
+
+    /// Another thread with the most clients waiting; nil when none has any.
+    func mostWanting(_ pool: UInt32, but thread: Int) -> Int? {
+        var best: (thread: Int, count: Int32)?
+        for other in 0..<threads where other != thread {
+            let count = unsafe csys_atomic_load(cell(pool, other + 1))
+            if count > best?.count ?? 0 { best = (other, count) }
+        }
+        return best?.thread
+    }
+}

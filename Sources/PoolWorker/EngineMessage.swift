@@ -1,0 +1,42 @@
+import CSys
+
+/// What other threads tell an engine thread. `a`, `b`, `c` and payload as noted.
+enum EngineMessage: UInt32 {
+    /// A client was accepted: a = descriptor.
+    case accepted
+    /// The host's answer: payload = CarpoolAnswer.
+    case answered
+    /// A hash for a client's (a server's) login: a = index, b = generation, payload = 32 bytes.
+    case clientHashed
+    case serverHashed
+    /// A cancel request for a client of the thread: a = index, b = secret, c = process id.
+    case cancel
+    /// A thread's clients wait in pool a, whose limit is reached: c = thread.
+    case wanted
+    /// A server of pool a comes over: payload = ServerHandOver.
+    case handOver
+    /// A server slot of pool a became free.
+    case slotFreed
+    /// Close the idle servers of database a.
+    case evict
+    /// Close one idle server of database a (or user b), other than of pool c: a limit is reached.
+    case evictOne
+    case reload
+    /// a = CarpoolDrain
+    case drain
+    case stop
+
+    func message(
+        a: UInt32 = 0, b: UInt32 = 0, c: UInt32 = 0, payload: UnsafeMutableRawPointer? = nil
+    ) -> CsysMessage {
+        unsafe CsysMessage(kind: rawValue, a: a, b: b, c: c, payload: payload)
+    }
+
+    /// A copy of the bytes, for a message's payload.
+    static func payload(_ bytes: [UInt8]) -> UnsafeMutableRawPointer? {
+        unsafe bytes.withUnsafeBytes { buffer in
+            guard let base = buffer.baseAddress else { return nil }
+            return unsafe csys_memory_copy(base, buffer.count)
+        }
+    }
+}

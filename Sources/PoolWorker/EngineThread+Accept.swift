@@ -1,0 +1,195 @@
+import CWorker
+import CSys
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// New connections, up to the end of their startup packet.
+extension EngineThread {
+    mutating func watchListeners() {
+        for (index, listener) in listeners.enumerated() {
+            let token = PollToken(.listener, index: UInt32(index), generation: 0)
+            _ = poller.watchInput(listener.descriptor, token)
+        }
+    }
+
+    /// Stops accepting for good, or until `watchListeners`.
+    mutating func forgetListeners() {
+        for listener in listeners { poller.forget(listener.descriptor) }
+    }
+
+    /// Accepts what waits at a listener, and deals the sockets out to the threads in turn.
+    mutating func acceptClients(_ index: Int) {
+        guard listening, index < listeners.count else { return }
+        for _ in 0..<64 {
+            let fd = csys_accept(listeners[index].descriptor)
+            if fd == -EAGAIN { return }
+            guard fd >= 0 else { return pauseAccepting(fd) }
+            shared.countClient(1)
+            let thread = nextAcceptor
+            nextAcceptor = (nextAcceptor + 1) % shared.threads
+            if thread == number {
+                adopt(fd)
+            } else {
+                unsafe shared.inboxes[thread].post(EngineMessage.accepted.message(a: UInt32(fd)))
+            }
+        }
+    }
+
+    /// Without descriptors or memory: give the system a moment instead of spinning.
+    private mutating func pauseAccepting(_ error: Int32) {
+        shared.log(.error, "accept failed: \(errorText(-error))")
+        forgetListeners()
+        acceptPausedUntil = now + 1_000_000_000
+    }
+
+    /// Takes over a socket that was accepted (and counted).
+    mutating func adopt(_ fd: Int32) {
+        let secret = randomBytes(4).reduce(0) { $0 << 8 | UInt32($1) } | 1
+        guard let c = clients.insert(Client(fd: fd, secret: secret, now: now)) else {
+            csys_close(fd)
+            shared.countClient(-1)
+            return
+        }
+        logins[c] = ClientLoginState()
+        if poller.watch(fd, clientToken(c)) < 0 { closeClient(c, .clientLeft) }
+    }
+
+    /// Bytes came from a client that logs in.
+    mutating func readLogin(_ c: UInt32) {
+        while clients[c].state == .login {
+            guard let phase = logins[c]?.phase else { return }
+            let more: Bool
+            switch phase {
+            case .startup: more = readStartup(c)
+            case .exchange: more = readExchange(c)
+            // Bytes that come now wait in the socket; only the end of the stream counts.
+            case .asked, .hashing:
+                if clients[c].hungUp { closeClient(c, .clientLeft) }
+                return
+            }
+            guard more, clients[c].state == .login else { return }
+        }
+    }
+
+    /// Reads one startup packet; false when it has to wait.
+    private mutating func readStartup(_ c: UInt32) -> Bool {
+        switch StartupPacket.parse(clients[c].input.array[...]) {
+        case .needMore:
+            return receiveClient(c)
+        case .malformed(let error):
+            closeClient(c, .error(error))
+        case .packet(let packet, let size):
+            clients[c].input.drop(size)
+            if clients[c].input.isEmpty { clients[c].input.giveBack() }
+            return startupPacket(c, packet)
+        }
+        return false
+    }
+
+    private mutating func startupPacket(_ c: UInt32, _ packet: StartupPacket) -> Bool {
+        switch packet {
+        case .sslRequest, .gssEncryptionRequest:
+            let ssl = packet == .sslRequest
+            guard let login = logins[c], !(ssl ? login.sawSSL : login.sawGSS) else {
+                closeClient(c, .error(ErrorFields(.fatal, "08P01", "unexpected encryption request")))
+                return false
+            }
+            if ssl { logins[c]?.sawSSL = true } else { logins[c]?.sawGSS = true }
+            send(c, [UInt8(ascii: "N")])
+            return true
+        case .cancelRequest(let processID, let secret):
+            routeCancel(processID: processID, secret: secret)
+            closeClient(c, .cancelHandled)
+            return false
+        case .startup(let minor, let parameters, let options):
+            if let draining {
+                let text = draining == .transactions
+                    ? "the database system is shutting down" : "pooler is shutting down"
+                closeClient(c, .error(ErrorFields(.fatal, "57P03", text)))
+                return false
+            }
+            if shared.clients > Int(settings.max_client_conn) {
+                closeClient(c, .error(tooManyClients))
+                return false
+            }
+            do {
+                try readParameters(c, parameters)
+            } catch {
+                closeClient(c, .error(error))
+                return false
+            }
+            if minor > 0 || !options.isEmpty { negotiate(c, options) }
+            askLogin(c)
+            return true
+        }
+    }
+
+    private var tooManyClients: ErrorFields {
+        ErrorFields(
+            .fatal, "53300", "no more connections allowed (max_client_conn)",
+            detail: "\(settings.max_client_conn) clients are connected.", hint: "Raise max_client_conn.")
+    }
+
+    /// NegotiateProtocolVersion: 3.0 is the newest we speak, and no options.
+    private mutating func negotiate(_ c: UInt32, _ options: [[UInt8]]) {
+        var writer = FrameWriter()
+        writer.frame(BackendTag.negotiateProtocolVersion) { body in
+            body.int32(3 << 16)
+            body.int32(UInt32(options.count))
+            for option in options { body.string(option) }
+        }
+        send(c, writer.bytes)
+    }
+
+    /// Names and parameters of the startup packet.
+    private mutating func readParameters(
+        _ c: UInt32, _ parameters: [StartupPacket.Parameter]
+    ) throws(ErrorFields) {
+        var login = logins[c] ?? ClientLoginState()
+        var settingsSent: [StartupPacket.Parameter] = []
+        for parameter in parameters {
+            switch String(decoding: parameter.name, as: UTF8.self) {
+            case "user": login.user = parameter.value
+            case "database": login.database = parameter.value
+            case "options": settingsSent += try StartupOptions.settings(parameter.value)
+            case "replication": try checkReplication(parameter.value)
+            default: settingsSent.append(parameter)
+            }
+        }
+        guard !login.user.isEmpty else {
+            throw ErrorFields(.fatal, "28000", "no PostgreSQL user name specified in startup packet")
+        }
+        // PostgreSQL cuts names at NAMEDATALEN - 1.
+        login.user = Array(login.user.prefix(63))
+        login.database = login.database.isEmpty ? login.user : Array(login.database.prefix(63))
+        for setting in settingsSent { try keep(setting, &login.wanted) }
+        logins[c] = login
+    }
+
+    private func checkReplication(_ value: [UInt8]) throws(ErrorFields) {
+        let off = ["", "0", "off", "false", "no"]
+        guard !off.contains(String(decoding: value, as: UTF8.self).lowercased()) else { return }
+        throw ErrorFields(
+            .fatal, "0A000", "replication connections are not supported by \(shared.host.name)",
+            hint: "Connect to the server's own port for replication.")
+    }
+
+    private func keep(_ setting: StartupPacket.Parameter, _ wanted: inout ParameterValues) throws(ErrorFields) {
+        let name = String(decoding: setting.name, as: UTF8.self)
+        if let index = TrackedParameter.index(setting.name) {
+            guard let value = TrackedParameter.clean(index, setting.value) else {
+                let shown = String(decoding: setting.value, as: UTF8.self)
+                throw ErrorFields(.fatal, "22023", "invalid value for parameter \"\(name)\": \"\(shown)\"")
+            }
+            wanted[index] = value
+            return
+        }
+        guard texts.ignoredParameters.contains(name.lowercased()) else {
+            throw ErrorFields(
+                .fatal, "0A000", "unsupported startup parameter: \(name)",
+                hint: "Add it to ignore_startup_parameters to have it ignored.")
+        }
+    }
+}

@@ -1,0 +1,192 @@
+import CWorker
+import CSys
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// Cancel requests. A client's key is (thread, slot) as the process id and a random
+/// number. The statement that is hit is always the client's own: its server isn't released
+/// while a cancel is on its way, and a cancel that comes too late is dropped.
+extension EngineThread {
+    private static let slotBits: UInt32 = 17
+
+    func processID(_ c: UInt32) -> UInt32 { (UInt32(number) << Self.slotBits | c) + 1 }
+
+    /// The thread and slot a process id of ours stands for.
+    static func owner(of processID: UInt32) -> (thread: Int, slot: UInt32)? {
+        guard processID > 0 else { return nil }
+        let value = processID - 1
+        return (Int(value >> slotBits), value & (1 << slotBits - 1))
+    }
+
+    /// A cancel request came in on this thread: to the thread of the client it names.
+    mutating func routeCancel(processID: UInt32, secret: UInt32) {
+        if settings.test_faults, processID == 0x7EA9, secret == 0x5452_4150 {
+            fatalError("trap on request")
+        }
+        guard let owner = Self.owner(of: processID), owner.thread < shared.threads else { return }
+        if owner.thread == number {
+            cancelClient(owner.slot, secret)
+        } else {
+            unsafe shared.inboxes[owner.thread].post(
+                EngineMessage.cancel.message(a: owner.slot, b: secret))
+        }
+    }
+
+    /// Cancels what a client of this thread has asked for last.
+    mutating func cancelClient(_ c: UInt32, _ secret: UInt32) {
+        guard c < clients.end, clients[c].state != .gone, clients[c].secret == secret else { return }
+        switch clients[c].state {
+        case .waiting:
+            leaveQueue(c)
+            clients[c].state = .discarding
+            discardRequest(c)
+        case .active:
+            let s = clients[c].server
+            guard servers[s].state == .active, !servers[s].traffic.isQuiet else { return }
+            interrupt(s, for: c)
+        case .login, .welcome, .idle, .discarding, .closing, .gone:
+            break
+        }
+    }
+
+    /// Interrupts what a server runs: by signal where the host can, else by a CancelRequest
+    /// on a connection of its own.
+    mutating func interrupt(_ s: UInt32, for c: UInt32) {
+        guard servers[s].pid != 0 else { return }
+        if shared.host.interrupt(servers[s].pid) { return }
+        guard servers[s].cancels < 4 else { return }
+        var canceller = Server(pool: servers[s].pool, now: now)
+        canceller.state = .canceller
+        canceller.client = c
+        canceller.target = s
+        canceller.targetGeneration = servers.generation(s)
+        guard let address = poolDetails[servers[s].pool]?.address else { return }
+        canceller.fd = address.connect()
+        guard canceller.fd >= 0, let index = servers.insert(canceller) else {
+            csys_close(canceller.fd)
+            return
+        }
+        servers[s].cancels += 1
+        if poller.watch(canceller.fd, serverToken(index)) < 0 { closeServer(index, .connectTimeout) }
+    }
+
+    /// The canceller's connection stands: send the request, unless it is too late for it.
+    mutating func cancellerWritable(_ s: UInt32) {
+        guard servers[s].task == .none else { return }
+        let target = servers[s].target
+        guard csys_socket_error(servers[s].fd) == 0, servers.generation(target) == servers[s].targetGeneration,
+            servers[target].state == .recovering
+                || (servers[target].state == .active && servers[target].client == servers[s].client
+                    && !servers[target].traffic.isQuiet)
+        else { return closeServer(s, .cancelHandled) }
+        servers[s].task = .parameters  // the request is out
+        let packet = StartupPacket.cancelPacket(
+            processID: UInt32(bitPattern: servers[target].pid), secret: servers[target].key)
+        if !sendServer(s, packet) { closeServer(s, .cancelHandled) }
+    }
+
+    /// The server closes a canceller's connection when the signal has been sent.
+    mutating func readCanceller(_ s: UInt32) {
+        let (n, _) = receiveServer(s)
+        if n == -EAGAIN { return }
+        if n > 0 { servers[s].input.clear() }
+        closeServer(s, .cancelHandled)
+    }
+
+    /// A canceller is being closed: its target may go on.
+    mutating func cancellerGone(_ s: UInt32) {
+        let target = servers[s].target
+        guard servers.generation(target) == servers[s].targetGeneration else { return }
+        servers[target].cancels -= 1
+        guard servers[target].cancels == 0 else { return }
+        switch servers[target].state {
+        case .settling: passOn(target)
+        case .recovering: recover(target)
+        default: break
+        }
+    }
+
+    /// The client of a server has gone: cancels under way to it are for nobody.
+    mutating func cancellersForget(_ s: UInt32) {
+        guard servers[s].cancels > 0 else { return }
+        for other in 0..<servers.end
+        where servers[other].state == .canceller && servers[other].target == s {
+            servers[other].client = noIndex
+        }
+    }
+
+    /// Reads and drops the request of a client that was cancelled while it waited: a
+    /// Query, or all up to the Sync; then answers as the server would.
+    mutating func discardRequest(_ c: UInt32) {
+        while clients[c].state == .discarding {
+            let input = clients[c].input
+            if clients[c].bodyLeft > 0, !input.isEmpty {
+                let step = min(clients[c].bodyLeft, input.count)
+                clients[c].input.drop(step)
+                clients[c].bodyLeft -= step
+                continue
+            }
+            if clients[c].bodyLeft == 0, clients[c].requestEnded {
+                return answerCancelled(c)
+            }
+            let header = FrameHeader.read(input.bytes, at: 0, limit: FrameLimit.large)
+            if clients[c].bodyLeft == 0, case .header(let tag, let body) = header {
+                var traffic = Traffic()
+                switch traffic.frontend(tag) {
+                case .terminate: return closeClient(c, .terminated)
+                case .invalid: return closeClient(c, .malformedFrame)
+                case .forward: break
+                }
+                clients[c].input.drop(FrameHeader.size)
+                clients[c].bodyLeft = body
+                if tag == FrontendTag.query || tag == FrontendTag.sync || tag == FrontendTag.functionCall {
+                    clients[c].requestEnded = true
+                }
+                continue
+            }
+            if case .malformed = header, clients[c].bodyLeft == 0 { return closeClient(c, .malformedFrame) }
+            guard receiveClient(c) else { return }
+        }
+    }
+
+    private mutating func answerCancelled(_ c: UInt32) {
+        clients[c].requestEnded = false
+        var writer = FrameWriter()
+        writer.raw(ErrorFields(.error, "57014", "canceling statement due to user request").frame)
+        writer.readyForQuery()
+        clients[c].state = .idle
+        clients[c].since = now
+        if clients[c].input.isEmpty { clients[c].input.giveBack() }
+        send(c, writer.bytes)
+        if clients[c].state == .idle { startRequest(c) }
+    }
+
+    /// Receives into a client's input block; false when nothing came (the client may be
+    /// closed then).
+    mutating func receiveClient(_ c: UInt32) -> Bool {
+        guard clients[c].readable else { return false }
+        if !clients[c].input.hasMemory { clients[c].input = .take() }
+        clients[c].input.compact()
+        let (n, more) = clients[c].input.receive(clients[c].fd)
+        if n == -EAGAIN {
+            clients[c].readable = false
+            if clients[c].input.isEmpty { clients[c].input.giveBack() }
+            return false
+        }
+        if n <= 0 {
+            closeClient(c, .clientLeft)
+            return false
+        }
+        if !more && !clients[c].hungUp { clients[c].readable = false }
+        return true
+    }
+
+    /// A waiting client's socket closed: what it sent before doesn't matter any more.
+    mutating func noticeHangUp(_ c: UInt32) {
+        // Half-closed sockets still get their answer from PostgreSQL; a client that waits for
+        // a server and can't say anything more is not worth one.
+        closeClient(c, .clientLeft)
+    }
+}

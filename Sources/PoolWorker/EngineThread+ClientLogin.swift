@@ -1,0 +1,181 @@
+import Auth
+import CWorker
+import CSys
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// A client proves who it is, and enters its pool.
+extension EngineThread {
+    /// Asks the host about the client.
+    mutating func askLogin(_ c: UInt32) {
+        guard let login = logins[c] else { return }
+        logins[c]?.phase = .asked
+        var question = question(.login, c, clients.generation(c))
+        question.client_fd = clients[c].fd
+        if !ask(question, user: login.user, database: login.database) {
+            closeClient(
+                c, .error(ErrorFields(.fatal, "53300", "too many logins at a time", hint: "Try again.")))
+        }
+    }
+
+    func question(_ kind: HostAnswer.Kind, _ slot: UInt32, _ generation: UInt32) -> CworkerQuestion {
+        var question = CworkerQuestion()
+        question.kind = kind.rawValue
+        question.thread = UInt32(number)
+        question.slot = slot
+        question.generation = generation
+        question.client_fd = -1
+        return question
+    }
+
+    /// Puts a question to the host; the answer comes by `answered`. False: it can't take any.
+    mutating func ask(_ question: CworkerQuestion, user: [UInt8] = [], database: [UInt8] = []) -> Bool {
+        switch shared.host.ask(question, user: user, database: database) {
+        case .answered(let answer):
+            answered(answer)
+            return true
+        case .later: return true
+        case .refused: return false
+        }
+    }
+
+    /// The host has answered; the asker may be gone.
+    mutating func answered(_ answer: HostAnswer) {
+        let slot = answer.slot
+        switch answer.kind {
+        case .login:
+            guard clients.generation(slot) == answer.generation, clients[slot].state == .login else { return }
+            loginAnswered(slot, answer)
+        case .route:
+            guard servers.generation(slot) == answer.generation, servers[slot].state == .routing else { return }
+            routeAnswered(slot, answer)
+        case .confirm:
+            guard servers.generation(slot) == answer.generation, servers[slot].state == .confirming else { return }
+            confirmAnswered(slot, answer)
+        }
+    }
+
+    private mutating func loginAnswered(_ c: UInt32, _ answer: HostAnswer) {
+        guard let login = logins[c] else { return }
+        if let refusal = answer.refusal { return closeClient(c, .error(refusal)) }
+        let method: LoginMethod
+        switch answer.method {
+        case .trust: method = .trust
+        case .password: method = .password
+        case .md5: method = .md5
+        case .scram: method = .scram
+        case .refuse: return closeClient(c, .error(ErrorFields(.fatal, "28000", "login refused")))
+        }
+        logins[c]?.answer = LoginAnswer(
+            failure: answer.failure, databaseID: answer.databaseID, userID: answer.userID, settings: answer.pool)
+        var machine = ClientLogin(
+            method: method, user: login.user, secret: Secret(stored: answer.secret),
+            mockMD5: answer.mockMD5, mockNonce: answer.mockNonce, random: randomBytes(48))
+        var output: [UInt8] = []
+        let step = machine.start(&output)
+        logins[c]?.machine = machine
+        loginStep(c, step, output)
+        if clients[c].state == .login { readLogin(c) }
+    }
+
+    /// Takes one frame of the exchange; false when it has to wait.
+    mutating func readExchange(_ c: UInt32) -> Bool {
+        let input = clients[c].input
+        switch FrameHeader.read(input.bytes, at: 0, limit: FrameLimit.login) {
+        case .needMore:
+            return receiveClient(c)
+        case .malformed:
+            closeClient(c, .error(ErrorFields(.fatal, "08P01", "invalid message length during login")))
+            return false
+        case .header(let tag, let body):
+            if tag == FrontendTag.terminate {
+                closeClient(c, .clientLeft)
+                return false
+            }
+            guard tag == FrontendTag.password else {
+                closeClient(
+                    c, .error(ErrorFields(.fatal, "08P01", "expected password response, got message type \(tag)")))
+                return false
+            }
+            guard input.count >= FrameHeader.size + body else { return receiveClient(c) }
+            let frame = input.array
+            clients[c].input.drop(FrameHeader.size + body)
+            guard var machine = logins[c]?.machine else { return false }
+            logins[c]?.machine = nil  // one reference: no copy
+            var output: [UInt8] = []
+            let step = machine.received(tag, frame[FrameHeader.size..<FrameHeader.size + body], &output)
+            logins[c]?.machine = machine
+            loginStep(c, step, output)
+            return clients[c].state == .login
+        }
+    }
+
+    /// A hash of the exchange is there.
+    mutating func clientHashed(_ c: UInt32, _ generation: UInt32, _ result: [UInt8]) {
+        guard clients.generation(c) == generation, clients[c].state == .login,
+            var machine = logins[c]?.machine
+        else { return }
+        var output: [UInt8] = []
+        let step = machine.hashed(result, &output)
+        logins[c]?.machine = machine
+        loginStep(c, step, output)
+        if clients[c].state == .login { readLogin(c) }
+    }
+
+    private mutating func loginStep(_ c: UInt32, _ step: ClientLogin.Step, _ output: [UInt8]) {
+        if !output.isEmpty { send(c, output) }
+        switch step {
+        case .wait:
+            logins[c]?.phase = .exchange
+        case .hash(let job):
+            logins[c]?.phase = .hashing
+            shared.hasher.submit(
+                job, thread: number, kind: .clientHashed, index: c, generation: clients.generation(c))
+        case .failed(let failure):
+            closeClient(c, .error(ErrorFields(failure)))
+        case .done:
+            enterPool(c)
+        }
+    }
+
+    /// The client is who it says; now all else must be right too.
+    private mutating func enterPool(_ c: UInt32) {
+        guard let login = logins[c], let answer = login.answer else { return }
+        if let failure = answer.failure { return closeClient(c, .error(failure)) }
+        let record = shared.directory.enter(
+            databaseID: answer.databaseID, userID: answer.userID, user: String(decoding: login.user, as: UTF8.self),
+            database: String(decoding: login.database, as: UTF8.self), settings: answer.settings,
+            keys: login.machine?.keys, password: login.machine?.password)
+        guard let record else {
+            return closeClient(c, .error(ErrorFields(.fatal, "53000", "too many pools")))
+        }
+        logins[c]?.machine = nil
+        meetPool(record, answer.settings)
+        let p = record.index
+        clients[c].pool = p
+        clients[c].counted = true
+        clients[c].idleTimeout = Clock.nanoseconds(answer.settings.client_idle_timeout)
+        clients[c].transactionTimeout = Clock.nanoseconds(answer.settings.idle_transaction_timeout)
+        pools[p].clients += 1
+        if settings.log_connections {
+            shared.log(.info, "\(describe(c)) login attempt: db=\(record.database) user=\(record.user) tls=no")
+        }
+        welcome(c)
+    }
+
+    /// This thread's view of a pool, with the settings of the latest login.
+    mutating func meetPool(_ record: PoolRecord, _ settings: CworkerPoolSettings) {
+        let mode = PoolMode(rawValue: settings.pool_mode) ?? .session
+        let p = record.index
+        if poolDetails[p] == nil {
+            pools[p] = Pool(mode: mode)
+            poolDetails[p] = PoolDetails(record: record, serverLifetime: 0, minServers: 0)
+        }
+        pools[p].mode = mode
+        poolDetails[p]?.serverLifetime = Clock.nanoseconds(settings.server_lifetime)
+        poolDetails[p]?.minServers = Int(settings.min_pool_size)
+        poolDetails[p]?.openAfter = 0
+    }
+}

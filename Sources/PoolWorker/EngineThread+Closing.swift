@@ -1,0 +1,231 @@
+import CWorker
+import CSys
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// Connections end.
+extension EngineThread {
+    /// Ends a client: it is told why, if there is anything to tell, and its server is
+    /// brought back to the pool.
+    mutating func closeClient(_ c: UInt32, _ reason: CloseReason) {
+        guard clients[c].state != .closing, clients[c].state != .gone else { return }
+        logClosing(c, reason)
+        leaveQueue(c)
+        let s = clients[c].server
+        clients[c].server = noIndex
+        clients[c].state = .closing
+        clients[c].since = now
+        clients[c].input.giveBack()
+        defer { logins[c] = nil }
+        if clients[c].counted {
+            clients[c].counted = false
+            pools[clients[c].pool].clients -= 1
+            if let details = poolDetails[clients[c].pool] { shared.directory.leave(details.record) }
+        }
+        if s != noIndex { clientLeft(s, partialFrame: clients[c].bodyLeft > 0) }
+        if let error = reason.error {
+            send(c, error.frame)
+        }
+        if clients[c].output.isEmpty || clients[c].hungUp { forgetClient(c) }
+    }
+
+    /// Takes a client off its pool's waiting list.
+    mutating func leaveQueue(_ c: UInt32) {
+        let queued = clients[c].state == .waiting || clients[c].state == .welcome
+        guard queued, clients[c].pool != noIndex else { return }
+        pools[clients[c].pool].abandon(c, &clientLinks)
+        if crowded { waitingCounters.add(clients[c].pool, thread: number, -1) }
+    }
+
+    /// Closes the socket of a client in state closing.
+    mutating func forgetClient(_ c: UInt32) {
+        poller.forget(clients[c].fd)
+        csys_close(clients[c].fd)
+        parameterSets.release(clients[c].parameters)
+        clients[c].input.giveBack()
+        clients[c].output.giveBack()
+        clients[c].state = .gone
+        clients.remove(c)
+        shared.countClient(-1)
+    }
+
+    private func logClosing(_ c: UInt32, _ reason: CloseReason) {
+        if reason.isPoolerError {
+            guard settings.log_pooler_errors else { return }
+            let detail = reason.error?.detail.map { " (\($0))" } ?? ""
+            shared.log(.warning, "\(describe(c)) closing because: \(reason.text)\(detail)\(age(c))")
+        } else if settings.log_disconnections, clients[c].counted {
+            shared.log(.info, "\(describe(c)) closing because: \(reason.text)\(age(c))")
+        }
+    }
+
+    private func age(_ c: UInt32) -> String { " (age=\((now &- clients[c].connected) / 1_000_000_000)s)" }
+
+    /// "database/user@address:port" of a client.
+    func describe(_ c: UInt32) -> String {
+        let names: String
+        if clients[c].pool != noIndex, let details = poolDetails[clients[c].pool] {
+            names = "\(details.record.database)/\(details.record.user)"
+        } else {
+            names = logins[c]?.names ?? "(nodb)/(nouser)"
+        }
+        return "C-\(number).\(c): \(names)@\(peerText(clients[c].fd))"
+    }
+
+    func describeServer(_ s: UInt32) -> String {
+        guard let record = poolDetails[servers[s].pool]?.record else { return "S-\(number).\(s):" }
+        return "S-\(number).\(s): \(record.database)/\(record.user) pid \(servers[s].pid)"
+    }
+
+    // MARK: sending
+
+    /// Sends bytes of ours to a client, behind what is already on its way to it.
+    mutating func send(_ c: UInt32, _ bytes: [UInt8]) {
+        guard clients[c].output.append(bytes) else {
+            clients[c].hungUp = true
+            return
+        }
+        flushOutput(c)
+    }
+
+    private mutating func flushOutput(_ c: UInt32) {
+        while !clients[c].output.isEmpty {
+            let count = clients[c].output.count
+            let n = clients[c].output.send(clients[c].fd, count)
+            if n == -EAGAIN { return }
+            if n < 0 {
+                clients[c].output.clear()
+                clients[c].hungUp = true
+                clients[c].readable = true
+            }
+        }
+        clients[c].output.giveBack()
+    }
+
+    /// The client takes bytes again.
+    mutating func flushClient(_ c: UInt32) {
+        flushOutput(c)
+        guard clients[c].output.isEmpty else { return }
+        let s = clients[c].server
+        if clients[c].state == .active, s != noIndex, servers[s].state == .active {
+            if servers[s].input.hasMemory { servers[s].readable = true }
+            settle(pumpServer(s), client: c, server: s)
+        }
+    }
+
+    /// Sends bytes of ours to a server; false when it is gone.
+    mutating func sendServer(_ s: UInt32, _ bytes: [UInt8]) -> Bool {
+        guard servers[s].output.append(bytes) else { return false }
+        return flushServerOutput(s)
+    }
+
+    private mutating func flushServerOutput(_ s: UInt32) -> Bool {
+        while !servers[s].output.isEmpty {
+            let count = servers[s].output.count
+            let n = servers[s].output.send(servers[s].fd, count)
+            if n == -EAGAIN { return true }
+            if n < 0 { return false }
+        }
+        servers[s].output.giveBack()
+        return true
+    }
+
+    /// The server takes bytes again.
+    mutating func flushServer(_ s: UInt32) {
+        guard flushServerOutput(s) else {
+            servers[s].readable = true  // the receive will say what happened
+            servers[s].hungUp = true
+            servers[s].output.giveBack()
+            return
+        }
+        let c = servers[s].client
+        if servers[s].output.isEmpty, servers[s].state == .active, c != noIndex {
+            settle(pumpClient(c), client: c, server: s)
+        }
+    }
+
+    // MARK: servers
+
+    /// A server ended while it may have had a client.
+    mutating func serverDied(_ s: UInt32, _ reason: CloseReason) {
+        let c = servers[s].client
+        let told = servers[s].lastTag == BackendTag.errorResponse && servers[s].bodyLeft == 0
+        let state = servers[s].state
+        closeServer(s, reason)
+        guard c != noIndex, state != .canceller, clients[c].server == s else { return }
+        clients[c].server = noIndex
+        // After the server's own last words another message would only confuse.
+        if told, clients[c].state == .active {
+            clients[c].hungUp = clients[c].output.isEmpty
+            if settings.log_disconnections {
+                shared.log(.info, "\(describe(c)) closing because: \(reason.text)")
+            }
+            closeClient(c, .terminated)
+        } else {
+            closeClient(c, reason)
+        }
+    }
+
+    /// Closes a server, whatever it does; the client, if any, is the caller's business.
+    mutating func closeServer(_ s: UInt32, _ reason: CloseReason) {
+        let p = servers[s].pool
+        let state = servers[s].state
+        logServer(s, reason)
+        switch state {
+        case .canceller:
+            cancellerGone(s)
+        case .routing, .connecting, .login, .confirming:
+            pools[p].opening -= 1
+        case .idle:
+            pools[p].takeIdle(s, &serverLinks)
+            pools[p].leased -= 1
+        case .active, .setup, .recovering, .resetting, .settling:
+            pools[p].leased -= 1
+        case .gone:
+            return
+        }
+        serverLogins[s] = nil
+        taskErrors[s] = nil
+        if servers[s].fd >= 0 {
+            if state == .idle { sayGoodbye(s) }
+            poller.forget(servers[s].fd)
+            csys_close(servers[s].fd)
+        }
+        parameterSets.release(servers[s].parameters)
+        servers[s].input.giveBack()
+        servers[s].output.giveBack()
+        servers[s].state = .gone
+        servers.remove(s)
+        if state != .canceller { slotFreed(p) }
+    }
+
+    private mutating func sayGoodbye(_ s: UInt32) {
+        var writer = FrameWriter()
+        writer.frame(FrontendTag.terminate)
+        _ = servers[s].output.append(writer.bytes)
+        let count = servers[s].output.count
+        _ = servers[s].output.send(servers[s].fd, count)
+    }
+
+    /// A server of the pool is gone: whoever waits may have a new one.
+    private mutating func slotFreed(_ p: UInt32) {
+        guard let record = poolDetails[p]?.record else { return }
+        shared.directory.giveBack(record)
+        poolDetails[p]?.openAfter = 0
+        if crowded && waitingCounters.total(p) > Int32(pools[p].waiting.count) {
+            unsafe shared.post(EngineMessage.slotFreed.message(a: p))
+        }
+        if !pools[p].waiting.isEmpty { openServers(p) }
+    }
+
+    private func logServer(_ s: UInt32, _ reason: CloseReason) {
+        guard servers[s].state != .canceller else { return }
+        let level: Host.Level = switch reason {
+        case .serverGone, .serverMalformed, .loginFailed, .connectTimeout, .recoveryTimeout: .warning
+        default: .debug
+        }
+        shared.log(level, "\(describeServer(s)) closing because: \(reason.text)")
+    }
+}

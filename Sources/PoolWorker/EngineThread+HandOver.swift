@@ -1,0 +1,70 @@
+import CSys
+import Engine
+import FixedStorage
+import Pooling
+
+/// A server on its way from one thread to another; the parameters are told by value, as
+/// each thread has its own `ParameterSets`.
+final class ServerHandOver {
+    let server: Server
+    let parameters: ParameterValues
+
+    init(server: Server, parameters: ParameterValues) {
+        self.server = server
+        self.parameters = parameters
+    }
+}
+
+extension EngineThread {
+    /// A server that is free (and counted nowhere any more) goes to a thread whose clients wait.
+    mutating func handOver(_ s: UInt32) {
+        let p = servers[s].pool
+        guard let other = waitingCounters.mostWanting(p, but: number) else {
+            pools[p].adopted()
+            if case .idle = pools[p].release(s, foreign: 0, &clientLinks, &serverLinks) {
+                servers[s].state = .idle
+                servers[s].since = now
+            }
+            return
+        }
+        let parcel = ServerHandOver(
+            server: servers[s], parameters: parameterSets.values(servers[s].parameters))
+        poller.forget(servers[s].fd)
+        parameterSets.release(servers[s].parameters)
+        servers[s].state = .gone
+        servers.remove(s)
+        let reference = unsafe Unmanaged.passRetained(parcel).toOpaque()
+        let cell = unsafe withUnsafeBytes(of: reference) { unsafe csys_memory_copy($0.baseAddress, $0.count) }
+        unsafe shared.inboxes[other].post(EngineMessage.handOver.message(a: p, payload: cell))
+    }
+
+    /// A server comes from another thread.
+    mutating func takeOver(_ payload: UnsafeMutableRawPointer?) {
+        guard let payload = unsafe payload else { return }
+        let reference = unsafe payload.load(as: UnsafeMutableRawPointer.self)
+        let parcel = unsafe Unmanaged<ServerHandOver>.fromOpaque(reference).takeRetainedValue()
+        var server = parcel.server
+        server.parameters = parameterSets.number(for: parcel.parameters)
+        server.readable = true
+        server.state = .active
+        server.client = noIndex
+        let p = server.pool
+        guard poolDetails[p] != nil, let s = servers.insert(server) else {
+            csys_close(server.fd)
+            return
+        }
+        pools[p].adopted()
+        guard poller.watch(server.fd, serverToken(s)) == 0 else { return closeServer(s, .serverGone) }
+        passOn(s)
+    }
+
+    /// Another thread's clients wait for servers of a pool: an idle one may go there.
+    mutating func giveIdle(_ p: UInt32) {
+        guard poolDetails[p] != nil, pools[p].waiting.isEmpty, !pools[p].idle.isEmpty else { return }
+        let s = pools[p].idle.first
+        guard !servers[s].input.hasMemory else { return }
+        pools[p].takeIdle(s, &serverLinks)
+        servers[s].state = .active
+        passOn(s)
+    }
+}

@@ -1,0 +1,195 @@
+import CWorker
+import CSys
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// What is due by time, a few times a second; and what other threads ask for.
+extension EngineThread {
+    mutating func keepHouse() {
+        if acceptPausedUntil > 0 && now >= acceptPausedUntil && listening {
+            acceptPausedUntil = 0
+            watchListeners()
+        }
+        for c in 0..<clients.end where clients[c].state != .gone { checkClient(c) }
+        for s in 0..<servers.end where servers[s].state != .gone { checkServer(s) }
+        for p in poolDetails.keys where !pools[p].waiting.isEmpty || (poolDetails[p]?.minServers ?? 0) > 0 {
+            openServers(p)
+        }
+    }
+
+    private func isDue(_ since: UInt64, _ seconds: Double) -> Bool {
+        seconds > 0 && now &- since >= Clock.nanoseconds(seconds)
+    }
+
+    private func isDue(_ since: UInt64, after limit: UInt64) -> Bool { limit > 0 && now &- since >= limit }
+
+    private mutating func checkClient(_ c: UInt32) {
+        let client = clients[c]
+        switch client.state {
+        case .login:
+            if isDue(client.connected, settings.client_login_timeout) { closeClient(c, .loginTimeout) }
+        case .welcome, .waiting:
+            if isDue(client.since, settings.query_wait_timeout) { queryWaitOver(c) }
+        case .idle, .discarding:
+            if draining == .transactions {
+                closeClient(c, .shutdown)
+            } else if isDue(client.since, after: client.idleTimeout) {
+                closeClient(c, .idleTimeout)
+            }
+        case .active:
+            checkTransaction(c)
+        case .closing:
+            // A peer that takes nothing any more.
+            if isDue(client.since, 5) { forgetClient(c) }
+        case .gone:
+            break
+        }
+    }
+
+    private mutating func queryWaitOver(_ c: UInt32) {
+        let p = clients[c].pool
+        let waited = Double(now &- clients[c].since) / 1e9
+        guard let record = poolDetails[p]?.record else { return }
+        closeClient(
+            c, .queryWaitTimeout(
+                waited: waited, limit: record.settings.pool_size, pool: "\(record.database)/\(record.user)"))
+    }
+
+    /// A linked client that owes the next move.
+    private mutating func checkTransaction(_ c: UInt32) {
+        let s = clients[c].server
+        guard servers[s].state == .active else { return }
+        let quiet = servers[s].traffic.isQuiet
+        guard quiet || clients[c].bodyLeft > 0 || servers[s].traffic.needsSync else {
+            servers[s].since = now
+            return
+        }
+        let inTransaction = servers[s].traffic.status != TransactionStatus.idle || !quiet
+        if inTransaction {
+            if isDue(servers[s].since, after: clients[c].transactionTimeout) { closeClient(c, .transactionTimeout) }
+        } else if draining == .transactions {
+            closeClient(c, .shutdown)
+        } else if isDue(servers[s].since, after: clients[c].idleTimeout) {
+            closeClient(c, .idleTimeout)
+        }
+    }
+
+    private mutating func checkServer(_ s: UInt32) {
+        let server = servers[s]
+        switch server.state {
+        case .routing, .connecting, .login, .confirming:
+            if isDue(server.connected, settings.server_connect_timeout) {
+                serverLoginFailed(
+                    s, ErrorFields(.fatal, "08006", "connect timeout", hint: "See server_connect_timeout."),
+                    reachable: false)
+            }
+        case .idle:
+            checkIdle(s)
+        case .setup, .resetting, .recovering:
+            if isDue(server.since, max(settings.cancel_wait_timeout, 1)) {
+                if server.client == noIndex { closeServer(s, .recoveryTimeout) }
+            }
+        case .settling, .canceller:
+            if isDue(server.since, settings.cancel_wait_timeout) { closeServer(s, .cancelHandled) }
+        case .active, .gone:
+            break
+        }
+    }
+
+    private mutating func checkIdle(_ s: UInt32) {
+        let p = servers[s].pool
+        if isTooOld(s) || servers[s].obsolete { return closeServer(s, .lifetime) }
+        let needed = pools[p].clients > 0 ? (poolDetails[p]?.minServers ?? 0) : 0
+        if pools[p].servers > needed, isDue(servers[s].since, settings.server_idle_timeout) {
+            closeServer(s, .serverIdle)
+        }
+    }
+
+    // MARK: messages
+
+    mutating func readInbox() {
+        csys_eventfd_read(inbox.descriptor)
+        while let message = unsafe inbox.take() {
+            unsafe handle(message)
+            unsafe csys_memory_free(message.payload)
+        }
+    }
+
+    private mutating func handle(_ message: CsysMessage) {
+        let (a, b, c) = unsafe (message.a, message.b, message.c)
+        switch unsafe EngineMessage(rawValue: message.kind) {
+        case .accepted: adopt(Int32(a))
+        case .answered:
+            if let payload = unsafe message.payload {
+                unsafe answered(HostAnswer(OpaquePointer(payload)))
+            }
+        case .clientHashed: unsafe clientHashed(a, b, hash(message))
+        case .serverHashed: unsafe serverHashed(a, b, hash(message))
+        case .cancel: cancelClient(a, b)
+        case .wanted: if c != UInt32(number) { giveIdle(a) }
+        case .handOver: unsafe takeOver(message.payload)
+        case .slotFreed:
+            poolDetails[a]?.openAfter = 0
+            openServers(a)
+        case .evict: evict { $0.databaseID == a }
+        case .evictOne: evictOne(database: a, user: b, except: c)
+        case .reload: reload()
+        case .drain: drain(Drain(rawValue: a) ?? .clients)
+        case .stop: stopping = true
+        case nil: break
+        }
+    }
+
+    private func hash(_ message: CsysMessage) -> [UInt8] {
+        guard let payload = unsafe message.payload else { return [] }
+        return unsafe Array(UnsafeRawBufferPointer(start: payload, count: 32))
+    }
+
+    private mutating func evict(_ matches: (PoolRecord) -> Bool) {
+        for s in 0..<servers.end where servers[s].state == .idle {
+            if let record = poolDetails[servers[s].pool]?.record, matches(record) { closeServer(s, .evicted) }
+        }
+    }
+
+    /// Closes the idle server that has been idle longest, of a database or user at its limit.
+    private mutating func evictOne(database: UInt32, user: UInt32, except p: UInt32) {
+        var oldest = noIndex
+        for s in 0..<servers.end where servers[s].state == .idle && servers[s].pool != p {
+            guard let record = poolDetails[servers[s].pool]?.record,
+                record.databaseID == database || record.userID == user
+            else { continue }
+            if oldest == noIndex || servers[s].since < servers[oldest].since { oldest = s }
+        }
+        guard oldest != noIndex else { return }
+        closeServer(oldest, .evicted)
+        unsafe shared.post(EngineMessage.slotFreed.message(a: p))
+    }
+
+    private mutating func reload() {
+        texts = shared.settings
+        settings = texts.tuning
+        for p in poolDetails.keys { poolDetails[p]?.openAfter = 0 }
+    }
+
+    private mutating func drain(_ how: Drain) {
+        draining = how
+        if listening {
+            listening = false
+            forgetListeners()
+        }
+        keepHouse()
+    }
+
+    /// The end of the thread: every client hears of it.
+    mutating func closeEverything() {
+        for c in 0..<clients.end where clients[c].state != .gone {
+            closeClient(c, .shutdown)
+            if clients[c].state != .gone { forgetClient(c) }
+        }
+        for s in 0..<servers.end where servers[s].state != .gone {
+            if servers[s].fd >= 0 { csys_close(servers[s].fd) }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// Clients get servers and give them back.
+extension EngineThread {
+    /// An idle client has sent something, or may have.
+    mutating func startRequest(_ c: UInt32) {
+        switch readRequest(c) {
+        case .nothing: return
+        case .gone: closeClient(c, .clientLeft)
+        case .terminated: closeClient(c, .terminated)
+        case .malformed: closeClient(c, .malformedFrame)
+        case .request:
+            let s = lease(c)
+            if s == noIndex {
+                openServers(clients[c].pool)
+            } else {
+                serve(c, s)
+            }
+        }
+    }
+
+    enum Request { case nothing, gone, terminated, malformed, request }
+
+    /// Receives from a client without a server, and looks at the first frame. Where a
+    /// server is at hand the bytes stay in the client's input block only if they must.
+    @_noLocks
+    private mutating func readRequest(_ c: UInt32) -> Request {
+        if clients[c].input.count < FrameHeader.size {
+            guard clients[c].readable else { return .nothing }
+            if !clients[c].input.hasMemory { clients[c].input = .take() }
+            clients[c].input.compact()
+            let (n, more) = clients[c].input.receive(clients[c].fd)
+            if n <= 0 {
+                if clients[c].input.isEmpty { clients[c].input.giveBack() }
+                if n != -11 { return .gone }
+                clients[c].readable = false
+                return .nothing
+            }
+            if !more && !clients[c].hungUp { clients[c].readable = false }
+        }
+        let input = clients[c].input
+        switch FrameHeader.read(input.bytes, at: 0, limit: FrameLimit.large) {
+        case .needMore: return clients[c].hungUp ? .gone : .nothing
+        case .malformed: return .malformed
+        case .header(let tag, _):
+            var traffic = Traffic()
+            switch traffic.frontend(tag) {
+            case .forward: return .request
+            case .invalid: return .malformed
+            case .terminate: return .terminated
+            }
+        }
+    }
+
+    /// Takes an idle server for a client, or puts the client on the waiting list.
+    @_noLocks
+    private mutating func lease(_ c: UInt32) -> UInt32 {
+        let p = clients[c].pool
+        let s = pools[p].lease(c, &clientLinks, &serverLinks)
+        clients[c].since = now
+        if s == noIndex {
+            clients[c].state = .waiting
+            if crowded { waitingCounters.add(p, thread: number, 1) }
+        } else {
+            link(c, s)
+        }
+        return s
+    }
+
+    @_noLocks
+    func suits(_ c: UInt32, _ s: UInt32) -> Bool { clients[c].parameters == servers[s].parameters }
+
+    /// Client and server belong together from now on.
+    @_noLocks
+    mutating func link(_ c: UInt32, _ s: UInt32) {
+        clients[c].state = .active
+        clients[c].server = s
+        clients[c].since = now
+        servers[s].state = .active
+        servers[s].client = c
+        servers[s].since = now
+        servers[s].traffic = Traffic()
+    }
+
+    /// A client and a server have just been linked: the server gets the client's
+    /// parameters, then the client's bytes.
+    mutating func serve(_ c: UInt32, _ s: UInt32) {
+        if clients[c].parameters != servers[s].parameters {
+            startSetup(c, s)
+        } else {
+            settle(pumpClient(c), client: c, server: s)
+        }
+    }
+
+    /// The link is over and the server idle: the client keeps nothing, the server goes to
+    /// whoever waits.
+    mutating func release(_ c: UInt32, _ s: UInt32) {
+        unlink(c, s)
+        passOn(s)
+        // It may have sent its next request already.
+        if clients[c].state == .idle && (clients[c].readable || clients[c].input.hasMemory) { startRequest(c) }
+    }
+
+    @_noLocks
+    mutating func unlink(_ c: UInt32, _ s: UInt32) {
+        clients[c].server = noIndex
+        clients[c].state = .idle
+        clients[c].since = now
+        servers[s].client = noIndex
+    }
+
+    /// A server without a client: to the next waiting client, another thread, or the idle list.
+    mutating func passOn(_ s: UInt32) {
+        if servers[s].cancels > 0 {
+            servers[s].state = .settling
+            servers[s].since = now
+            return
+        }
+        if servers[s].obsolete || servers[s].hungUp || isTooOld(s) {
+            closeServer(s, servers[s].hungUp ? .serverGone : .lifetime)
+            return
+        }
+        let p = servers[s].pool
+        let foreign = crowded ? waitingCounters.total(p) - Int32(pools[p].waiting.count) : 0
+        switch pools[p].release(s, foreign: foreign, &clientLinks, &serverLinks) {
+        case .toClient(let next):
+            if crowded { waitingCounters.add(p, thread: number, -1) }
+            give(s, to: next)
+        case .idle:
+            servers[s].state = .idle
+            servers[s].since = now
+            if servers[s].readable || servers[s].input.hasMemory { readServer(s) }
+        case .toOtherThread:
+            handOver(s)
+        }
+    }
+
+    /// A client that waited gets a server.
+    private mutating func give(_ s: UInt32, to c: UInt32) {
+        let welcoming = clients[c].state == .welcome
+        link(c, s)
+        if welcoming { welcomeOnServer(c, s) } else { serve(c, s) }
+    }
+
+    func isTooOld(_ s: UInt32) -> Bool {
+        guard let details = poolDetails[servers[s].pool] else { return false }
+        return now &- servers[s].connected >= details.serverLifetime
+    }
+
+    /// Does what a pump asks for.
+    mutating func settle(_ stop: PumpStop, client c: UInt32, server s: UInt32) {
+        switch stop {
+        case .idle:
+            break
+        case .again:
+            again.append(clientToken(c))
+            again.append(serverToken(s))
+        case .released:
+            release(c, s)
+        case .clientGone:
+            closeClient(c, .clientLeft)
+        case .terminated:
+            closeClient(c, .terminated)
+        case .clientMalformed:
+            closeClient(c, .malformedFrame)
+        case .serverGone:
+            serverDied(s, .serverGone)
+        case .serverMalformed:
+            serverDied(s, .serverMalformed)
+        case .parameterStatus:
+            readParameterStatus(s)
+        case .transaction:
+            servers[s].obsolete = true
+            closeClient(c, .transactionInStatementMode)
+        }
+    }
+}

@@ -1,0 +1,76 @@
+import CWorker
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// A client has gone; its server is brought back to where the next client can have it.
+extension EngineThread {
+    /// - Parameter partialFrame: the client stopped in the middle of a frame, so that the
+    ///   server can't be spoken to any more.
+    mutating func clientLeft(_ s: UInt32, partialFrame: Bool) {
+        servers[s].client = noIndex
+        cancellersForget(s)
+        switch servers[s].state {
+        case .setup:
+            // Its answer comes soon; then the server is free.
+            servers[s].state = .resetting
+            servers[s].task = .reset
+            return
+        case .active:
+            break
+        default:
+            return
+        }
+        if partialFrame || servers[s].traffic.isUncertain { return closeServer(s, .recoveryTimeout) }
+        servers[s].state = .recovering
+        servers[s].since = now
+        servers[s].interrupted = false
+        recover(s)
+        // What it has sent meanwhile may be waiting.
+        if servers[s].state == .recovering { again.append(serverToken(s)) }
+    }
+
+    /// One step towards an idle server.
+    mutating func recover(_ s: UInt32) {
+        guard servers[s].state == .recovering else { return }
+        if servers[s].traffic.isCopyingIn {
+            var writer = FrameWriter()
+            writer.frame(FrontendTag.copyFail) { $0.string("client disconnected") }
+            _ = servers[s].traffic.frontend(FrontendTag.copyFail)
+            guard sendServer(s, writer.bytes) else { return closeServer(s, .serverGone) }
+        }
+        if servers[s].traffic.needsSync {
+            var writer = FrameWriter()
+            writer.frame(FrontendTag.sync)
+            servers[s].traffic.ownSync()
+            guard sendServer(s, writer.bytes) else { return closeServer(s, .serverGone) }
+        }
+        guard servers[s].traffic.isQuiet else {
+            if !servers[s].interrupted {
+                servers[s].interrupted = true
+                interrupt(s, for: noIndex)
+            }
+            return
+        }
+        guard servers[s].bodyLeft == 0 else { return }
+        if servers[s].cancels > 0 { return }  // cancellerGone comes back here
+        servers[s].input.isEmpty ? servers[s].input.giveBack() : ()
+        if servers[s].traffic.status == TransactionStatus.idle {
+            resetServer(s)
+        } else {
+            runTask(s, .rollback, Array("ROLLBACK".utf8), state: .resetting)
+        }
+    }
+
+    /// In session mode the next client must find nothing of the last one.
+    mutating func resetServer(_ s: UInt32) {
+        let query = texts.resetQuery
+        servers[s].traffic = Traffic()
+        if pools[servers[s].pool].mode == .session && !query.isEmpty {
+            runTask(s, .reset, query, state: .resetting)
+        } else {
+            passOn(s)
+        }
+    }
+}

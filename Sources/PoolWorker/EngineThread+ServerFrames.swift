@@ -1,0 +1,142 @@
+import CWorker
+import CSys
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// Frames of servers that no client is reading: in a login, idle, or busy with queries of
+/// ours. Whole frames are collected in the server's input block; bodies that nobody needs
+/// are skipped as they come.
+extension EngineThread {
+    /// Input may be there on a server that is not active.
+    mutating func readServer(_ s: UInt32) {
+        let generation = servers.generation(s)
+        while servers.generation(s) == generation {
+            let state = servers[s].state
+            switch state {
+            case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling: break
+            case .active: return continueDelivery(s, servers[s].client)
+            case .routing, .connecting, .canceller, .gone: return
+            }
+            if takeFrame(s) { continue }
+            guard servers.generation(s) == generation else { return }
+            let (n, _) = receiveServer(s)
+            if n > 0 { continue }
+            if servers[s].input.isEmpty { servers[s].input.giveBack() }
+            if n == -EAGAIN { return }
+            return lostServer(s)
+        }
+    }
+
+    /// The stream of a server ended that no client was reading.
+    private mutating func lostServer(_ s: UInt32) {
+        switch servers[s].state {
+        case .login, .confirming:
+            let fields = ErrorFields(
+                .fatal, "08006", "server closed the connection during login")
+            serverLoginFailed(s, fields, reachable: false)
+        default:
+            serverDied(s, .serverGone)
+        }
+    }
+
+    /// Takes one frame, or a piece of one to be skipped, off the input block. False when
+    /// more bytes are needed.
+    private mutating func takeFrame(_ s: UInt32) -> Bool {
+        if servers[s].bodyLeft > 0 {
+            let step = min(servers[s].bodyLeft, servers[s].input.count)
+            guard step > 0 else { return false }
+            servers[s].input.drop(step)
+            servers[s].bodyLeft -= step
+            return true
+        }
+        let limit = servers[s].state == .login ? FrameLimit.login : FrameLimit.large
+        switch FrameHeader.read(servers[s].input.bytes, at: 0, limit: limit) {
+        case .needMore:
+            return false
+        case .malformed:
+            violation(s)
+            return true
+        case .header(let tag, let body):
+            guard isNeeded(tag, servers[s].state) else {
+                servers[s].input.drop(FrameHeader.size)
+                servers[s].bodyLeft = body
+                servers[s].lastTag = tag
+                return true
+            }
+            guard body <= Block.size - 64 else {
+                violation(s)
+                return true
+            }
+            guard servers[s].input.count >= FrameHeader.size + body else { return false }
+            let frame = servers[s].input.array
+            servers[s].input.drop(FrameHeader.size + body)
+            servers[s].lastTag = tag
+            serverFrame(s, tag, frame[FrameHeader.size..<FrameHeader.size + body])
+            return true
+        }
+    }
+
+    /// Must the whole frame be read, in this state?
+    private func isNeeded(_ tag: UInt8, _ state: Server.State) -> Bool {
+        switch tag {
+        case BackendTag.parameterStatus, BackendTag.errorResponse, BackendTag.readyForQuery,
+            BackendTag.copyInResponse:
+            true
+        default:
+            state == .login || state == .confirming || state == .idle || state == .settling
+        }
+    }
+
+    private mutating func violation(_ s: UInt32) {
+        if servers[s].state == .login || servers[s].state == .confirming {
+            serverLoginFailed(s, ErrorFields(.fatal, "08P01", "server sent an invalid message during login"), reachable: false)
+        } else {
+            serverDied(s, .serverMalformed)
+        }
+    }
+
+    private mutating func serverFrame(_ s: UInt32, _ tag: UInt8, _ body: ArraySlice<UInt8>) {
+        if servers[s].state == .login { return serverLoginFrame(s, tag, body) }
+        switch tag {
+        case BackendTag.parameterStatus:
+            noteParameter(s, body)
+        case BackendTag.noticeResponse, BackendTag.notificationResponse:
+            break
+        case BackendTag.errorResponse:
+            serverError(s, ErrorFields(body: body))
+        case BackendTag.readyForQuery:
+            guard body.count == 1, let status = body.first, servers[s].traffic.ready(status) else {
+                return violation(s)
+            }
+            switch servers[s].state {
+            case .setup, .resetting: if servers[s].traffic.isQuiet { taskDone(s) }
+            case .recovering: recover(s)
+            default: violation(s)
+            }
+        case BackendTag.copyInResponse:
+            guard servers[s].state == .recovering else { return violation(s) }
+            servers[s].traffic.copyInStarted()
+            recover(s)
+        default:
+            violation(s)
+        }
+    }
+
+    /// An ErrorResponse outside a client's link.
+    private mutating func serverError(_ s: UInt32, _ fields: ErrorFields) {
+        switch servers[s].state {
+        case .setup, .resetting:
+            servers[s].failed = true
+            taskErrors[s] = fields
+        case .recovering:
+            servers[s].traffic.failed()
+        default:
+            // It says goodbye: the end of the stream follows.
+            shared.log(.info, "\(describeServer(s)) \(fields.severity.rawValue): \(fields.message)")
+            servers[s].hungUp = true
+            servers[s].readable = true
+        }
+    }
+}

@@ -1,0 +1,243 @@
+import Auth
+import CWorker
+import CSys
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// Where servers of a pool are reached: the bytes of a socket address.
+struct ServerAddress {
+    let bytes: [UInt8]
+
+    /// A socket that is connecting, or -errno.
+    func connect() -> Int32 {
+        guard bytes.count > 2 else { return -EINVAL }
+        return unsafe bytes.withUnsafeBytes { unsafe csys_connect($0.baseAddress, socklen_t($0.count)) }
+    }
+
+    var text: String {
+        // As long as the largest address, so that reading past a short one can't happen.
+        let padded = bytes + [UInt8](repeating: 0, count: max(0, 128 - bytes.count))
+        return unsafe padded.withUnsafeBytes { address in
+            unsafe withTextBuffer { unsafe csys_address_text(address.baseAddress, $0, $1) }
+        }
+    }
+}
+
+/// Servers are opened: where to, connect, log in, confirm.
+extension EngineThread {
+    /// Opens servers for the clients that wait, as far as the limits allow.
+    mutating func openServers(_ p: UInt32) {
+        guard let details = poolDetails[p] else { return }
+        while pools[p].isShort || (pools[p].clients > 0 && pools[p].servers < details.minServers), now >= (poolDetails[p]?.openAfter ?? 0) {
+            let retryAt = shared.directory.locked { details.record.retryAt }
+            if now < retryAt {
+                poolDetails[p]?.openAfter = retryAt
+                return
+            }
+            let verdict = shared.directory.reserve(details.record)
+            guard verdict == .open else { return limitReached(p, verdict) }
+            guard let s = servers.insert(Server(pool: p, now: now)) else {
+                shared.directory.giveBack(details.record)
+                return
+            }
+            pools[p].opening += 1
+            askRoute(s, details.record)
+        }
+    }
+
+    /// No more servers for this pool now: those that others don't use have to do.
+    private mutating func limitReached(_ p: UInt32, _ verdict: PoolLimits.Verdict) {
+        poolDetails[p]?.openAfter = now + Self.tick
+        guard let record = poolDetails[p]?.record else { return }
+        switch verdict {
+        case .open:
+            break
+        case .poolFull:
+            if crowded {
+                unsafe shared.post(EngineMessage.wanted.message(a: p, c: UInt32(number)))
+            }
+        case .databaseFull:
+            unsafe shared.post(EngineMessage.evictOne.message(a: record.databaseID, b: UInt32.max, c: p))
+        case .userFull:
+            unsafe shared.post(EngineMessage.evictOne.message(a: UInt32.max, b: record.userID, c: p))
+        }
+    }
+
+    private mutating func askRoute(_ s: UInt32, _ record: PoolRecord) {
+        let (keys, password) = shared.directory.locked { (record.keys != nil, record.password != nil) }
+        var question = question(.route, s, servers.generation(s))
+        question.database_id = record.databaseID
+        question.user_id = record.userID
+        question.holds_scram_keys = keys
+        question.holds_password = password
+        if !ask(question, user: Array(record.user.utf8), database: Array(record.database.utf8)) {
+            serverLoginFailed(s, ErrorFields(.fatal, "53300", "too many logins at a time"), reachable: false)
+        }
+    }
+
+    mutating func routeAnswered(_ s: UInt32, _ answer: HostAnswer) {
+        let p = servers[s].pool
+        guard let record = poolDetails[p]?.record else { return closeServer(s, .evicted) }
+        if let failure = answer.failure {
+            return serverLoginFailed(s, failure, reachable: true)
+        }
+        let address = answer.server
+        poolDetails[p]?.address = address
+        let (keys, password) = shared.directory.locked { (record.keys, record.password) }
+        var secret = Secret(stored: answer.secret)
+        if case .password = secret {} else if let password { secret = .password(password) }
+        let user = answer.serverUser
+        serverLogins[s] = ServerLoginState(
+            machine: ServerLogin(user: user, secret: secret, keys: keys, random: randomBytes(24)))
+        let startup = StartupPacket.startupPacket([
+            .init(name: Array("user".utf8), value: user),
+            .init(name: Array("database".utf8), value: answer.serverDatabase),
+        ])
+        let fd = address.connect()
+        guard fd >= 0 else { return connectFailed(s, fd) }
+        servers[s].fd = fd
+        servers[s].state = .connecting
+        servers[s].since = now
+        guard servers[s].output.append(startup), poller.watch(fd, serverToken(s)) == 0 else {
+            return closeServer(s, .connectTimeout)
+        }
+    }
+
+    private mutating func connectFailed(_ s: UInt32, _ error: Int32) {
+        let address = poolDetails[servers[s].pool]?.address?.text ?? "?"
+        let fields = ErrorFields(
+            .fatal, "08006", "\(shared.host.name) cannot connect to server", detail: "\(address): \(errorText(-error))")
+        serverLoginFailed(s, fields, reachable: false)
+    }
+
+    /// A connecting socket is writable: it stands, or it failed.
+    mutating func serverConnected(_ s: UInt32) {
+        let error = csys_socket_error(servers[s].fd)
+        guard error == 0 else { return connectFailed(s, error) }
+        servers[s].state = .login
+        flushServer(s)
+    }
+
+    /// A frame of a server that logs in.
+    mutating func serverLoginFrame(_ s: UInt32, _ tag: UInt8, _ body: ArraySlice<UInt8>) {
+        switch tag {
+        case BackendTag.authentication:
+            guard var machine = serverLogins[s]?.machine, serverLogins[s]?.authenticated == false else {
+                return loginViolation(s)
+            }
+            var output: [UInt8] = []
+            let step = machine.received(authentication: body, &output)
+            serverLogins[s]?.machine = machine
+            serverLoginStep(s, step, output)
+        case BackendTag.errorResponse:
+            serverLoginFailed(s, ErrorFields(body: body), reachable: true)
+        case BackendTag.noticeResponse, BackendTag.negotiateProtocolVersion:
+            break
+        case BackendTag.parameterStatus:
+            guard serverLogins[s]?.authenticated == true, (serverLogins[s]?.welcome.count ?? 0) < 100 else {
+                return loginViolation(s)
+            }
+            noteParameter(s, body)
+        case BackendTag.backendKeyData:
+            var reader = ByteReader(body)
+            guard serverLogins[s]?.authenticated == true, let pid = reader.int32(), let key = reader.int32() else {
+                return loginViolation(s)
+            }
+            servers[s].pid = Int32(bitPattern: pid)
+            servers[s].key = key
+        case BackendTag.readyForQuery:
+            guard serverLogins[s]?.authenticated == true, body.first == TransactionStatus.idle else {
+                return loginViolation(s)
+            }
+            serverLoggedIn(s)
+        default:
+            loginViolation(s)
+        }
+    }
+
+    private mutating func loginViolation(_ s: UInt32) {
+        serverLoginFailed(
+            s, ErrorFields(.fatal, "08P01", "server sent an unexpected message during login"), reachable: false)
+    }
+
+    private mutating func serverLoginStep(_ s: UInt32, _ step: ServerLogin.Step, _ output: [UInt8]) {
+        if !output.isEmpty && !sendServer(s, output) { return }
+        switch step {
+        case .wait: break
+        case .done: serverLogins[s]?.authenticated = true
+        case .hash(let job):
+            shared.hasher.submit(
+                job, thread: number, kind: .serverHashed, index: s, generation: servers.generation(s))
+        case .failed(let failure):
+            serverLoginFailed(s, ErrorFields(failure), reachable: true)
+        }
+    }
+
+    mutating func serverHashed(_ s: UInt32, _ generation: UInt32, _ result: [UInt8]) {
+        guard servers.generation(s) == generation, servers[s].state == .login,
+            var machine = serverLogins[s]?.machine
+        else { return }
+        var output: [UInt8] = []
+        let step = machine.hashed(result, &output)
+        serverLogins[s]?.machine = machine
+        serverLoginStep(s, step, output)
+    }
+
+    /// The server is ready for queries; where pools are keyed by OIDs the host has the
+    /// last word, as names may have changed hands since the route was given.
+    private mutating func serverLoggedIn(_ s: UInt32) {
+        guard shared.host.keepsOIDs, let record = poolDetails[servers[s].pool]?.record else { return serverOpened(s) }
+        servers[s].state = .confirming
+        var question = question(.confirm, s, servers.generation(s))
+        question.database_id = record.databaseID
+        question.user_id = record.userID
+        question.server_pid = servers[s].pid
+        if !ask(question) {
+            serverLoginFailed(s, ErrorFields(.fatal, "53300", "too many logins at a time"), reachable: false)
+        }
+    }
+
+    mutating func confirmAnswered(_ s: UInt32, _ answer: HostAnswer) {
+        if let failure = answer.failure {
+            serverLoginFailed(s, failure, reachable: true)
+        } else {
+            serverOpened(s)
+        }
+    }
+
+    private mutating func serverOpened(_ s: UInt32) {
+        guard let record = poolDetails[servers[s].pool]?.record else { return closeServer(s, .evicted) }
+        shared.directory.succeeded(record, welcome: serverLogins[s]?.welcome ?? [])
+        serverLogins[s] = nil
+        servers[s].traffic = Traffic()
+        servers[s].state = .active
+        pools[servers[s].pool].opened()
+        shared.log(.debug, "\(describeServer(s)) new connection to server")
+        passOn(s)
+    }
+
+    /// A server could not be had.
+    /// - Parameter reachable: the server itself (or the host) said no; waiting would not
+    ///   help the clients that need it, unless other servers of the pool live.
+    mutating func serverLoginFailed(_ s: UInt32, _ fields: ErrorFields, reachable: Bool) {
+        let p = servers[s].pool
+        let transient = ["53300", "57P03", "57P01", "57P02", "08006"].contains(fields.sqlstate)
+        if let record = poolDetails[p]?.record {
+            shared.directory.failed(
+                record, fields, now: now, longest: Clock.nanoseconds(settings.server_login_retry))
+            if ["28P01", "28000"].contains(fields.sqlstate) {
+                // What we hold may be stale: the next client's login brings fresh keys.
+                shared.directory.locked {
+                    record.keys = nil
+                    record.password = nil
+                }
+            }
+        }
+        closeServer(s, .loginFailed(fields))
+        guard pools[p].servers == 0 else { return }
+        let final = reachable && !transient
+        refuseWaiting(p, fields, loginsOnly: !final)
+    }
+}

@@ -1,0 +1,145 @@
+import CWorker
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// Parameters: a server gets those of the client it is about to serve.
+extension EngineThread {
+    /// Sends the SETs that make server `s` suit client `c`, to which it is linked.
+    mutating func startSetup(_ c: UInt32, _ s: UInt32) {
+        let from = parameterSets.values(servers[s].parameters)
+        let to = parameterSets.values(clients[c].parameters)
+        guard let query = ParameterSets.settingQuery(from: from, to: to) else {
+            // They differ only in what this server doesn't know.
+            settle(pumpClient(c), client: c, server: s)
+            return
+        }
+        runTask(s, .parameters, query, state: .setup)
+    }
+
+    /// Runs a query of ours on a server that is quiet; `taskDone` gets the outcome.
+    mutating func runTask(_ s: UInt32, _ task: Server.Task, _ query: [UInt8], state: Server.State) {
+        servers[s].state = state
+        servers[s].task = task
+        servers[s].failed = false
+        servers[s].since = now
+        servers[s].traffic.ownQuery()
+        var writer = FrameWriter()
+        writer.query(query)
+        if !sendServer(s, writer.bytes) { serverDied(s, .serverGone) }
+    }
+
+    /// ReadyForQuery came for a query of ours.
+    mutating func taskDone(_ s: UInt32) {
+        let task = servers[s].task
+        let c = servers[s].client
+        servers[s].task = .none
+        switch task {
+        case .none:
+            serverDied(s, .serverMalformed)
+        case .parameters:
+            servers[s].state = .active
+            servers[s].traffic = Traffic()
+            if servers[s].failed {
+                refuseParameters(c, s)
+            } else {
+                // The server's spelling of the values is the true one.
+                adoptParameters(c, servers[s].parameters)
+                settle(pumpClient(c), client: c, server: s)
+            }
+        case .welcome:
+            servers[s].state = .active
+            servers[s].traffic = Traffic()
+            if servers[s].failed { refuseParameters(c, s) } else { parametersResolved(c, s) }
+        case .rollback, .reset:
+            if servers[s].failed || servers[s].traffic.status != TransactionStatus.idle {
+                closeServer(s, .recoveryTimeout)
+            } else if task == .rollback {
+                resetServer(s)
+            } else {
+                servers[s].traffic = Traffic()
+                passOn(s)
+            }
+        }
+    }
+
+    /// The server didn't take the client's parameters.
+    private mutating func refuseParameters(_ c: UInt32, _ s: UInt32) {
+        var error = taskErrors.removeValue(forKey: s) ?? ErrorFields(.fatal, "22023", "invalid startup parameter")
+        error.severity = .fatal
+        clients[c].bodyLeft = 0
+        closeClient(c, .error(error))
+    }
+
+    /// Points a client at another set of parameters; the reference is taken here.
+    mutating func adoptParameters(_ c: UInt32, _ set: UInt32) {
+        guard clients[c].parameters != set else { return }
+        parameterSets.retain(set)
+        parameterSets.release(clients[c].parameters)
+        clients[c].parameters = set
+    }
+
+    /// A server reported a parameter.
+    mutating func noteParameter(_ s: UInt32, _ body: ArraySlice<UInt8>) {
+        var reader = ByteReader(body)
+        guard let name = reader.string(), let value = reader.string() else { return }
+        if servers[s].state == .login { serverLogins[s]?.welcome.append((name, value)) }
+        guard let index = TrackedParameter.index(name) else { return }
+        var values = parameterSets.values(servers[s].parameters)
+        guard values[index] != value else { return }
+        values[index] = value
+        let set = parameterSets.number(for: values)
+        parameterSets.release(servers[s].parameters)
+        servers[s].parameters = set
+    }
+
+    /// The next frame of a linked server is a ParameterStatus: the client has changed a
+    /// parameter, or the server's settings were reloaded.
+    mutating func readParameterStatus(_ s: UInt32) {
+        let c = servers[s].client
+        while servers[s].state == .active, servers[s].client == c, servers[s].input.hasMemory {
+            let bytes = servers[s].input.array
+            guard bytes.count >= FrameHeader.size, bytes[0] == BackendTag.parameterStatus else { break }
+            let length = bytes[1...4].reduce(0) { $0 << 8 | Int($1) }
+            guard bytes.count > length else {
+                // A part of it: the rest joins it in the input block.
+                guard length < Block.size - 16 else { return serverDied(s, .serverMalformed) }
+                let (n, _) = receiveServer(s)
+                if n == 0 { return serverDied(s, .serverGone) }
+                if n < 0 { return }
+                continue
+            }
+            noteParameter(s, bytes[5...length])
+            adoptParameters(c, servers[s].parameters)
+            servers[s].lastTag = BackendTag.parameterStatus
+            servers[s].input.drop(length + 1)
+            send(c, Array(bytes[...length]))
+        }
+        continueDelivery(s, c)
+    }
+
+    /// Goes on with what is left in a linked server's input block.
+    mutating func continueDelivery(_ s: UInt32, _ c: UInt32) {
+        guard servers[s].state == .active, servers[s].client == c else { return }
+        if servers[s].input.isEmpty { servers[s].input.giveBack() }
+        if servers[s].input.hasMemory, clients[c].output.isEmpty {
+            var source = servers[s].input
+            let stop = deliver(s, c, &source, kept: true, mode: pools[servers[s].pool].mode)
+            if stop != .idle { return settle(stop, client: c, server: s) }
+        }
+        settle(pumpServer(s), client: c, server: s)
+    }
+
+    /// Receives into a server's input block. As `Block.receive`; -errno when nothing came.
+    mutating func receiveServer(_ s: UInt32) -> (count: Int, more: Bool) {
+        guard servers[s].readable else { return (-11, false) }
+        if !servers[s].input.hasMemory { servers[s].input = .take() }
+        servers[s].input.compact()
+        let result = servers[s].input.receive(servers[s].fd)
+        if result.count == -11 || (result.count > 0 && !result.more && !servers[s].hungUp) {
+            servers[s].readable = false
+        }
+        return result
+    }
+}

@@ -1,0 +1,190 @@
+import CWorker
+import CSys
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// One engine thread: its clients, its servers, its part of each pool, and the loop that
+/// moves bytes between them. All of it belongs to this thread alone; others speak to it
+/// by messages.
+///
+/// The hot path is in EngineThread+Relay and EngineThread+Lease; everything else may
+/// allocate and lock.
+struct EngineThread: ~Copyable {
+    /// Entries of the client and server tables: address space, not memory.
+    static let capacity = 131_072
+
+    let number: Int
+    let shared: Shared
+    let waitingCounters: WaitingCounters
+    /// Several threads share each pool.
+    let crowded: Bool
+    let listeners: [Listener]
+    let inbox: Inbox
+
+    var poller: Poller
+    var clients: Table<Client>
+    var servers: Table<Server>
+    var clientLinks: Links
+    var serverLinks: Links
+    var pools: Table<Pool>
+    /// By pool index; what of a pool only slow paths need.
+    var poolDetails: [UInt32: PoolDetails] = [:]
+    var parameterSets = ParameterSets()
+    var logins: [UInt32: ClientLoginState] = [:]
+    var serverLogins: [UInt32: ServerLoginState] = [:]
+    /// What a server said when a query of ours failed.
+    var taskErrors: [UInt32: ErrorFields] = [:]
+
+    /// Where bytes are received that need not be kept.
+    var scratch = Block.take()
+    /// Sockets to go on with although no event will come: (kind, index, generation).
+    var again: [PollToken] = []
+    var now = Clock.now()
+    var settings: CworkerTuning
+    var texts: WorkerSettings
+    var nextTick: UInt64 = 0
+    var stopping = false
+    var draining: Drain?
+    var listening = true
+    var acceptPausedUntil: UInt64 = 0
+    var nextAcceptor = 0
+
+    /// - Parameter listeners: those this thread accepts from; the first thread has them all.
+    init?(number: Int, shared: Shared, listeners: [Listener]) {
+        guard let poller = Poller() else { return nil }
+        self.poller = poller
+        self.number = number
+        self.shared = shared
+        self.listeners = listeners
+        inbox = shared.inboxes[number]
+        waitingCounters = shared.directory.waiting
+        crowded = shared.threads > 1
+        texts = shared.settings
+        settings = texts.tuning
+        unsafe clients = Table(capacity: Self.capacity, reserve: reserveMemory)
+        unsafe servers = Table(capacity: Self.capacity, reserve: reserveMemory)
+        unsafe clientLinks = Links(capacity: Self.capacity, reserve: reserveMemory)
+        unsafe serverLinks = Links(capacity: Self.capacity, reserve: reserveMemory)
+        unsafe pools = Table(capacity: Directory.capacity, reserve: reserveMemory)
+        again.reserveCapacity(1024)
+    }
+
+    /// How long one wait may take: housekeeping runs about three times a second, as
+    /// PgBouncer's does.
+    static let tick: UInt64 = 333_000_000
+
+    mutating func run() {
+        _ = self.poller.watchInput(inbox.descriptor, PollToken(.inbox, index: 0, generation: 0))
+        watchListeners()
+        while !stopping {
+            let events = poller.wait(again.isEmpty ? 333 : 0)
+            now = Clock.now()
+            for index in 0..<events { handle(poller.event(index)) }
+            goOn()
+            if now >= nextTick {
+                nextTick = now + Self.tick
+                keepHouse()
+            }
+        }
+        closeEverything()
+    }
+
+    /// Serves the sockets that stopped in the middle, so that others got their turn.
+    private mutating func goOn() {
+        guard !again.isEmpty else { return }
+        let waiting = again
+        again.removeAll(keepingCapacity: true)
+        for token in waiting { handle(PollEvent(token: token, mask: 0)) }
+    }
+
+    private mutating func handle(_ event: PollEvent) {
+        let index = event.token.index
+        switch event.token.kind {
+        case .client:
+            guard event.token.matches(clients.generation(index)) else { return }
+            if event.isReadable { clients[index].readable = true }
+            if event.isHungUp { clients[index].hungUp = true }
+            if event.isWritable && !clients[index].output.isEmpty { flushClient(index) }
+            guard event.token.matches(clients.generation(index)) else { return }
+            clientEvent(index)
+        case .server:
+            guard event.token.matches(servers.generation(index)) else { return }
+            if event.isReadable { servers[index].readable = true }
+            if event.isHungUp { servers[index].hungUp = true }
+            if event.isWritable { serverWritable(index) }
+            guard event.token.matches(servers.generation(index)) else { return }
+            serverEvent(index)
+        case .listener:
+            acceptClients(Int(index))
+        case .inbox:
+            readInbox()
+        }
+    }
+
+    private mutating func clientEvent(_ c: UInt32) {
+        switch clients[c].state {
+        case .active:
+            guard servers[clients[c].server].state == .active else { return }
+            settle(pumpClient(c), client: c, server: clients[c].server)
+        case .idle: startRequest(c)
+        case .login: readLogin(c)
+        case .waiting, .welcome: if clients[c].hungUp { noticeHangUp(c) }
+        case .discarding: discardRequest(c)
+        case .closing: if clients[c].hungUp || clients[c].output.isEmpty { forgetClient(c) }
+        case .gone: break
+        }
+    }
+
+    private mutating func serverEvent(_ s: UInt32) {
+        switch servers[s].state {
+        case .active:
+            settle(pumpServer(s), client: servers[s].client, server: s)
+        case .routing, .connecting, .gone:
+            break
+        case .canceller:
+            readCanceller(s)
+        case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling:
+            readServer(s)
+        }
+    }
+
+    private mutating func serverWritable(_ s: UInt32) {
+        switch servers[s].state {
+        case .connecting: serverConnected(s)
+        case .canceller: cancellerWritable(s)
+        default: if !servers[s].output.isEmpty { flushServer(s) }
+        }
+    }
+
+    // MARK: tokens
+
+    @_noLocks
+    func clientToken(_ c: UInt32) -> PollToken {
+        PollToken(.client, index: c, generation: clients.generation(c))
+    }
+
+    @_noLocks
+    func serverToken(_ s: UInt32) -> PollToken {
+        PollToken(.server, index: s, generation: servers.generation(s))
+    }
+}
+
+/// How clients are let go; CarpoolDrain.
+enum Drain: UInt32 { case transactions, clients }
+
+/// What of a pool only slow paths need, per thread.
+struct PoolDetails {
+    let record: PoolRecord
+    var serverLifetime: UInt64
+    var minServers: Int
+    /// Where its servers are; known once the first one was opened.
+    var address: ServerAddress?
+    /// No new server before this instant: the limit is reached or the last one failed.
+    var openAfter: UInt64 = 0
+}
+
+private func reserveMemory(_ size: Int) -> UnsafeMutableRawPointer {
+    unsafe csys_reserve(size)
+}

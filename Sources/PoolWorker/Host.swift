@@ -1,0 +1,134 @@
+import CWorker
+import Wire
+
+/// Whoever runs the worker; chost.h says what it does for us. Any thread may call it.
+@safe
+struct Host: @unchecked Sendable {
+    enum Level: Int32 { case debug, info, warning, error }
+
+    private let host: OpaquePointer
+
+    @unsafe
+    init(_ host: OpaquePointer) { unsafe self.host = host }
+
+    /// "pg_carpool" or "pgpool-launch".
+    var name: String { unsafe String(cString: cworker_host_name(host)) }
+
+    /// Pools are keyed by OIDs, and the host confirms servers.
+    var keepsOIDs: Bool { unsafe cworker_host_keeps_oids(host) }
+
+    func log(_ level: Level, _ line: String) { unsafe cworker_log(host, level.rawValue, line) }
+
+    /// Interrupts what a backend runs, before it returns; false when a CancelRequest has to.
+    func interrupt(_ pid: Int32) -> Bool { unsafe cworker_cancel(host, pid) }
+
+    enum Asked {
+        case answered(HostAnswer)
+        /// The answer will come as a message.
+        case later
+        /// No more questions now.
+        case refused
+    }
+
+    func ask(_ question: CworkerQuestion, user: [UInt8] = [], database: [UInt8] = []) -> Asked {
+        var question = question
+        var answer: OpaquePointer?
+        let result = unsafe cString(user) { user in
+            unsafe cString(database) { unsafe cworker_ask(host, &question, user, $0, &answer) }
+        }
+        guard result == 1, let answer = unsafe answer else { return result == 0 ? .later : .refused }
+        defer { unsafe cworker_answer_free(answer) }
+        return unsafe .answered(HostAnswer(answer))
+    }
+}
+
+/// Calls `body` with the bytes as a C string.
+private func cString<Result>(_ bytes: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+    let terminated = bytes.map { CChar(bitPattern: $0) } + [0]
+    return unsafe terminated.withUnsafeBufferPointer { unsafe body($0.baseAddress!) }
+}
+
+/// A host's answer; see CarpoolAnswer for what is set when.
+struct HostAnswer {
+    enum Kind: UInt32 { case login, route, confirm }
+    enum Method: Int32 { case refuse, trust, password, md5, scram }
+
+    let kind: Kind
+    let slot: UInt32
+    let generation: UInt32
+    let method: Method
+    let mockMD5: Bool
+    let mockNonce: [UInt8]
+    let secret: [UInt8]
+    let refusal: ErrorFields?
+    let failure: ErrorFields?
+    let databaseID: UInt32
+    let userID: UInt32
+    let pool: CworkerPoolSettings
+    let server: ServerAddress
+    let serverUser: [UInt8]
+    let serverDatabase: [UInt8]
+
+    /// Reads an answer; it stays the caller's.
+    @unsafe
+    init(_ answer: OpaquePointer) {
+        let numbers = unsafe cworker_answer(answer)
+        kind = Kind(rawValue: numbers.kind) ?? .confirm
+        slot = numbers.slot
+        generation = numbers.generation
+        method = Method(rawValue: numbers.method) ?? .refuse
+        mockMD5 = numbers.mock_md5
+        databaseID = numbers.database_id
+        userID = numbers.user_id
+        pool = unsafe cworker_answer_pool(answer)
+        unsafe mockNonce = Array(UnsafeBufferPointer(start: cworker_answer_nonce(answer), count: 32))
+        let text = { (which: CworkerText) in
+            unsafe Array(String(cString: cworker_answer_text(answer, Int32(which.rawValue))).utf8)
+        }
+        // A secret is bytes, which need not be UTF-8.
+        unsafe secret = rawBytes(cworker_answer_text(answer, Int32(CWORKER_SECRET.rawValue)))
+        unsafe serverUser = rawBytes(cworker_answer_text(answer, Int32(CWORKER_SERVER_USER.rawValue)))
+        unsafe serverDatabase = rawBytes(cworker_answer_text(answer, Int32(CWORKER_SERVER_DATABASE.rawValue)))
+        let error = { (first: CworkerText) -> ErrorFields? in
+            let parts = (0..<4).map {
+                String(decoding: text(CworkerText(rawValue: first.rawValue + $0)), as: UTF8.self)
+            }
+            guard !parts[0].isEmpty else { return nil }
+            return ErrorFields(
+                .fatal, parts[0], parts[1], detail: parts[2].isEmpty ? nil : parts[2],
+                hint: parts[3].isEmpty ? nil : parts[3])
+        }
+        refusal = error(CWORKER_REFUSAL_STATE)
+        failure = error(CWORKER_FAILURE_STATE)
+        unsafe server = ServerAddress(
+            bytes: Array(
+                UnsafeRawBufferPointer(start: cworker_answer_server(answer), count: Int(min(numbers.server_size, 128)))))
+    }
+}
+
+private func rawBytes(_ text: UnsafePointer<CChar>?) -> [UInt8] {
+    guard let text = unsafe text else { return [] }
+    var bytes: [UInt8] = []
+    while case let byte = unsafe UInt8(bitPattern: text[bytes.count]), byte != 0 { bytes.append(byte) }
+    return bytes
+}
+
+/// The settings as the worker uses them: the numbers, and the strings it reads while it runs.
+struct WorkerSettings {
+    let tuning: CworkerTuning
+    let listenAddresses: [String]
+    let unixDirectory: String
+    let resetQuery: [UInt8]
+    let ignoredParameters: Set<String>
+
+    @unsafe
+    init(_ settings: OpaquePointer) {
+        tuning = unsafe cworker_tuning(settings)
+        let string = { (name: String) in unsafe String(cString: cworker_setting_text(settings, name)) }
+        let list = { (name: String) in string(name).split { $0 == "," || $0 == " " }.map(String.init) }
+        listenAddresses = list("listen_addr")
+        unixDirectory = string("unix_socket_dir")
+        resetQuery = Array(string("server_reset_query").utf8)
+        ignoredParameters = Set(list("ignore_startup_parameters").map { $0.lowercased() })
+    }
+}

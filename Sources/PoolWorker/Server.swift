@@ -1,0 +1,74 @@
+import Engine
+import FixedStorage
+import Pooling
+
+/// A server as its engine thread's table keeps it.
+struct Server: BitwiseCopyable {
+    enum State: UInt8, BitwiseCopyable {
+        /// The host is asked where to connect. Next: connecting, gone.
+        case routing
+        /// Next: login, gone.
+        case connecting
+        /// Next: confirming, idle or active, gone.
+        case login
+        /// The host is asked whether it is who it should be. Next: idle or active, gone.
+        case confirming
+        /// On the idle list. Next: active, resetting, gone.
+        case idle
+        /// Linked to a client. Next: setup, idle, recovering, resetting, settling, gone.
+        case active
+        /// Linked, and being given the client's parameters. Next: active, gone.
+        case setup
+        /// Its client died: brought to the end of what it was doing. Next: resetting, idle, gone.
+        case recovering
+        /// Runs a query of ours between two clients. Next: idle or active, gone.
+        case resetting
+        /// Waits until a cancel request on its way has been delivered. Next: idle or active, gone.
+        case settling
+        /// No server: the connection that carries a CancelRequest to one. Next: gone.
+        case canceller
+        /// The entry is free.
+        case gone
+    }
+
+    /// What a query of ours is for.
+    enum Task: UInt8, BitwiseCopyable { case none, parameters, welcome, rollback, reset }
+
+    var fd: Int32 = -1
+    var state: State = .routing
+    var task: Task = .none
+    var readable = false
+    var hungUp = false
+    /// Close it instead of releasing it.
+    var obsolete = false
+    /// A cancel was sent for the client that died.
+    var interrupted = false
+    /// A query of ours has failed.
+    var failed = false
+    /// Tag of the last frame begun.
+    var lastTag: UInt8 = 0
+    let pool: UInt32
+    /// Index of the linked client, or `noIndex`. canceller: of the client it is for.
+    var client = noIndex
+    /// canceller: the server to interrupt, with its generation.
+    var target = noIndex
+    var targetGeneration: UInt32 = 0
+    /// Cancel requests on their way to it.
+    var cancels: Int32 = 0
+    var pid: Int32 = 0
+    var key: UInt32 = 0
+    /// Reference into `ParameterSets`.
+    var parameters: UInt32 = 0
+    var traffic = Traffic()
+    var bodyLeft = 0
+    var input = Block()
+    var output = Block()
+    var since: UInt64
+    let connected: UInt64
+
+    init(pool: UInt32, now: UInt64) {
+        self.pool = pool
+        since = now
+        connected = now
+    }
+}

@@ -1,0 +1,87 @@
+import Auth
+import CWorker
+import CSys
+import Engine
+
+/// What all engine threads and the host's main thread share. Immutable, or behind a
+/// lock or an atomic; nothing of it is touched on the hot path but `waiting`.
+@safe
+final class Shared: @unchecked Sendable {
+    let host: Host
+    let notify: Int32
+    let directory: Directory
+    let inboxes: [Inbox]
+    let hasher: Hasher
+    private let monitor = Monitor()
+    private var current: WorkerSettings
+    private let clientCount = SharedCounter()
+    let threads: Int
+
+    init(host: Host, settings: WorkerSettings, notify: Int32) {
+        self.host = host
+        self.notify = notify
+        threads = max(1, Int(settings.tuning.threads))
+        current = settings
+        directory = Directory(threads: threads)
+        inboxes = (0..<threads).map { _ in Inbox() }
+        hasher = Hasher(inboxes: inboxes)
+    }
+
+    var settings: WorkerSettings {
+        get { monitor.locked { current } }
+        set { monitor.locked { current = newValue } }
+    }
+
+    /// Clients connected, on all threads.
+    var clients: Int { Int(clientCount.value) }
+
+    /// Adds to the number of clients; tells the host when the last one has gone.
+    func countClient(_ delta: Int32) {
+        if clientCount.add(delta) == 0 { csys_eventfd_write(notify) }
+    }
+
+    func post(_ message: CsysMessage) {
+        for inbox in inboxes { unsafe inbox.post(message) }
+    }
+
+    func log(_ level: Host.Level, _ line: String) { host.log(level, line) }
+}
+
+/// A counter that any thread may change.
+@safe
+final class SharedCounter: @unchecked Sendable {
+    private let cell = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+
+    init() { unsafe cell.initialize(to: 0) }
+
+    deinit { unsafe cell.deallocate() }
+
+    var value: Int32 { unsafe csys_atomic_load(cell) }
+
+    @discardableResult
+    func add(_ delta: Int32) -> Int32 { unsafe csys_atomic_add(cell, delta) }
+}
+
+/// Messages to one engine thread; see `EngineMessage`.
+@safe
+final class Inbox: @unchecked Sendable {
+    private let inbox = unsafe csys_inbox_new()!
+
+    var descriptor: Int32 { unsafe csys_inbox_fd(inbox) }
+
+    func post(_ message: CsysMessage) { unsafe csys_inbox_post(inbox, message) }
+
+    func take() -> CsysMessage? {
+        var message = unsafe CsysMessage()
+        return unsafe csys_inbox_take(inbox, &message) ? message : nil
+    }
+}
+
+/// Random bytes for nonces, salts and cancel keys. Without them nobody can log in safely,
+/// so an absent generator is a bug of the machine and stops the thread.
+func randomBytes(_ count: Int) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let ok = unsafe bytes.withUnsafeMutableBytes { unsafe csys_random($0.baseAddress, count) }
+    precondition(ok, "no random bytes")
+    return bytes
+}

@@ -1,0 +1,93 @@
+import FixedStorage
+
+/// One pool as one engine thread sees it: its idle servers, its waiting clients and its
+/// counts. Indices are those of the thread's client and server tables.
+///
+/// A server is on the idle list, or leased, or being opened; the last two are counted.
+/// A waiting client is on the waiting list, in the order of arrival.
+@frozen
+public struct Pool: BitwiseCopyable, Sendable {
+    /// Servers to lease, the most recently used first.
+    public var idle = SlotList()
+    /// Clients that need a server, the one that waits longest first.
+    public var waiting = SlotList()
+    /// Servers leased, or busy with our own queries.
+    public var leased: Int32 = 0
+    /// Servers connecting or logging in.
+    public var opening: Int32 = 0
+    /// Clients of this pool on this thread.
+    public var clients: Int32 = 0
+    public var mode: PoolMode
+    /// Counts releases, so that other threads get their turn.
+    var releases: UInt32 = 0
+
+    @inlinable
+    public init(mode: PoolMode) { self.mode = mode }
+
+    /// Servers of any state.
+    public var servers: Int { idle.count + Int(leased) + Int(opening) }
+
+    /// A client needs a server. Returns the server it now has, or `noIndex`: then it is
+    /// on the waiting list. Nobody overtakes: while others wait, it queues.
+    @_noLocks
+    public mutating func lease(_ client: UInt32, _ clients: inout Links, _ servers: inout Links) -> UInt32 {
+        let server = waiting.isEmpty ? idle.popFirst(&servers) : noIndex
+        if server == noIndex {
+            waiting.pushLast(client, &clients)
+        } else {
+            leased &+= 1
+        }
+        return server
+    }
+
+    /// What becomes of a server that is free again.
+    @frozen
+    public enum Release: BitwiseCopyable, Sendable {
+        /// It is leased to this client, which waited.
+        case toClient(UInt32)
+        /// It is on the idle list.
+        case idle
+        /// A client on another thread waits: hand it over (it is no longer counted here).
+        case toOtherThread
+    }
+
+    /// A leased server is free again.
+    /// - Parameter foreign: how many clients of the pool wait on other threads.
+    @_noLocks
+    public mutating func release(
+        _ server: UInt32, foreign: Int32, _ clients: inout Links, _ servers: inout Links
+    ) -> Release {
+        releases &+= 1
+        if foreign > 0 && (waiting.isEmpty || releases & 3 == 0) {
+            leased &-= 1
+            return .toOtherThread
+        }
+        let client = waiting.popFirst(&clients)
+        if client != noIndex { return .toClient(client) }
+        leased &-= 1
+        idle.pushFirst(server, &servers)
+        return .idle
+    }
+
+    /// A new server is ready, or one came from another thread: as if it had been leased.
+    public mutating func opened() {
+        opening -= 1
+        leased += 1
+    }
+
+    public mutating func adopted() { leased += 1 }
+
+    /// Takes an idle server off the list, to close it or to use it for ourselves.
+    public mutating func takeIdle(_ server: UInt32, _ servers: inout Links) {
+        idle.remove(server, &servers)
+        leased += 1
+    }
+
+    /// A waiting client gave up.
+    public mutating func abandon(_ client: UInt32, _ clients: inout Links) {
+        waiting.remove(client, &clients)
+    }
+
+    /// Clients wait for whom no server is being opened.
+    public var isShort: Bool { waiting.count > Int(opening) }
+}

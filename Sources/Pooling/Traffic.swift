@@ -1,0 +1,135 @@
+import Wire
+
+/// What one link owes: how many ReadyForQuery messages the server still has to send, and
+/// what else keeps the server from being given to another client. It sees the tag of
+/// every frame in both directions and no bodies.
+///
+/// Where the protocol is ambiguous it errs towards *busy*: a server that is kept too long
+/// costs a server, one released too early mixes two clients' replies.
+@frozen
+public struct Traffic: BitwiseCopyable, Sendable {
+    /// ReadyForQuery messages outstanding.
+    @usableFromInline var expected: UInt32 = 0
+    /// Queries, executions and function calls since the link was last quiet.
+    @usableFromInline var executions: UInt32 = 0
+    /// Syncs among `expected` that a COPY IN would swallow (protocol manual, "COPY
+    /// Operations": Flush and Sync are ignored while copying in).
+    @usableFromInline var swallowable: UInt32 = 0
+    /// `swallowable` may grow: only Syncs, Flushes and CopyData followed the one Execute.
+    @usableFromInline var counting = false
+    /// Extended-query messages were sent that no Sync follows yet.
+    @usableFromInline var unsynced = false
+    @usableFromInline var copyIn = false
+    /// CopyDone or CopyFail was sent for the execution in progress.
+    @usableFromInline var copyEnded = false
+    /// The count can't be trusted any more; the link stays until its client leaves.
+    @usableFromInline var uncertain = false
+    /// Status of the last ReadyForQuery, a `TransactionStatus`.
+    public var status: UInt8 = TransactionStatus.idle
+
+    @inlinable @_noLocks public init() {}
+
+    /// Nothing outstanding in either direction.
+    @inlinable
+    public var isQuiet: Bool {
+        @_noLocks get { expected == 0 && !unsynced && !copyIn && !uncertain }
+    }
+
+    /// Nothing outstanding and no transaction open: the server may be released.
+    @inlinable
+    public var isReleasable: Bool { @_noLocks get { isQuiet && status == TransactionStatus.idle } }
+
+    /// The client's copying in: it has to end it before anything else can happen.
+    public var isCopyingIn: Bool { copyIn }
+
+    /// Extended-query messages wait for a Sync.
+    public var needsSync: Bool { unsynced }
+
+    /// The end of the link can't be told from the protocol.
+    public var isUncertain: Bool { uncertain }
+
+    /// What a frontend message means for the link; the fate of the frame.
+    @frozen
+    public enum FrontendVerdict: Sendable { case forward, terminate, invalid }
+
+    /// A client sent a frame with this tag.
+    @inlinable @_noLocks
+    public mutating func frontend(_ tag: UInt8) -> FrontendVerdict {
+        switch tag {
+        case FrontendTag.query, FrontendTag.functionCall:
+            // Among unsynced extended messages an error could make the server skip it.
+            if unsynced { uncertain = true }
+            expected &+= 1
+            executions &+= 1
+            counting = false
+            copyEnded = false
+        case FrontendTag.execute:
+            counting = executions == 0 && expected == 0
+            swallowable = 0
+            copyEnded = false
+            executions &+= 1
+            unsynced = true
+        case FrontendTag.parse, FrontendTag.bind, FrontendTag.describe, FrontendTag.close:
+            counting = false
+            unsynced = true
+        case FrontendTag.sync:
+            if copyIn && counting && !copyEnded { break }
+            expected &+= 1
+            if counting && !copyEnded { swallowable &+= 1 }
+            unsynced = false
+        case FrontendTag.copyDone, FrontendTag.copyFail:
+            copyEnded = true
+            copyIn = false
+        case FrontendTag.flush, FrontendTag.copyData:
+            break
+        case FrontendTag.terminate:
+            return .terminate
+        default:
+            return .invalid
+        }
+        return .forward
+    }
+
+    /// The server began to copy in.
+    @inlinable @_noLocks
+    public mutating func copyInStarted() {
+        copyIn = !copyEnded
+        guard counting else { return }
+        // The Syncs behind the one Execute are being swallowed; another must come.
+        expected &-= swallowable
+        if swallowable > 0 { unsynced = true }
+        swallowable = 0
+        if copyEnded && expected > 0 { unsynced = false }
+    }
+
+    /// The server sent ReadyForQuery. False when none was due.
+    @inlinable @_noLocks
+    public mutating func ready(_ status: UInt8) -> Bool {
+        guard expected > 0 else { return false }
+        expected &-= 1
+        if swallowable > 0 { swallowable &-= 1 }
+        copyIn = false
+        self.status = status
+        if expected == 0 && !unsynced {
+            executions = 0
+            counting = false
+        }
+        return true
+    }
+
+    /// The server sent an ErrorResponse.
+    @inlinable @_noLocks
+    public mutating func failed() { copyIn = false }
+
+    /// The worker itself sends a query on this link.
+    @inlinable @_noLocks
+    public mutating func ownQuery() { expected &+= 1 }
+
+    /// The worker itself sends a Sync, so that the server gets out of what it is in.
+    @inlinable @_noLocks
+    public mutating func ownSync() {
+        expected &+= 1
+        unsynced = false
+        copyIn = false
+    }
+}

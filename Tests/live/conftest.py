@@ -1,0 +1,125 @@
+"""Fixtures of the live tests: clusters, poolers of both hosts, a deadline for every test."""
+
+import faulthandler
+import os
+import shutil
+import signal
+
+import pytest
+
+from cluster import Cluster
+from database_host import DatabaseHost, database_settings
+from environment import make_environment
+from launcher_host import LauncherHost
+
+# CARPOOL_TEST_HOSTS: only these
+HOSTS = os.environ.get("CARPOOL_TEST_HOSTS", "database launcher").split()
+TRANSPORTS = ["tcp", "unix"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Ends a test that hangs: first by an exception, then, a little later, the whole run."""
+    marker = item.get_closest_marker("deadline")
+    seconds = marker.args[0] if marker else 60
+
+    def expired(*_):
+        faulthandler.dump_traceback()
+        raise TimeoutError(f"the test took over {seconds} s")
+
+    signal.signal(signal.SIGALRM, expired)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    faulthandler.dump_traceback_later(seconds + 60, exit=True)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture(scope="session")
+def environment():
+    made = make_environment()
+    yield made
+    if not os.environ.get("CARPOOL_KEEP_LOGS"):
+        shutil.rmtree(made.folder, ignore_errors=True)
+    shutil.rmtree(made.sockets, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template(environment):
+    """A cluster that is never started: copied for every other one."""
+    return Cluster(environment)
+
+
+def prepare(cluster):
+    """The database that most tests use."""
+    cluster.sql("create database app")
+    return cluster
+
+
+def make_database_cluster(environment, template, **carpool):
+    """A running cluster with Carpool in it."""
+    cluster = Cluster(environment, template)
+    cluster.pooler_port = environment.new_port()
+    cluster.write_settings(
+        database_settings(environment, cluster.socket_folder, cluster.pooler_port, **carpool)
+    )
+    return prepare(cluster.start())
+
+
+@pytest.fixture(scope="session")
+def database_cluster(environment, template):
+    cluster = make_database_cluster(environment, template)
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def plain_cluster(environment, template):
+    """PostgreSQL without Carpool, behind the launcher."""
+    cluster = prepare(Cluster(environment, template).start())
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture
+def fresh_cluster(environment, template):
+    """Makes clusters with Carpool for tests that shut them down or break them."""
+    made = []
+
+    def make(**carpool):
+        made.append(make_database_cluster(environment, template, **carpool))
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        cluster.remove()
+
+
+@pytest.fixture
+def database(request):
+    """Carpool in the database; this session's cluster."""
+    host = DatabaseHost(request.getfixturevalue("database_cluster"))
+    yield host
+    host.clean()
+
+
+@pytest.fixture
+def launcher(plain_cluster, environment):
+    """A pgpool-launch of this test's own."""
+    host = LauncherHost(plain_cluster, environment)
+    yield host
+    host.clean()
+
+
+@pytest.fixture(params=HOSTS)
+def pooler(request):
+    """Carpool in either host."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request):
+    """How clients reach the pooler."""
+    return request.param

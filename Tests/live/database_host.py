@@ -1,0 +1,88 @@
+"""Carpool inside PostgreSQL: shared_preload_libraries = pg_carpool, settings carpool.*."""
+
+import re
+
+from cluster import quote
+from pooler import Pooler
+from waiting import wait_until
+
+
+class DatabaseHost(Pooler):
+    """The cluster runs already, with the library preloaded; see database_settings."""
+
+    name = "database"
+
+    def __init__(self, cluster):
+        super().__init__(cluster)
+        self.port = cluster.pooler_port
+        self.socket_folder = cluster.socket_folder
+        self.changed = self.needs_restart = False
+
+    def configure(self, restart=False, **settings):
+        self.changed = True
+        self.needs_restart = self.needs_restart or restart
+        ignored = settings.pop("ignore_startup_parameters", "")
+        settings["ignore_startup_parameters"] = f"{ignored},{self.settle()}".strip(",")
+        for name, value in settings.items():
+            self.cluster.sql(f"alter system set carpool.{name} = {quote(value)}")
+        self._apply(restart)
+
+    def _apply(self, restart):
+        if restart:
+            self.cluster.restart()
+            self.serves()
+        else:
+            self.cluster.reload()
+            self.settled()
+
+    def configure_role(self, role, **settings):
+        for name, value in settings.items():
+            self.cluster.sql(f"alter role {role.name} set carpool.{name} = {quote(value)}")
+
+    def configure_database(self, database, **settings):
+        for name, value in settings.items():
+            self.cluster.sql(f"alter database {database} set carpool.{name} = {quote(value)}")
+
+    def role_secret_changed(self, role):
+        """Nothing to do: the pooler reads pg_authid."""
+
+    def worker(self):
+        """Process id of the background worker, or None."""
+        return self.cluster.value(
+            "select pid from pg_stat_activity where backend_type = 'carpool worker'"
+        )
+
+    def wait_new_worker(self, old):
+        return wait_until(lambda: (self.worker() or old) != old and self.worker(), "a new worker", 30)
+
+    def log_mark(self):
+        return self.cluster.log.mark()
+
+    def log_lines(self, since):
+        return [
+            line for line in self.cluster.log.text(since).splitlines()
+            if re.search(r"\] carpool worker (LOG|WARNING|ERROR|FATAL|INFO|NOTICE): ", line)
+        ]
+
+    def clean(self):
+        super().clean()
+        if self.changed:
+            self.cluster.sql("alter system reset all")
+            self.cluster.sql(f"alter system set carpool.ignore_startup_parameters = '{self.settle()}'")
+            if self.needs_restart:
+                self.cluster.restart()
+            else:
+                self.cluster.reload()
+            self.settled()
+            self.changed = self.needs_restart = False
+
+
+def database_settings(environment, cluster_socket_folder, port, **carpool):
+    """postgresql.conf's part for a cluster with Carpool in it."""
+    return {
+        "shared_preload_libraries": "pg_carpool",
+        "carpool.listen_addr": "127.0.0.1",
+        "carpool.listen_port": port,
+        "carpool.unix_socket_dir": cluster_socket_folder,
+        **{f"carpool.{name}": value for name, value in carpool.items()},
+    }

@@ -1,0 +1,180 @@
+"""Cancel requests: they reach their own statement, at once, and no other."""
+
+import random
+import threading
+import time
+
+import psycopg
+import pytest
+
+from wire import Closed, Wire, cancel_packet, error_of, kinds, packet, query, send_cancel
+
+PID = "select pg_backend_pid()"
+SLEEP = query("select pg_sleep(600)")
+
+
+@pytest.fixture
+def shared(pooler):
+    pooler.configure(pool_mode="transaction", default_pool_size=2)
+    return pooler
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction", "statement"])
+def test_a_running_statement_is_cancelled(pooler, transport, mode):
+    pooler.configure(pool_mode=mode)
+    wire = pooler.wire(transport=transport).send(SLEEP)
+    pooler.wait_servers(1, state="active")
+    send_cancel(pooler.address(transport), wire.key)
+    error = error_of(wire.until_ready())
+    assert error["C"] == "57014" and error["M"] == "canceling statement due to user request"
+    assert wire.value("select 1") == "1"
+
+
+def test_a_cancelled_transaction_stays_with_its_client(shared, transport):
+    wire = shared.wire(transport=transport)
+    wire.query("begin")
+    pid = wire.value(PID)
+    wire.send(SLEEP)
+    shared.wait_servers(1, state="active")
+    send_cancel(shared.address(transport), wire.key)
+    assert wire.until_ready()[-1].body == b"E"
+    wire.query("rollback")
+    assert wire.value(PID) == pid
+
+
+def test_a_client_that_waits_is_cancelled_at_once(pooler, transport):
+    pooler.configure(pool_mode="transaction", default_pool_size=1)
+    holder, waiting = pooler.wire(transport=transport), pooler.wire(transport=transport)
+    holder.query("begin")
+    waiting.send(query("select 'waited'"))
+    start = time.monotonic()
+    send_cancel(pooler.address(transport), waiting.key)
+    error = error_of(waiting.frames_until("E"))
+    assert error["C"] == "57014"
+    assert time.monotonic() - start < 2
+    assert holder.value("select 1") == "1"
+    assert holder.query("commit")[-1].body == b"I"
+    assert pooler.wire(transport=transport).value("select 1") == "1"
+
+
+def test_an_idle_client_is_not_harmed(shared, transport):
+    wire = shared.wire(transport=transport)
+    for _ in range(20):
+        send_cancel(shared.address(transport), wire.key)
+        assert wire.value("select 1") == "1"
+
+
+def test_an_idle_client_in_a_transaction_is_not_harmed(shared, transport):
+    wire = shared.wire(transport=transport)
+    wire.query("begin")
+    for _ in range(20):
+        send_cancel(shared.address(transport), wire.key)
+        frames = wire.query("savepoint here")
+        assert kinds(frames) in ("CZ", "EZ")
+        if kinds(frames) == "EZ":
+            wire.query("rollback to here")
+    wire.query("rollback")
+
+
+def test_a_wrong_key_does_nothing(shared, transport):
+    wire = shared.wire(transport=transport).send(SLEEP)
+    shared.wait_servers(1, state="active")
+    pid, secret = wire.key[:4], wire.key[4:]
+    address = shared.address(transport)
+    send_cancel(address, pid + bytes(byte ^ 1 for byte in secret))
+    send_cancel(address, bytes(byte ^ 1 for byte in pid) + secret)
+    send_cancel(address, b"\0" * 8)
+    assert len(shared.servers(state="active")) == 1
+    send_cancel(address, wire.key)
+    assert error_of(wire.until_ready())["C"] == "57014"
+
+
+def test_the_key_of_a_client_that_left_does_nothing(shared, transport):
+    gone = shared.wire(transport=transport)
+    gone.value("select 1")
+    gone.close()
+    wire = shared.wire(transport=transport).send(query("select pg_sleep(0.3)"))
+    for _ in range(20):
+        send_cancel(shared.address(transport), gone.key)
+    assert kinds(wire.until_ready()) == "TDCZ"
+
+
+def test_keys_of_clients_differ(shared):
+    keys = {shared.wire().key for _ in range(20)}
+    assert len(keys) == 20
+    assert len({key[4:] for key in keys}) == 20
+
+
+@pytest.mark.parametrize("bad", [packet(80877102), packet(80877102, b"1234"),
+                                 packet(80877102, b"\0" * 300)], ids=["none", "short", "long"])
+def test_malformed_cancel_requests_are_closed(shared, transport, bad):
+    wire = shared.raw(transport).send(bad)
+    assert all(frame.kind == "E" for frame in wire.until_closed())
+    assert shared.wire(transport=transport).value("select 1") == "1"
+
+
+def test_a_cancel_request_after_an_ssl_request(shared):
+    """libpq asks for TLS before it cancels."""
+    wire = shared.wire().send(SLEEP)
+    shared.wait_servers(1, state="active")
+    with Wire(shared.address()) as other:
+        other.send(packet(80877103))
+        assert other.byte_count(1) == b"N"
+        other.send(cancel_packet(wire.key))
+        with pytest.raises(Closed):
+            other.byte_count(1)
+    assert error_of(wire.until_ready())["C"] == "57014"
+
+
+def test_psycopg_cancels(shared, transport):
+    connection = shared.connect(transport=transport)
+    thread = threading.Thread(
+        target=lambda: (shared.wait_servers(1, state="active"), connection.cancel_safe(timeout=10))
+    )
+    thread.start()
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        connection.execute("select pg_sleep(600)")
+    thread.join()
+    assert connection.execute("select 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_a_storm_of_cancels_hits_no_other_client(pooler, transport, mode):
+    """Cancellers and bystanders share two servers; a bystander sees no error, ever."""
+    pooler.configure(pool_mode=mode, default_pool_size=2 if mode == "transaction" else 8)
+    role = pooler.new_role()
+    address = pooler.address(transport)
+    end = time.monotonic() + 4
+    failures, cancelled, answered = [], [], []
+
+    def canceller(seed):
+        dice = random.Random(seed)
+        wire = pooler.wire(role, transport)
+        while time.monotonic() < end:
+            wire.send(query(f"select pg_sleep({dice.random() * 0.003})"))
+            for _ in range(dice.randrange(3)):
+                send_cancel(address, wire.key)
+            frames = wire.until_ready()
+            cancelled.extend(frame.fields()["C"] for frame in frames if frame.kind == "E")
+
+    def bystander():
+        wire = pooler.wire(role, transport)
+        while time.monotonic() < end:
+            frames = wire.query("select pg_sleep(0.001)")
+            answered.append(1)
+            failures.extend(frame.fields() for frame in frames if frame.kind == "E")
+
+    def guarded(work, *arguments):
+        try:
+            work(*arguments)
+        except Exception as error:
+            failures.append(repr(error))
+
+    threads = [threading.Thread(target=guarded, args=(canceller, seed)) for seed in range(4)]
+    threads += [threading.Thread(target=guarded, args=(bystander,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert set(cancelled) == {"57014"} and len(cancelled) > 20 and len(answered) > 200

@@ -1,0 +1,150 @@
+"""Limits on clients and servers."""
+
+import pytest
+
+from waiting import wait_until
+from wire import Refused, error_of, kinds, query
+
+PID = "select pg_backend_pid()"
+
+
+def refusal(pooler, role, transport="tcp"):
+    with pytest.raises(Refused) as refused:
+        pooler.raw(transport).login(role.name, role.password, pooler.database)
+    return refused.value.fields
+
+
+def test_max_client_conn_refuses_who_comes_too_many(pooler, transport):
+    role = pooler.new_role()
+    pooler.configure(max_client_conn=3, pool_mode="transaction")
+    inside = [pooler.wire(role, transport) for _ in range(3)]
+    error = refusal(pooler, role, transport)
+    assert error["C"] == "53300" and error["M"] == "no more connections allowed (max_client_conn)"
+    inside.pop().close()
+    assert inside[0].value("select 1") == "1"
+
+    def room():
+        try:
+            return pooler.wire(role, transport)
+        except Refused:
+            return None
+
+    assert wait_until(room, "room for one more").value("select 1") == "1"
+    for wire in inside:
+        assert wire.value("select 1") == "1"
+
+
+def test_query_wait_timeout_tells_who_waits_too_long(pooler, transport):
+    pooler.configure(pool_mode="transaction", default_pool_size=1, query_wait_timeout="0.5")
+    holder, waiting = pooler.wire(transport=transport), pooler.wire(transport=transport)
+    holder.query("begin")
+    waiting.send(query("select 1"))
+    assert "query_wait_timeout" in error_of(waiting.until_closed())["M"]
+    assert holder.value("select 1") == "1"
+    assert holder.query("commit")[-1].body == b"I"
+
+
+def test_max_db_connections_bounds_all_pools_of_a_database(pooler):
+    name = pooler.new_database()
+    roles = [pooler.new_role() for _ in range(3)]
+    pooler.configure(pool_mode="transaction", default_pool_size=10)
+    pooler.configure_database(name, max_db_connections=2)
+    wires = [pooler.wire(role, dbname=name) for role in roles for _ in range(2)]
+    for _ in range(3):
+        for wire in wires:
+            wire.send(query("select pg_sleep(0.02)"))
+        for wire in wires:
+            assert kinds(wire.until_ready()) == "TDCZ"
+        assert sum(len(pooler.servers(role)) for role in roles) <= 2
+
+
+def test_max_db_connections_as_a_global_setting(pooler):
+    name = pooler.new_database()
+    pooler.configure(pool_mode="transaction", default_pool_size=10, max_db_connections=2)
+    wires = [pooler.wire(dbname=name) for _ in range(5)]
+    for wire in wires:
+        wire.send(query("select pg_sleep(0.02)"))
+    for wire in wires:
+        assert kinds(wire.until_ready()) == "TDCZ"
+    assert len(pooler.servers()) <= 2
+
+
+@pytest.mark.parametrize("scope", ["global", "role"])
+def test_max_user_connections_bounds_all_pools_of_a_user(pooler, scope):
+    names = [pooler.new_database() for _ in range(3)]
+    role = pooler.new_role()
+    pooler.configure(pool_mode="transaction", default_pool_size=10,
+                     max_user_connections=2 if scope == "global" else 0)
+    if scope == "role":
+        pooler.configure_role(role, max_user_connections=2)
+    wires = [pooler.wire(role, dbname=name) for name in names for _ in range(2)]
+    for _ in range(3):
+        for wire in wires:
+            wire.send(query("select pg_sleep(0.02)"))
+        for wire in wires:
+            assert kinds(wire.until_ready()) == "TDCZ"
+        assert len(pooler.servers(role)) <= 2
+
+
+def test_min_pool_size_keeps_servers_ready(pooler):
+    role = pooler.new_role()
+    pooler.configure(pool_mode="transaction", default_pool_size=10, min_pool_size=4)
+    wire = pooler.wire(role)
+    wire.value("select 1")
+    pids = pooler.wait_servers(4, role)
+    pooler.cluster.sql("select pg_terminate_backend(%s, 5000)", pids[0])
+    pooler.wait_servers(4, role)
+    assert wire.value("select 1") == "1"
+
+
+def test_a_larger_pool_holds_at_once(pooler):
+    role = pooler.new_role()
+    pooler.configure(pool_mode="transaction", default_pool_size=1)
+    first, second = pooler.wire(role), pooler.wire(role)
+    first.query("begin")
+    second.send(query(PID))
+    pooler.configure(pool_mode="transaction", default_pool_size=2)
+    assert kinds(second.until_ready()) == "TDCZ"
+    first.query("commit")
+
+
+def test_waiting_clients_are_served_in_their_order(pooler):
+    role = pooler.new_role()
+    pooler.configure(pool_mode="transaction", default_pool_size=1)
+    holder = pooler.wire(role)
+    holder.query("create table arrivals(n serial, who int)")
+    holder.query("begin")
+    waiting = [pooler.wire(role) for _ in range(8)]
+    for number, wire in enumerate(waiting):
+        wire.send(query(f"insert into arrivals(who) values ({number})"))
+        # one login and query after it: the pooler has read the insert before
+        pooler.wire(role).close()
+    holder.query("commit")
+    for wire in waiting:
+        assert kinds(wire.until_ready()) == "CZ"
+    assert holder.rows("select who from arrivals order by n") == [[str(n)] for n in range(8)]
+
+
+def test_the_limit_of_the_server_itself_makes_clients_wait_or_tells_them(pooler):
+    """max_connections of PostgreSQL is reached: its words come through, the pool lives on."""
+    role = pooler.new_role()
+    pooler.configure(pool_mode="transaction", default_pool_size=400, query_wait_timeout="5")
+    holders = []
+    try:
+        errors = []
+        for _ in range(170):
+            try:
+                wire = pooler.wire(role)
+                holders.append(wire)
+                frames = wire.send(query("begin")).frames_until("Z", "E")
+                errors += [frame.fields() for frame in frames if frame.kind == "E"]
+            except Refused as refused:
+                errors.append(refused.fields)
+            if errors:
+                break
+        assert errors and errors[0]["C"] in ("53300", "57014", "08006", "08P01", "57P03"), errors[:1]
+        assert holders[0].value("select 1") == "1"
+    finally:
+        for wire in holders:
+            wire.close()
+    pooler.serves()
