@@ -51,17 +51,20 @@ var targets: [Target] = [
     .executableTarget(
         name: "pgpool-launch",
         dependencies: [
-            "PoolWorker", "CHost", "LaunchConfig",
+            "PoolWorker", "CHost", "CLaunch", "LaunchConfig",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: tests),
-    .target(name: "LaunchConfig", dependencies: ["CHost"], swiftSettings: tests),
+    .target(name: "CLaunch", dependencies: ["CHost"], cSettings: gnu),
+    .target(name: "LaunchConfig", dependencies: ["CHost", "CLaunch"], swiftSettings: tests),
     // tests of the pure parts
     .testTarget(name: "FixedStorageTests", dependencies: ["FixedStorage"], swiftSettings: tests),
     .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: tests),
     .testTarget(name: "AuthTests", dependencies: ["Auth"], swiftSettings: tests),
     .testTarget(name: "PoolingTests", dependencies: ["Pooling", "Wire"], swiftSettings: tests),
-    .testTarget(name: "LaunchConfigTests", dependencies: ["LaunchConfig", "CHost"], swiftSettings: tests),
+    .testTarget(
+        name: "LaunchConfigTests", dependencies: ["LaunchConfig", "CHost"], exclude: ["Fixtures"],
+        swiftSettings: tests),
 ]
 
 if let includes = pgConfig("--includedir-server") {

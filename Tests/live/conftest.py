@@ -11,6 +11,7 @@ from cluster import Cluster
 from database_host import DatabaseHost, database_settings
 from environment import make_environment
 from launcher_host import LauncherHost
+from pooler import Pooler
 
 # CARPOOL_TEST_HOSTS: only these
 HOSTS = os.environ.get("CARPOOL_TEST_HOSTS", "database launcher").split()
@@ -35,6 +36,17 @@ def pytest_runtest_protocol(item):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Shows the end of the logs that a failed test wrote."""
+    report = yield
+    if report.failed and call.when == "call":
+        for value in list(getattr(item, "funcargs", {}).values()):
+            if isinstance(value, Pooler) and value.cluster:
+                report.sections.append((f"log of the {value.name}", value.log_tail()))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +77,9 @@ def make_database_cluster(environment, template, **carpool):
     cluster.write_settings(
         database_settings(environment, cluster.socket_folder, cluster.pooler_port, **carpool)
     )
-    return prepare(cluster.start())
+    prepare(cluster.start())
+    DatabaseHost(cluster).wait_listens()
+    return cluster
 
 
 @pytest.fixture(scope="session")

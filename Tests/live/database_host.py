@@ -1,10 +1,12 @@
 """Carpool inside PostgreSQL: shared_preload_libraries = pg_carpool, settings carpool.*."""
 
+import contextlib
 import re
 
 from cluster import quote
 from pooler import Pooler
 from waiting import wait_until
+from wire import Wire
 
 
 class DatabaseHost(Pooler):
@@ -51,6 +53,18 @@ class DatabaseHost(Pooler):
         return self.cluster.value(
             "select pid from pg_stat_activity where backend_type = 'carpool worker'"
         )
+
+    def wait_listens(self):
+        """Waits for the listener, where the settings ask for one."""
+        if not self.cluster.value("select current_setting('carpool.listen_addr')"):
+            return
+
+        def listens():
+            with contextlib.suppress(OSError):
+                Wire({"host": "127.0.0.1", "port": self.port}).close()
+                return True
+
+        wait_until(listens, "the worker listens", 30)
 
     def wait_new_worker(self, old):
         return wait_until(lambda: (self.worker() or old) != old and self.worker(), "a new worker", 30)

@@ -147,6 +147,9 @@ class LauncherHost(Pooler):
     def log_lines(self, since):
         return [line for line in self.log.text(since).splitlines() if line.strip()]
 
+    def log_tail(self):
+        return self.log.text()[-4000:] + "\nserver:\n" + super().log_tail()
+
     def clean(self):
         try:
             self.stop()

@@ -36,6 +36,7 @@ class Pooler:
         self.databases = []
         self.probes = itertools.count(1)
         self.open = []
+        self.started = cluster.log.mark() if cluster else 0
 
     # to be filled in by hosts
 
@@ -56,6 +57,13 @@ class Pooler:
     def log_lines(self, since):
         """The pooler's own log lines."""
         raise NotImplementedError
+
+    def log_mark(self):
+        raise NotImplementedError
+
+    def log_tail(self):
+        """The last lines that this test's log holds, for people."""
+        return self.cluster.log.text(self.started)[-4000:]
 
     def role_added(self, role):
         """Lets a new role log in."""

@@ -170,7 +170,7 @@ def test_special_requests_with_a_body(check, code):
 
 # parameters
 
-@pytest.mark.parametrize("options", ["-c=", "--=", "-c", "--", "-c =1", "-c x", "---", "-", "=", "-c ="])
+@pytest.mark.parametrize("options", ["-c=", "--=", "-c", "--", "-c =1", "-c x", "-", "=", "-c ="])
 def test_options_that_set_nothing(check, options):
     wire = raw(check).startup(check.role.name, "app", options=options)
     frames = wire.frames_until("E", "R")

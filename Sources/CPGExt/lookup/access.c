@@ -1,10 +1,12 @@
 /* access.c: roles and databases, and who may connect: PostgreSQL's own checks, in its order and words. */
 #include "postgres.h"
 
-#include "access/xact.h"
+#include "access/genam.h"
+#include "access/table.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
-#include "commands/dbcommands.h"
+#include "utils/fmgroids.h"
+#include "utils/relcache.h"
 #include "utils/syscache.h"
 
 #include "../private/compat.h"
@@ -29,11 +31,34 @@ carpool_find_role(const char *name, CarpoolRole *role)
 	ReleaseSysCache(tuple);
 }
 
+/*
+ * The OID of a database, or InvalidOid. get_database_oid() insists on an index, which
+ * a process without a database may not have; see warmup.c.
+ */
+static Oid
+database_oid(const char *name)
+{
+	Relation	relation = table_open(DatabaseRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			id = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_database_datname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(name));
+	scan = systable_beginscan(relation, DatabaseNameIndexId, criticalSharedRelcachesBuilt, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		id = ((Form_pg_database) GETSTRUCT(tuple))->oid;
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return id;
+}
+
 /* Looks up a database by name; database->id stays InvalidOid when there is none. */
 void
 carpool_find_database(const char *name, CarpoolDatabase *database)
 {
-	Oid			id = get_database_oid(name, true);
+	Oid			id = database_oid(name);
 	HeapTuple	tuple;
 	Form_pg_database form;
 

@@ -9,4 +9,7 @@ extern const CarpoolHost carpool_pg_host;
 /* stopping.c: whether a smart shutdown is under way. */
 extern bool carpool_server_is_stopping(void);
 
+/* warmup.c */
+extern void carpool_warm_up(void);
+
 #endif

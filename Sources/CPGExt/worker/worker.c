@@ -113,6 +113,7 @@ prepare(void)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
+	carpool_warm_up();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
 	carpool_mailbox_open();
