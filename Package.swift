@@ -52,7 +52,6 @@ var targets: [Target] = [
         name: "pgpool-launch",
         dependencies: [
             "PoolWorker", "CHost", "CLaunch", "LaunchConfig",
-            .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: tests),
     .target(name: "CLaunch", dependencies: ["CHost"], cSettings: gnu),
@@ -85,5 +84,4 @@ if let includes = pgConfig("--includedir-server") {
 
 let package = Package(
     name: "pg_carpool", products: products,
-    dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
     targets: targets)

@@ -150,15 +150,25 @@ carpool_settings_define(void)
 	MarkGUCPrefixReserved("carpool");
 }
 
-/* Copies the values of the GUCs; those of the launcher have their defaults. */
-void
-carpool_settings_read(CarpoolSettings *settings)
+/* The values as they were last read; strings of GUCs don't outlive a reload. */
+static CarpoolSettings current;
+
+/* What carpool_settings_read() last read. */
+const CarpoolSettings *
+carpool_settings_current(void)
 {
-	carpool_settings_defaults(settings);
+	return &current;
+}
+
+/* Copies the values of the GUCs; those of the launcher have their defaults. */
+const CarpoolSettings *
+carpool_settings_read(void)
+{
+	carpool_settings_defaults(&current);
 	for (int i = 0; i < SETTING_COUNT; i++)
 	{
 		const CarpoolSettingInfo *info = &carpool_setting_table[i];
-		char	   *field = (char *) settings + info->offset;
+		char	   *field = (char *) &current + info->offset;
 
 		if (info->flags & CARPOOL_SET_LAUNCHER)
 			continue;
@@ -179,4 +189,5 @@ carpool_settings_read(CarpoolSettings *settings)
 				break;
 		}
 	}
+	return &current;
 }

@@ -11,14 +11,14 @@ public struct Block: BitwiseCopyable {
     @usableFromInline var end: Int32 = 0
 
     /// Bytes a block holds.
-    public static let size = Int(CSYS_BLOCK_SIZE)
+    @inlinable public static var size: Int { @_noLocks get { Int(CSYS_BLOCK_SIZE) } }
 
     /// No bytes, no memory.
     @inlinable @_noLocks
     public init() { unsafe memory = nil }
 
     /// A block with memory, still empty.
-    @_noLocks
+    @inlinable @_noLocks
     public static func take() -> Block {
         var block = Block()
         unsafe block.memory = csys_block_take()
@@ -50,7 +50,7 @@ public struct Block: BitwiseCopyable {
     /// Receives behind the pending bytes, as much as there is room.
     /// - Returns: bytes received, 0 at the end of the stream, or -errno; and whether more
     ///   may be waiting.
-    @_noLocks
+    @inlinable @_noLocks
     public mutating func receive(_ fd: Int32) -> (count: Int, more: Bool) {
         guard let memory = unsafe memory else { return (0, false) }
         let room = Self.size &- Int(end)
@@ -60,11 +60,11 @@ public struct Block: BitwiseCopyable {
     }
 
     /// Room for more bytes behind the pending ones.
-    public var room: Int { @_noLocks get { Self.size &- Int(end) } }
+    @inlinable public var room: Int { @_noLocks get { Self.size &- Int(end) } }
 
     /// Sends the first `count` pending bytes and drops what the kernel took.
     /// - Returns: bytes sent, or -errno.
-    @_noLocks
+    @inlinable @_noLocks
     public mutating func send(_ fd: Int32, _ count: Int) -> Int {
         guard let memory = unsafe memory else { return 0 }
         let n = unsafe csys_send(fd, memory + Int(start), min(count, self.count))
@@ -73,12 +73,12 @@ public struct Block: BitwiseCopyable {
     }
 
     /// Drops the first `count` pending bytes.
-    @_noLocks
+    @inlinable @_noLocks
     public mutating func drop(_ count: Int) { start &+= Int32(truncatingIfNeeded: min(count, self.count)) }
 
     /// Appends the first `count` pending bytes of `other` and drops them there. The block
     /// gets memory if it has none. False (nothing done) when there is no room.
-    @_noLocks
+    @inlinable @_noLocks
     public mutating func append(_ other: inout Block, _ count: Int) -> Bool {
         let count = min(count, other.count)
         if count == 0 { return true }
@@ -89,6 +89,13 @@ public struct Block: BitwiseCopyable {
         end &+= Int32(truncatingIfNeeded: count)
         other.drop(count)
         return true
+    }
+
+    /// Takes over all pending bytes of `other`, in memory of its own; it must have none yet.
+    @inlinable @_noLocks
+    public mutating func take(_ other: inout Block) {
+        let count = other.count
+        _ = append(&other, count)
     }
 
     /// Appends bytes; false (nothing done) when there is no room.
@@ -103,7 +110,7 @@ public struct Block: BitwiseCopyable {
     }
 
     /// Moves the pending bytes to the front of the memory.
-    @_noLocks
+    @inlinable @_noLocks
     public mutating func compact() {
         guard start > 0, let memory = unsafe memory else { return }
         let count = self.count
@@ -113,14 +120,14 @@ public struct Block: BitwiseCopyable {
     }
 
     /// Forgets the pending bytes and keeps the memory.
-    @_noLocks
+    @inlinable @_noLocks
     public mutating func clear() {
         start = 0
         end = 0
     }
 
     /// Gives the memory back; pending bytes are lost.
-    @_noLocks
+    @inlinable @_noLocks
     public mutating func giveBack() {
         if let memory = unsafe memory { unsafe csys_block_give(memory) }
         self = Block()

@@ -2,7 +2,7 @@ import CSys
 
 /// Instants and spans in nanoseconds of the monotonic clock.
 public enum Clock {
-    @_noLocks
+    @inlinable @_noLocks
     public static func now() -> UInt64 { csys_now() }
 
     public static let never = UInt64.max

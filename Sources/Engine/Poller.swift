@@ -54,9 +54,9 @@ public struct PollEvent: BitwiseCopyable, Sendable {
 /// One epoll instance with its array of events, both made once.
 @safe
 public struct Poller: ~Copyable {
-    private let epoll: Int32
-    private let events: UnsafeMutablePointer<epoll_event>
-    private static let batch: Int32 = 256
+    @usableFromInline let epoll: Int32
+    @usableFromInline let events: UnsafeMutablePointer<epoll_event>
+    @usableFromInline static var batch: Int32 { @_noLocks get { 256 } }
 
     /// Nil when the kernel has no descriptor left.
     public init?() {
@@ -67,13 +67,13 @@ public struct Poller: ~Copyable {
     }
 
     /// Waits for events; returns how many, at most `milliseconds` later.
-    @_noLocks
+    @inlinable @_noLocks
     public mutating func wait(_ milliseconds: Int32) -> Int {
         let n = unsafe csys_epoll_wait(epoll, events, Self.batch, milliseconds)
         return n < 0 ? 0 : Int(n)
     }
 
-    @_noLocks
+    @inlinable @_noLocks
     public func event(_ index: Int) -> PollEvent {
         let at = Int32(truncatingIfNeeded: index)
         precondition(at >= 0 && at < 256)

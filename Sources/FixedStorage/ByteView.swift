@@ -3,20 +3,24 @@
 /// takes the end of a local RawSpan for a possible deallocation (Swift 6.3).
 @frozen @safe
 public struct ByteView: BitwiseCopyable {
-    @usableFromInline let base: UnsafeRawPointer?
+    @usableFromInline let base: UnsafeRawPointer
     public let byteCount: Int
 
     /// - Parameter base: `count` readable bytes; nil only with a count of 0.
     @inlinable @_noLocks @unsafe
     public init(base: UnsafeRawPointer?, count: Int) {
-        unsafe self.base = unsafe base
-        byteCount = count
+        if let base = unsafe base {
+            unsafe self.base = unsafe base
+            byteCount = count
+        } else {
+            unsafe self.base = unsafe UnsafeRawPointer(bitPattern: 1).unsafelyUnwrapped
+            byteCount = 0
+        }
     }
 
     @inlinable @_noLocks
     public func byte(_ offset: Int) -> UInt8 {
         precondition(offset >= 0 && offset < byteCount)
-        guard let base = unsafe base else { return 0 }
         return unsafe base.load(fromByteOffset: offset, as: UInt8.self)
     }
 
@@ -24,7 +28,6 @@ public struct ByteView: BitwiseCopyable {
     @inlinable @_noLocks
     public func int32(_ offset: Int) -> UInt32 {
         precondition(offset >= 0 && offset <= byteCount &- 4)
-        guard let base = unsafe base else { return 0 }
         return unsafe UInt32(bigEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
     }
 }

@@ -100,7 +100,7 @@ extension EngineThread {
 
     private mutating func checkIdle(_ s: UInt32) {
         let p = servers[s].pool
-        if isTooOld(s) || servers[s].obsolete { return closeServer(s, .lifetime) }
+        if now >= servers[s].expires || servers[s].obsolete { return closeServer(s, .lifetime) }
         let needed = pools[p].clients > 0 ? (poolDetails[p]?.minServers ?? 0) : 0
         if pools[p].servers > needed, isDue(servers[s].since, settings.server_idle_timeout) {
             closeServer(s, .serverIdle)

@@ -7,6 +7,8 @@ import Wire
 extension EngineThread {
     /// An idle client has sent something, or may have.
     mutating func startRequest(_ c: UInt32) {
+        let s = leaseSuitable(c)
+        if s != noIndex { return settle(pumpClient(c), client: c, server: s) }
         switch readRequest(c) {
         case .nothing: return
         case .gone: closeClient(c, .clientLeft)
@@ -22,10 +24,22 @@ extension EngineThread {
         }
     }
 
+    /// Leases the idle server that is next, if nobody waits and it suits the client as it
+    /// is: then nothing has to be known of the request first.
+    @_noLocks
+    private mutating func leaseSuitable(_ c: UInt32) -> UInt32 {
+        let p = clients[c].pool
+        guard clients[c].readable, pools[p].waiting.isEmpty else { return noIndex }
+        let s = pools[p].idle.first
+        guard s != noIndex, servers[s].parameters == clients[c].parameters else { return noIndex }
+        pools[p].takeIdle(s, &serverLinks)
+        link(c, s)
+        return s
+    }
+
     enum Request { case nothing, gone, terminated, malformed, request }
 
-    /// Receives from a client without a server, and looks at the first frame. Where a
-    /// server is at hand the bytes stay in the client's input block only if they must.
+    /// Receives from a client without a server, and looks at the first frame.
     @_noLocks
     private mutating func readRequest(_ c: UInt32) -> Request {
         if clients[c].input.count < FrameHeader.size {
@@ -69,9 +83,6 @@ extension EngineThread {
         }
         return s
     }
-
-    @_noLocks
-    func suits(_ c: UInt32, _ s: UInt32) -> Bool { clients[c].parameters == servers[s].parameters }
 
     /// Client and server belong together from now on.
     @_noLocks
@@ -119,7 +130,7 @@ extension EngineThread {
             servers[s].since = now
             return
         }
-        if servers[s].obsolete || servers[s].hungUp || isTooOld(s) {
+        if servers[s].obsolete || servers[s].hungUp || now >= servers[s].expires {
             closeServer(s, servers[s].hungUp ? .serverGone : .lifetime)
             return
         }
@@ -143,11 +154,6 @@ extension EngineThread {
         let welcoming = clients[c].state == .welcome
         link(c, s)
         if welcoming { welcomeOnServer(c, s) } else { serve(c, s) }
-    }
-
-    func isTooOld(_ s: UInt32) -> Bool {
-        guard let details = poolDetails[servers[s].pool] else { return false }
-        return now &- servers[s].connected >= details.serverLifetime
     }
 
     /// Does what a pump asks for.

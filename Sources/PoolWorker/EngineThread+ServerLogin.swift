@@ -213,6 +213,7 @@ extension EngineThread {
         serverLogins[s] = nil
         servers[s].traffic = Traffic()
         servers[s].state = .active
+        servers[s].expires = now &+ (poolDetails[servers[s].pool]?.serverLifetime ?? 0)
         pools[servers[s].pool].opened()
         shared.log(.debug, "\(describeServer(s)) new connection to server")
         passOn(s)

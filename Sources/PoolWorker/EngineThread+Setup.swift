@@ -124,8 +124,9 @@ extension EngineThread {
         guard servers[s].state == .active, servers[s].client == c else { return }
         if servers[s].input.isEmpty { servers[s].input.giveBack() }
         if servers[s].input.hasMemory, clients[c].output.isEmpty {
-            var source = servers[s].input
-            let stop = deliver(s, c, &source, kept: true, mode: pools[servers[s].pool].mode)
+            let mode = pools[servers[s].pool].mode
+            let stop = Relay.deliver(
+                &servers[s], &clients[c], pooled: mode != .session, statements: mode == .statement)
             if stop != .idle { return settle(stop, client: c, server: s) }
         }
         settle(pumpServer(s), client: c, server: s)

@@ -161,12 +161,12 @@ struct EngineThread: ~Copyable {
     // MARK: tokens
 
     @_noLocks
-    func clientToken(_ c: UInt32) -> PollToken {
+    mutating func clientToken(_ c: UInt32) -> PollToken {
         PollToken(.client, index: c, generation: clients.generation(c))
     }
 
     @_noLocks
-    func serverToken(_ s: UInt32) -> PollToken {
+    mutating func serverToken(_ s: UInt32) -> PollToken {
         PollToken(.server, index: s, generation: servers.generation(s))
     }
 }

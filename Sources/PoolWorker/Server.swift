@@ -65,6 +65,8 @@ struct Server: BitwiseCopyable {
     var output = Block()
     var since: UInt64
     let connected: UInt64
+    /// When its lifetime is over.
+    var expires = UInt64.max
 
     init(pool: UInt32, now: UInt64) {
         self.pool = pool

@@ -41,28 +41,32 @@ public enum FrameScan {
     @_noLocks
     public static func frontend(_ bytes: ByteView, bodyLeft: inout Int, traffic: inout Traffic) -> Scan {
         var position = 0
+        var left = bodyLeft
         let count = bytes.byteCount
         while true {
-            if bodyLeft > 0 {
-                let step = min(bodyLeft, count &- position)
-                position &+= step
-                bodyLeft &-= step
-                if bodyLeft > 0 { return Scan(taken: position, stop: .end) }
+            let rest = count &- position
+            if left >= rest {
+                bodyLeft = left &- rest
+                return Scan(taken: count, stop: .end)
             }
-            switch FrameHeader.read(bytes, at: position, limit: FrameLimit.large) {
-            case .needMore:
-                return Scan(taken: position, stop: .end)
-            case .malformed:
+            position &+= left
+            left = 0
+            guard case .header(let tag, let body) = FrameHeader.read(bytes, at: position, limit: FrameLimit.large)
+            else {
+                bodyLeft = 0
+                return Scan(taken: position, stop: count &- position < FrameHeader.size ? .end : .malformed)
+            }
+            switch traffic.frontend(tag) {
+            case .forward: break
+            case .terminate:
+                bodyLeft = 0
+                return Scan(taken: position, stop: .terminate)
+            case .invalid:
+                bodyLeft = 0
                 return Scan(taken: position, stop: .malformed)
-            case .header(let tag, let body):
-                switch traffic.frontend(tag) {
-                case .terminate: return Scan(taken: position, stop: .terminate)
-                case .invalid: return Scan(taken: position, stop: .malformed)
-                case .forward: break
-                }
-                position &+= FrameHeader.size
-                bodyLeft = body
             }
+            position &+= FrameHeader.size
+            left = body
         }
     }
 
@@ -77,54 +81,92 @@ public enum FrameScan {
         lastTag: inout UInt8
     ) -> Scan {
         var position = 0
+        var left = bodyLeft
+        var last = lastTag
+        var stop = Scan.Stop.end
         let count = bytes.byteCount
-        while true {
-            if bodyLeft > 0 {
-                let step = min(bodyLeft, count &- position)
-                position &+= step
-                bodyLeft &-= step
-                if bodyLeft > 0 { return Scan(taken: position, stop: .end) }
+        scan: while true {
+            let rest = count &- position
+            if left >= rest {
+                position = count
+                left &-= rest
+                break
             }
+            position &+= left
+            left = 0
             guard case .header(let tag, let body) = FrameHeader.read(bytes, at: position, limit: FrameLimit.large)
             else {
-                return Scan(taken: position, stop: count &- position < FrameHeader.size ? .end : .malformed)
-            }
-            switch tag {
-            case BackendTag.dataRow, BackendTag.copyData, BackendTag.rowDescription, BackendTag.commandComplete,
-                BackendTag.bindComplete, BackendTag.parseComplete:
+                if count &- position >= FrameHeader.size { stop = .malformed }
                 break
-            case BackendTag.readyForQuery:
-                guard body == 1 else { return Scan(taken: position, stop: .malformed) }
-                guard count &- position > FrameHeader.size else { return Scan(taken: position, stop: .end) }
-                let status = bytes.byte(position &+ FrameHeader.size)
-                guard traffic.ready(status) else { return Scan(taken: position, stop: .malformed) }
-                lastTag = tag
-                position &+= FrameHeader.size &+ 1
-                if pooled && traffic.isQuiet {
-                    if status == TransactionStatus.idle { return Scan(taken: position, stop: .released) }
-                    if statements { return Scan(taken: position, stop: .transaction) }
+            }
+            if !isPlain(tag) {
+                switch decide(tag, body, bytes, position, &traffic) {
+                case .pass: break
+                case .stop(let reason):
+                    stop = reason
+                    break scan
+                case .ready(let status):
+                    last = tag
+                    position &+= FrameHeader.size &+ 1
+                    guard pooled && traffic.isQuiet else { continue }
+                    if status == TransactionStatus.idle {
+                        stop = .released
+                        break scan
+                    }
+                    guard statements else { continue }
+                    stop = .transaction
+                    break scan
                 }
-                continue
-            case BackendTag.parameterStatus:
-                return Scan(taken: position, stop: .parameterStatus)
-            case BackendTag.errorResponse:
-                traffic.failed()
-            case BackendTag.copyInResponse:
-                traffic.copyInStarted()
-            case BackendTag.copyBothResponse:
-                traffic.becomeUncertain()
-            case BackendTag.noticeResponse, BackendTag.notificationResponse, BackendTag.noData,
-                BackendTag.closeComplete, BackendTag.parameterDescription, BackendTag.portalSuspended,
-                BackendTag.emptyQueryResponse, BackendTag.copyDone, BackendTag.copyOutResponse,
-                BackendTag.functionCallResponse:
-                break
-            default:
-                return Scan(taken: position, stop: .malformed)
             }
-            lastTag = tag
+            last = tag
             position &+= FrameHeader.size
-            bodyLeft = body
+            left = body
         }
+        bodyLeft = left
+        lastTag = last
+        return Scan(taken: position, stop: stop)
+    }
+
+    /// Frames that mean nothing to a link: one bit per tag from '@' (0x40) to 0x7f, and
+    /// the digits.
+    @_noLocks @inline(__always)
+    private static func isPlain(_ tag: UInt8) -> Bool {
+        // A C D H I N T V c d n s t
+        let letters: UInt64 = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 8 | 1 << 9 | 1 << 14 | 1 << 20 | 1 << 22
+            | 1 << 35 | 1 << 36 | 1 << 46 | 1 << 51 | 1 << 52
+        if tag >= 0x40 && tag < 0x80 { return letters >> UInt64(tag & 63) & 1 == 1 }
+        return tag >= UInt8(ascii: "1") && tag <= UInt8(ascii: "3")
+    }
+
+    private enum Decision: BitwiseCopyable {
+        case pass
+        case ready(UInt8)
+        case stop(Scan.Stop)
+    }
+
+    /// What a frame that isn't plain means. `pass`: it is forwarded like the others.
+    @_noLocks
+    private static func decide(
+        _ tag: UInt8, _ body: Int, _ bytes: ByteView, _ position: Int, _ traffic: inout Traffic
+    ) -> Decision {
+        switch tag {
+        case BackendTag.readyForQuery:
+            guard body == 1 else { return .stop(.malformed) }
+            guard bytes.byteCount &- position > FrameHeader.size else { return .stop(.end) }
+            let status = bytes.byte(position &+ FrameHeader.size)
+            return traffic.ready(status) ? .ready(status) : .stop(.malformed)
+        case BackendTag.parameterStatus:
+            return .stop(.parameterStatus)
+        case BackendTag.errorResponse:
+            traffic.failed()
+        case BackendTag.copyInResponse:
+            traffic.copyInStarted()
+        case BackendTag.copyBothResponse:
+            traffic.becomeUncertain()
+        default:
+            return .stop(.malformed)
+        }
+        return .pass
     }
 }
 

@@ -78,9 +78,10 @@ public struct Pool: BitwiseCopyable, Sendable {
     public mutating func adopted() { leased += 1 }
 
     /// Takes an idle server off the list, to close it or to use it for ourselves.
+    @inlinable @_noLocks
     public mutating func takeIdle(_ server: UInt32, _ servers: inout Links) {
         idle.remove(server, &servers)
-        leased += 1
+        leased &+= 1
     }
 
     /// A waiting client gave up.

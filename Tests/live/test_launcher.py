@@ -19,12 +19,14 @@ TRAP = struct.pack("!II", 0x7EA9, 0x54524150)
 def stops_listening(launcher):
     def refused():
         try:
-            with Wire({"host": "127.0.0.1", "port": launcher.port}) as wire:
+            with Wire({"host": "127.0.0.1", "port": launcher.port}, timeout=1) as wire:
                 wire.startup("x", "y").frame()
+        except TimeoutError:
+            return False
         except (OSError, Closed):
             return True
 
-    wait_until(refused, "nobody listens any more")
+    wait_until(refused, "nobody listens any more", 5)
 
 
 @pytest.fixture

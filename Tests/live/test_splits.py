@@ -84,10 +84,21 @@ def test_a_copy_in_portions(pooler, transport, size):
 def test_all_at_once(pooler, transport):
     pooler.configure(pool_mode="transaction", default_pool_size=1)
     wire = pooler.wire(transport=transport)
-    wire.send(SCRIPT * 50 + TERMINATE)
+    wire.send(SCRIPT * 50)
     for _ in range(50):
         assert [kinds(wire.until_ready()) for _ in ANSWER] == ANSWER
-    assert wire.until_closed() == []
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_what_was_sent_before_terminate_is_done(pooler, transport, mode):
+    """As with PostgreSQL itself: fire, say goodbye, and it happens all the same."""
+    pooler.configure(pool_mode=mode, default_pool_size=2)
+    other = pooler.wire(transport=transport)
+    other.query("create table sent(x int)")
+    wire = pooler.wire(transport=transport)
+    wire.send(b"".join(query(f"insert into sent select {n} from pg_sleep(0.01)") for n in range(20)), TERMINATE)
+    wire.close()
+    wait_until(lambda: other.value("select count(*) from sent") == "20", "all is done", 5)
 
 
 @pytest.mark.parametrize("size", [8180, 8190, 8191, 8192, 8193, 16383, 16384, 16385, 65535, 65536, 65537])

@@ -146,3 +146,12 @@ carpool_ident_lines(void)
 {
 	return ident.lines;
 }
+
+/* The name of the file a line is from, without its folder: clients may see it. */
+const char *
+carpool_line_file(const HbaLine *line)
+{
+	const char *slash = strrchr(line->sourcefile, '/');
+
+	return slash ? slash + 1 : line->sourcefile;
+}

@@ -79,8 +79,9 @@ refuse_method(const HbaLine *line, CarpoolError *refusal)
 {
 	carpool_error_set(refusal, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 					  "Carpool does not support authentication method \"%s\"", hba_authname(line->auth_method));
-	carpool_error_detail(refusal, "Line %d of \"%s\" asks for it.", line->linenumber, line->sourcefile);
-	carpool_error_hint(refusal, "Connect to the server directly, or use scram-sha-256, md5, password, peer or trust.");
+	carpool_error_detail(refusal, "Line %d of %s asks for it.", line->linenumber, carpool_line_file(line));
+	carpool_error_hint(refusal, "Connect to the server directly, "
+					   "or have the line ask for scram-sha-256, md5, password, peer or trust.");
 	return CARPOOL_METHOD_REFUSE;
 }
 

@@ -21,9 +21,8 @@ lowered(int32 limit, int own_limit)
 void
 carpool_pool_settings(const CarpoolRole *role, const CarpoolDatabase *database, CarpoolPoolSettings *settings)
 {
-	CarpoolSettings all;
+	CarpoolSettings all = *carpool_settings_current();
 
-	carpool_settings_read(&all);
 	carpool_scope_overlay(database->id, role->id, &all);
 	settings->pool_mode = all.pool_mode;
 	settings->pool_size = all.pool_size >= 0 ? all.pool_size : all.default_pool_size;

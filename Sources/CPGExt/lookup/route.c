@@ -97,7 +97,7 @@ explain(const Route *route, const HbaLine *line, const CarpoolTarget *target, Ca
 	carpool_error_set(failure, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 					  "Carpool can't log in to the server as role \"%s\"", route->user);
 	if (line)
-		carpool_error_detail(failure, "Line %d of \"%s\" asks for %s.", line->linenumber, line->sourcefile,
+		carpool_error_detail(failure, "Line %d of %s asks for %s.", line->linenumber, carpool_line_file(line),
 							 hba_authname(line->auth_method));
 	else
 		carpool_error_detail(failure, "No line of pg_hba.conf holds for a connection from the server's own host.");

@@ -126,8 +126,9 @@ static void
 keep_row(TupleDesc columns, HeapTuple tuple)
 {
 	bool		is_null;
-	Oid			database = ObjectIdGetDatum(heap_getattr(tuple, Anum_pg_db_role_setting_setdatabase, columns, &is_null));
-	Oid			role = ObjectIdGetDatum(heap_getattr(tuple, Anum_pg_db_role_setting_setrole, columns, &is_null));
+	Form_pg_db_role_setting row = (Form_pg_db_role_setting) GETSTRUCT(tuple);
+	Oid			database = row->setdatabase;
+	Oid			role = row->setrole;
 	Datum		config = heap_getattr(tuple, Anum_pg_db_role_setting_setconfig, columns, &is_null);
 	Datum	   *items;
 	int			count;
@@ -218,6 +219,18 @@ unchanged(RelFileLocator file, BlockNumber blocks)
 	return same;
 }
 
+/* Orders values by their scope. */
+static int
+compare_scopes(const void *one, const void *other)
+{
+	const ScopedValue *a = one;
+	const ScopedValue *b = other;
+
+	if (a->database != b->database)
+		return a->database < b->database ? -1 : 1;
+	return a->role < b->role ? -1 : a->role > b->role;
+}
+
 /* Parses the whole table. */
 static void
 parse_table(RelFileLocator file, BlockNumber blocks)
@@ -247,6 +260,8 @@ parse_table(RelFileLocator file, BlockNumber blocks)
 			keep_row(columns, lfirst(cell));
 	}
 	UnregisterSnapshot(snapshot);
+	if (value_count > 0)
+		qsort(values, value_count, sizeof(ScopedValue), compare_scopes);
 }
 
 /* Makes sure that values are those of now. */
@@ -276,23 +291,41 @@ refresh(void)
 	UnlockRelationOid(DbRoleSettingRelationId, AccessShareLock);
 }
 
+/* The place of the first value of a scope, or of a later one. */
+static int
+first_of(const ScopedValue *scope)
+{
+	int			low = 0;
+	int			high = value_count;
+
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (compare_scopes(&values[middle], scope) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* Puts the values of one scope into settings. */
 static void
 apply(Oid database, Oid role, CarpoolSettings *settings)
 {
-	for (int i = 0; i < value_count; i++)
-	{
-		const ScopedValue *scoped = &values[i];
-		char	   *field = (char *) settings + scoped->info->offset;
+	ScopedValue scope = {.database = database,.role = role};
 
-		if (scoped->database != database || scoped->role != role)
-			continue;
-		if (scoped->info->kind == CARPOOL_KIND_BOOL)
-			*(bool *) field = scoped->value != 0;
-		else if (scoped->info->kind == CARPOOL_KIND_TIME)
-			*(double *) field = scoped->value;
+	for (int i = first_of(&scope); i < value_count && compare_scopes(&values[i], &scope) == 0; i++)
+	{
+		char	   *field = (char *) settings + values[i].info->offset;
+
+		if (values[i].info->kind == CARPOOL_KIND_BOOL)
+			*(bool *) field = values[i].value != 0;
+		else if (values[i].info->kind == CARPOOL_KIND_TIME)
+			*(double *) field = values[i].value;
 		else
-			*(int32_t *) field = (int32_t) scoped->value;
+			*(int32_t *) field = (int32_t) values[i].value;
 	}
 }
 

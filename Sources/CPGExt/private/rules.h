@@ -31,6 +31,7 @@ extern void carpool_rules_load(void);
 extern bool carpool_rules_loaded(void);
 extern List *carpool_hba_lines(void);
 extern List *carpool_ident_lines(void);
+extern const char *carpool_line_file(const HbaLine *line);
 
 /* hba_match.c */
 extern CarpoolMatch carpool_hba_match(const CarpoolConnection *connection, const HbaLine **line);

@@ -5,6 +5,7 @@
 #include "csettings.h"
 
 extern void carpool_settings_define(void);
-extern void carpool_settings_read(CarpoolSettings *settings);
+extern const CarpoolSettings *carpool_settings_read(void);
+extern const CarpoolSettings *carpool_settings_current(void);
 
 #endif

@@ -40,7 +40,6 @@
 
 extern PGDLLEXPORT void carpool_worker_main(Datum argument);
 
-static CarpoolSettings settings;
 static int	notify_fd = -1;
 static bool started;
 static bool draining;
@@ -67,6 +66,8 @@ stop_threads(int code, Datum argument)
 static void pg_attribute_noreturn()
 leave(int status)
 {
+	/* we are on our way already: no log line may end the process in the middle of it */
+	HOLD_INTERRUPTS();
 	stop_threads(status, 0);
 	proc_exit(status);
 }
@@ -83,7 +84,7 @@ start_threads(void)
 	for (int i = 0; i < (int) lengthof(faults); i++)
 		sigdelset(&blocked, faults[i]);
 	pthread_sigmask(SIG_SETMASK, &blocked, &old);
-	started = carpool_worker_start(&carpool_pg_host, &settings, notify_fd) == 0;
+	started = carpool_worker_start(&carpool_pg_host, carpool_settings_read(), notify_fd) == 0;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	carpool_mailbox_log();
 	return started;
@@ -122,7 +123,6 @@ prepare(void)
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not create an eventfd: %m")));
 	carpool_lookup_open();
 	carpool_rules_load();
-	carpool_settings_read(&settings);
 	before_shmem_exit(stop_threads, 0);
 
 	wait_set = carpool_wait_event_set(4);
@@ -157,6 +157,7 @@ serve_interrupts(void)
 {
 	if (ProcDiePending)
 	{
+		HOLD_INTERRUPTS();
 		ereport(LOG, (errmsg("carpool worker is told to end")));
 		leave(1);
 	}
@@ -169,8 +170,7 @@ serve_interrupts(void)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 		carpool_rules_load();
-		carpool_settings_read(&settings);
-		carpool_worker_reload(&settings);
+		carpool_worker_reload(carpool_settings_read());
 	}
 }
 
