@@ -75,8 +75,8 @@ public struct Poller: ~Copyable {
 
     @inlinable @_noLocks
     public func event(_ index: Int) -> PollEvent {
+        precondition(UInt(bitPattern: index) < UInt(Self.batch))
         let at = Int32(truncatingIfNeeded: index)
-        precondition(at >= 0 && at < 256)
         return unsafe PollEvent(
             token: PollToken(bits: csys_event_data(events, at)), mask: csys_event_mask(events, at))
     }

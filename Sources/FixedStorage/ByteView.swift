@@ -3,7 +3,7 @@
 /// takes the end of a local RawSpan for a possible deallocation (Swift 6.3).
 @frozen @safe
 public struct ByteView: BitwiseCopyable {
-    @usableFromInline let base: UnsafeRawPointer
+    public let base: UnsafeRawPointer
     public let byteCount: Int
 
     /// - Parameter base: `count` readable bytes; nil only with a count of 0.
@@ -20,7 +20,7 @@ public struct ByteView: BitwiseCopyable {
 
     @inlinable @_noLocks
     public func byte(_ offset: Int) -> UInt8 {
-        precondition(offset >= 0 && offset < byteCount)
+        precondition(UInt(bitPattern: offset) < size)
         return unsafe base.load(fromByteOffset: offset, as: UInt8.self)
     }
 
@@ -29,6 +29,45 @@ public struct ByteView: BitwiseCopyable {
     public func int32(_ offset: Int) -> UInt32 {
         precondition(offset >= 0 && offset <= byteCount &- 4)
         return unsafe UInt32(bigEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+    }
+
+    // Counts without a sign: one compare is a whole bounds check, and folds with the
+    // caller's own question whether there is as much.
+
+    /// `byteCount` without its sign.
+    @inlinable
+    public var size: UInt { @_noLocks get { UInt(bitPattern: byteCount) } }
+
+    /// The first byte, and the four behind it in network order.
+    @inlinable
+    public var header: (tag: UInt8, length: UInt32) {
+        @_noLocks get {
+            precondition(size >= 5)
+            return unsafe (
+                base.load(as: UInt8.self),
+                UInt32(bigEndian: base.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
+            )
+        }
+    }
+
+    /// All but the first `count` bytes.
+    @inlinable @_noLocks
+    public func dropping(_ count: UInt) -> ByteView {
+        precondition(count <= size)
+        return unsafe ByteView(start: base + Int(bitPattern: count), count: size &- count)
+    }
+
+    /// The first `count` bytes.
+    @inlinable @_noLocks
+    public func first(_ count: UInt) -> ByteView {
+        precondition(count <= size)
+        return unsafe ByteView(start: base, count: count)
+    }
+
+    @inlinable @_noLocks
+    init(start: UnsafeRawPointer, count: UInt) {
+        unsafe base = unsafe start
+        byteCount = Int(bitPattern: count)
     }
 }
 

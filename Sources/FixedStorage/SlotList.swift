@@ -16,7 +16,7 @@ public struct SlotList: BitwiseCopyable, Sendable {
         links[index] = Links.Link(previous: noIndex, next: first)
         if first == noIndex { last = index } else { links[first].previous = index }
         first = index
-        count += 1
+        count &+= 1
     }
 
     @inlinable @_noLocks
@@ -24,14 +24,17 @@ public struct SlotList: BitwiseCopyable, Sendable {
         links[index] = Links.Link(previous: last, next: noIndex)
         if last == noIndex { first = index } else { links[last].next = index }
         last = index
-        count += 1
+        count &+= 1
     }
 
     /// Takes the first index off; `noIndex` when the list is empty.
     @inlinable @_noLocks
     public mutating func popFirst(_ links: inout Links) -> UInt32 {
         let index = first
-        if index != noIndex { remove(index, &links) }
+        if index == noIndex { return noIndex }
+        first = links[index].next
+        if first == noIndex { last = noIndex } else { links[first].previous = noIndex }
+        count &-= 1
         return index
     }
 
@@ -41,7 +44,7 @@ public struct SlotList: BitwiseCopyable, Sendable {
         let link = links[index]
         if link.previous == noIndex { first = link.next } else { links[link.previous].next = link.next }
         if link.next == noIndex { last = link.previous } else { links[link.next].previous = link.previous }
-        count -= 1
+        count &-= 1
     }
 }
 

@@ -22,6 +22,7 @@ struct ClientLoginState {
     /// Tracked parameters from the startup packet; nil where it has none.
     var wanted: ParameterValues = ParameterSets.noValues
     var machine: ClientLogin?
+    var secret = Secret.none
     var answer: LoginAnswer?
     /// SSLRequest and GSSENCRequest may come once each.
     var sawSSL = false
@@ -49,6 +50,10 @@ struct ServerLoginState {
 }
 
 extension ErrorFields {
+    /// A reason for which it is worth to wait: no connection slot free (53300), the server
+    /// starting, stopping or recovering (57P0x).
+    var passesByItself: Bool { ["53300", "57P01", "57P02", "57P03"].contains(sqlstate) }
+
     init(_ failure: LoginFailure) {
         self.init(.fatal, failure.sqlstate, failure.message, detail: failure.detail, hint: failure.hint)
     }

@@ -70,8 +70,10 @@ extension EngineThread {
         }
         logins[c]?.answer = LoginAnswer(
             failure: answer.failure, databaseID: answer.databaseID, userID: answer.userID, settings: answer.pool)
+        let secret = Secret(stored: answer.secret)
+        logins[c]?.secret = secret
         var machine = ClientLogin(
-            method: method, user: login.user, secret: Secret(stored: answer.secret),
+            method: method, user: login.user, secret: method == .scram ? shared.verifiers.known(for: secret) : secret,
             mockMD5: answer.mockMD5, mockNonce: answer.mockNonce, random: randomBytes(48))
         var output: [UInt8] = []
         let step = machine.start(&output)
@@ -143,6 +145,7 @@ extension EngineThread {
     /// The client is who it says; now all else must be right too.
     private mutating func enterPool(_ c: UInt32) {
         guard let login = logins[c], let answer = login.answer else { return }
+        shared.verifiers.remember(login.machine?.verifier, for: login.secret)
         if let failure = answer.failure { return closeClient(c, .error(failure)) }
         let record = shared.directory.enter(
             databaseID: answer.databaseID, userID: answer.userID, user: String(decoding: login.user, as: UTF8.self),

@@ -221,10 +221,10 @@ extension EngineThread {
 
     /// A server could not be had.
     /// - Parameter reachable: the server itself (or the host) said no; waiting would not
-    ///   help the clients that need it, unless other servers of the pool live.
+    ///   help the clients that need it, unless other servers of the pool live. Where the
+    ///   server can't be reached, only those who log in hear of it at once.
     mutating func serverLoginFailed(_ s: UInt32, _ fields: ErrorFields, reachable: Bool) {
         let p = servers[s].pool
-        let transient = ["53300", "57P03", "57P01", "57P02", "08006"].contains(fields.sqlstate)
         if let record = poolDetails[p]?.record {
             shared.directory.failed(
                 record, fields, now: now, longest: Clock.nanoseconds(settings.server_login_retry))
@@ -237,8 +237,7 @@ extension EngineThread {
             }
         }
         closeServer(s, .loginFailed(fields))
-        guard pools[p].servers == 0 else { return }
-        let final = reachable && !transient
-        refuseWaiting(p, fields, loginsOnly: !final)
+        guard pools[p].servers == 0, !fields.passesByItself else { return }
+        refuseWaiting(p, fields, loginsOnly: !reachable)
     }
 }

@@ -106,7 +106,7 @@ extension EngineThread {
     private mutating func failFast(_ p: UInt32) {
         guard let record = poolDetails[p]?.record else { return }
         let (failure, retryAt) = shared.directory.locked { (record.failure, record.retryAt) }
-        guard let failure, now < retryAt, pools[p].servers == 0 else { return }
+        guard let failure, !failure.passesByItself, now < retryAt, pools[p].servers == 0 else { return }
         refuseWaiting(p, failure, loginsOnly: true)
     }
 

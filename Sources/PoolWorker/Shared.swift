@@ -12,6 +12,7 @@ final class Shared: @unchecked Sendable {
     let directory: Directory
     let inboxes: [Inbox]
     let hasher: Hasher
+    let verifiers = DerivedVerifiers()
     private let monitor = Monitor()
     private var current: WorkerSettings
     private let clientCount = SharedCounter()

@@ -15,6 +15,12 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// Syncs among `expected` that a COPY IN would swallow (protocol manual, "COPY
     /// Operations": Flush and Sync are ignored while copying in).
     @usableFromInline var swallowable: UInt32 = 0
+    /// Syncs taken off `expected` since a COPY IN began. Where it fails before it has read
+    /// them (a view, COPY FREEZE, a trigger, a cancel) they are answered after all.
+    @usableFromInline var swallowed: UInt32 = 0
+    /// How many of `expected` may never come: a COPY IN failed, and nothing in the protocol
+    /// tells whether it had read the Syncs behind its Execute.
+    @usableFromInline var doubtful: UInt32 = 0
     /// `swallowable` may grow: only Syncs, Flushes and CopyData followed the one Execute.
     @usableFromInline var counting = false
     /// Extended-query messages were sent that no Sync follows yet.
@@ -39,6 +45,15 @@ public struct Traffic: BitwiseCopyable, Sendable {
     @inlinable
     public var isReleasable: Bool { @_noLocks get { isQuiet && status == TransactionStatus.idle } }
 
+    /// The client has the last reply it can count on, and no transaction is open, but the
+    /// server may send one more ReadyForQuery: it can't be given to anyone else.
+    public var isSpent: Bool {
+        @_noLocks get {
+            doubtful > 0 && expected <= doubtful && !unsynced && !copyIn && !uncertain
+                && status == TransactionStatus.idle
+        }
+    }
+
     /// The client's copying in: it has to end it before anything else can happen.
     public var isCopyingIn: Bool { copyIn }
 
@@ -58,7 +73,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
         switch tag {
         case FrontendTag.query, FrontendTag.functionCall:
             // Among unsynced extended messages an error could make the server skip it.
-            if unsynced { uncertain = true }
+            if unsynced || doubtful > 0 { uncertain = true }
             expected &+= 1
             executions &+= 1
             counting = false
@@ -73,7 +88,11 @@ public struct Traffic: BitwiseCopyable, Sendable {
             counting = false
             unsynced = true
         case FrontendTag.sync:
-            if copyIn && counting && !copyEnded { break }
+            if copyIn && counting && !copyEnded {
+                swallowed &+= 1
+                break
+            }
+            if doubtful > 0 && !counting { uncertain = true }
             expected &+= 1
             if counting && !copyEnded { swallowable &+= 1 }
             unsynced = false
@@ -98,6 +117,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
         // The Syncs behind the one Execute are being swallowed; another must come.
         expected &-= swallowable
         if swallowable > 0 { unsynced = true }
+        swallowed &+= swallowable
         swallowable = 0
         if copyEnded && expected > 0 { unsynced = false }
     }
@@ -108,6 +128,8 @@ public struct Traffic: BitwiseCopyable, Sendable {
         guard expected > 0 else { return false }
         expected &-= 1
         if swallowable > 0 { swallowable &-= 1 }
+        swallowed = 0
+        doubtful = min(doubtful, expected)
         copyIn = false
         self.status = status
         if expected == 0 && !unsynced {
@@ -119,7 +141,15 @@ public struct Traffic: BitwiseCopyable, Sendable {
 
     /// The server sent an ErrorResponse.
     @inlinable @_noLocks
-    public mutating func failed() { copyIn = false }
+    public mutating func failed() {
+        copyIn = false
+        guard swallowed > 0 else { return }
+        expected &+= swallowed
+        doubtful = swallowed
+        swallowed = 0
+        // Something other than the Sync that ends the COPY has been sent already.
+        if !counting { uncertain = true }
+    }
 
     /// The worker itself sends a query on this link.
     @inlinable @_noLocks

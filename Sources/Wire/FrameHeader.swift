@@ -28,8 +28,8 @@ public enum FrameHeader: Equatable, Sendable {
     @inlinable @_noLocks
     public static func read(_ bytes: ByteView, at offset: Int, limit: Int) -> FrameHeader {
         guard bytes.byteCount - offset >= size else { return .needMore }
-        let length = Int(bytes.int32(offset &+ 1))
+        let (tag, length) = bytes.dropping(UInt(offset)).header
         guard length >= 4, length <= limit else { return .malformed }
-        return .header(tag: bytes.byte(offset), body: length &- 4)
+        return .header(tag: tag, body: Int(length) &- 4)
     }
 }

@@ -40,9 +40,8 @@ def test_the_worker_is_listed(database):
         "select count(*) from pg_stat_activity where backend_type = 'carpool worker'") == 1
 
 
-@pytest.mark.parametrize("threads", [1, 4])
-def test_a_terminated_worker_comes_back(database, direct, threads):
-    database.configure(pool_mode="transaction", restart=threads > 1, threads=threads)
+def test_a_terminated_worker_comes_back(database, direct):
+    database.configure(pool_mode="transaction")
     old = database.worker()
     idle, busy = database.wire(), database.wire()
     busy.query("begin")

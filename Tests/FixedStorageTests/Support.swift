@@ -1,0 +1,43 @@
+@testable import FixedStorage
+
+/// A seeded generator (SplitMix64), so that a failing run can be repeated.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func below(_ end: Int) -> Int { Int.random(in: 0..<end, using: &self) }
+}
+
+/// Zeroed memory for a table; a test never gives it back, as the worker doesn't.
+func reserve(_ size: Int) -> UnsafeMutableRawPointer {
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+    return memory
+}
+
+/// The indices of a list from its first to its last, read by the links forward; nil where
+/// the links backward don't tell the same.
+func contents(_ list: SlotList, _ links: borrowing Links) -> [UInt32]? {
+    var forward: [UInt32] = []
+    var index = list.first
+    while index != noIndex, forward.count <= list.count {
+        forward.append(index)
+        index = links[index].next
+    }
+    var backward: [UInt32] = []
+    index = list.last
+    while index != noIndex, backward.count <= list.count {
+        backward.append(index)
+        index = links[index].previous
+    }
+    return forward == backward.reversed() && forward.count == list.count ? forward : nil
+}

@@ -1,0 +1,95 @@
+import FixedStorage
+import Wire
+
+@testable import Pooling
+
+/// One server, the pooler before it and bytes in flight both ways. The pooler sees what it
+/// would see in a network: a client's frame when it forwards it, a server's when it arrives.
+struct LinkSimulation {
+    var server: ServerModel
+    var traffic = Traffic()
+    /// In flight, the oldest first.
+    private(set) var toServer: [ClientMessage] = []
+    private(set) var toClient: [ServerMessage] = []
+    /// Everything that happened: `>X` forwarded to the server, `X` read by it, `<X` received
+    /// from it, `!` COPY failed by itself, `release`.
+    private(set) var log: [String] = []
+    /// What went against the rules; nil while all is well.
+    private(set) var violation: String?
+    private(set) var releases = 0
+    /// Transaction mode: the link ends as soon as it may.
+    let pooled: Bool
+
+    init(_ server: ServerModel, pooled: Bool) {
+        self.server = server
+        self.pooled = pooled
+    }
+
+    var isDrained: Bool { toServer.isEmpty && toClient.isEmpty }
+
+    /// Nothing will come from the server any more unless a client asks for it.
+    private var owesNothing: Bool {
+        let silent: [UInt8] = [FrontendTag.copyData, FrontendTag.copyDone, FrontendTag.copyFail, FrontendTag.flush]
+        return server.state == .normal && toClient.isEmpty && toServer.allSatisfy { silent.contains($0.tag) }
+    }
+
+    /// The client's message is forwarded.
+    mutating func send(_ message: ClientMessage) {
+        log.append(">" + String(decoding: [message.tag], as: UTF8.self) + Self.describe(message.steps))
+        var bodyLeft = 0
+        let scan = frame(message.tag).withByteView {
+            FrameScan.frontend($0, bodyLeft: &bodyLeft, traffic: &traffic)
+        }
+        if scan.taken != 5 || scan.stop != .end { violation = "the frontend scan said \(scan)" }
+        toServer.append(message)
+        check()
+    }
+
+    /// The server reads the oldest message on its way.
+    mutating func serverReads(_ random: inout SeededGenerator) {
+        let message = toServer.removeFirst()
+        log.append(String(decoding: [message.tag], as: UTF8.self))
+        toClient += server.read(message, &random)
+    }
+
+    mutating func serverFailsCopying() {
+        log.append("!")
+        toClient += server.failCopying()
+    }
+
+    /// The oldest message from the server arrives and is delivered.
+    mutating func receive() -> ServerMessage {
+        let message = toClient.removeFirst()
+        log.append("<\(message)")
+        var (bodyLeft, lastTag) = (0, UInt8(0))
+        let bytes = message.bytes
+        let scan = bytes.withByteView {
+            FrameScan.backend(
+                $0, bodyLeft: &bodyLeft, traffic: &traffic, pooled: pooled, statements: false, lastTag: &lastTag)
+        }
+        if scan.taken != bytes.count || scan.stop == .malformed {
+            violation = "the backend scan said \(scan) to what PostgreSQL sends"
+        }
+        if scan.stop == .released && !traffic.isReleasable { violation = "released and not releasable" }
+        check()
+        return message
+    }
+
+    /// A server that may be released must owe nothing, or the next client gets this one's replies.
+    private mutating func check() {
+        guard violation == nil, traffic.isReleasable else { return }
+        if !owesNothing {
+            violation = "releasable, and \(server.state) with \(toServer.count) + \(toClient.count) messages under way"
+        } else if server.status != TransactionStatus.idle {
+            violation = "releasable in a transaction"
+        } else if pooled {
+            if log.last != "release" { log.append("release") }
+            releases += 1
+            traffic = Traffic()
+        }
+    }
+
+    static func describe(_ steps: [Step]) -> String {
+        steps.isEmpty ? "" : "(" + steps.map { "\($0)" }.joined(separator: " ") + ")"
+    }
+}
