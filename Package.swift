@@ -45,7 +45,8 @@ var targets: [Target] = [
     .target(name: "CHost", cSettings: gnu),
     .target(name: "CWorker", dependencies: ["CHost"], cSettings: gnu),
     .target(
-        name: "PoolWorker", dependencies: ["Auth", "Pooling", "Wire", "FixedStorage", "Engine", "CSys", "CWorker"],
+        name: "PoolWorker",
+        dependencies: ["Auth", "Pooling", "Wire", "FixedStorage", "Engine", "CSys", "CWorker"],
         swiftSettings: core),
     // hosts
     .executableTarget(

@@ -35,7 +35,9 @@ public struct Listener: Sendable {
     }
 
     /// Opens the Unix socket DIRECTORY/.s.PGSQL.PORT, PostgreSQL's convention.
-    public static func unix(directory: String, port: Int, backlog: Int, mode: Int) throws(ListenFailure) -> Listener {
+    public static func unix(directory: String, port: Int, backlog: Int, mode: Int) throws(ListenFailure)
+        -> Listener
+    {
         let path = "\(directory)/.s.PGSQL.\(port)"
         let fd = unsafe csys_listen_unix(path, Int32(backlog), Int32(mode))
         guard fd >= 0 else { throw ListenFailure(text: "could not listen on \(path): \(errorText(-fd))") }

@@ -69,7 +69,8 @@ public struct Links: ~Copyable {
     /// - Parameter reserve: as for `Table`.
     public init(capacity: Int, reserve: (Int) -> UnsafeMutableRawPointer) {
         self.capacity = capacity
-        unsafe links = reserve(capacity * MemoryLayout<Link>.stride).bindMemory(to: Link.self, capacity: capacity)
+        unsafe links = reserve(capacity * MemoryLayout<Link>.stride).bindMemory(
+            to: Link.self, capacity: capacity)
     }
 
     @inlinable

@@ -28,7 +28,9 @@ struct ClientLoginState {
     var sawSSL = false
     var sawGSS = false
 
-    var names: String { "\(String(decoding: database, as: UTF8.self))/\(String(decoding: user, as: UTF8.self))" }
+    var names: String {
+        "\(String(decoding: database, as: UTF8.self))/\(String(decoding: user, as: UTF8.self))"
+    }
 }
 
 /// The part of a host's answer that is needed once the exchange is over.

@@ -50,10 +50,12 @@ enum CloseReason {
             ErrorFields(.fatal, "57P01", "terminating connection due to administrator command")
         case .serverGone:
             ErrorFields(
-                .fatal, "08006", "server conn crashed?", detail: "The server closed the connection unexpectedly.")
+                .fatal, "08006", "server conn crashed?",
+                detail: "The server closed the connection unexpectedly.")
         case .serverMalformed:
             ErrorFields(.fatal, "08P01", "server sent an invalid message")
-        case .clientLeft, .terminated, .cancelHandled, .lifetime, .serverIdle, .connectTimeout, .recoveryTimeout,
+        case .clientLeft, .terminated, .cancelHandled, .lifetime, .serverIdle, .connectTimeout,
+            .recoveryTimeout,
             .evicted:
             nil
         }

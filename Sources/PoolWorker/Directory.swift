@@ -1,6 +1,6 @@
 import Auth
-import CWorker
 import CSys
+import CWorker
 import Pooling
 import Wire
 

@@ -1,4 +1,3 @@
-import CWorker
 import CSys
 import Engine
 import FixedStorage
@@ -105,7 +104,8 @@ extension EngineThread {
             return false
         case .startup(let minor, let parameters, let options):
             if let draining {
-                let text = draining == .transactions
+                let text =
+                    draining == .transactions
                     ? "the database system is shutting down" : "pooler is shutting down"
                 closeClient(c, .error(ErrorFields(.fatal, "57P03", text)))
                 return false
@@ -176,7 +176,8 @@ extension EngineThread {
             hint: "Connect to the server's own port for replication.")
     }
 
-    private func keep(_ setting: StartupPacket.Parameter, _ wanted: inout ParameterValues) throws(ErrorFields) {
+    private func keep(_ setting: StartupPacket.Parameter, _ wanted: inout ParameterValues) throws(ErrorFields)
+    {
         let name = String(decoding: setting.name, as: UTF8.self)
         if let index = TrackedParameter.index(setting.name) {
             guard let value = TrackedParameter.clean(index, setting.value) else {

@@ -1,4 +1,3 @@
-import CWorker
 import CSys
 import Engine
 import FixedStorage
@@ -76,7 +75,8 @@ extension EngineThread {
     mutating func cancellerWritable(_ s: UInt32) {
         guard servers[s].task == .none else { return }
         let target = servers[s].target
-        guard csys_socket_error(servers[s].fd) == 0, servers.generation(target) == servers[s].targetGeneration,
+        guard csys_socket_error(servers[s].fd) == 0,
+            servers.generation(target) == servers[s].targetGeneration,
             servers[target].state == .recovering
                 || (servers[target].state == .active && servers[target].client == servers[s].client
                     && !servers[target].traffic.isQuiet)

@@ -1,6 +1,6 @@
 import Auth
-import CWorker
 import CSys
+import CWorker
 import Engine
 import FixedStorage
 import Pooling
@@ -49,10 +49,14 @@ extension EngineThread {
             guard clients.generation(slot) == answer.generation, clients[slot].state == .login else { return }
             loginAnswered(slot, answer)
         case .route:
-            guard servers.generation(slot) == answer.generation, servers[slot].state == .routing else { return }
+            guard servers.generation(slot) == answer.generation, servers[slot].state == .routing else {
+                return
+            }
             routeAnswered(slot, answer)
         case .confirm:
-            guard servers.generation(slot) == answer.generation, servers[slot].state == .confirming else { return }
+            guard servers.generation(slot) == answer.generation, servers[slot].state == .confirming else {
+                return
+            }
             confirmAnswered(slot, answer)
         }
     }
@@ -69,11 +73,13 @@ extension EngineThread {
         case .refuse: return closeClient(c, .error(ErrorFields(.fatal, "28000", "login refused")))
         }
         logins[c]?.answer = LoginAnswer(
-            failure: answer.failure, databaseID: answer.databaseID, userID: answer.userID, settings: answer.pool)
+            failure: answer.failure, databaseID: answer.databaseID, userID: answer.userID,
+            settings: answer.pool)
         let secret = Secret(stored: answer.secret)
         logins[c]?.secret = secret
         var machine = ClientLogin(
-            method: method, user: login.user, secret: method == .scram ? shared.verifiers.known(for: secret) : secret,
+            method: method, user: login.user,
+            secret: method == .scram ? shared.verifiers.known(for: secret) : secret,
             mockMD5: answer.mockMD5, mockNonce: answer.mockNonce, random: randomBytes(48))
         var output: [UInt8] = []
         let step = machine.start(&output)
@@ -98,7 +104,9 @@ extension EngineThread {
             }
             guard tag == FrontendTag.password else {
                 closeClient(
-                    c, .error(ErrorFields(.fatal, "08P01", "expected password response, got message type \(tag)")))
+                    c,
+                    .error(
+                        ErrorFields(.fatal, "08P01", "expected password response, got message type \(tag)")))
                 return false
             }
             guard input.count >= FrameHeader.size + body else { return receiveClient(c) }
@@ -148,7 +156,8 @@ extension EngineThread {
         shared.verifiers.remember(login.machine?.verifier, for: login.secret)
         if let failure = answer.failure { return closeClient(c, .error(failure)) }
         let record = shared.directory.enter(
-            databaseID: answer.databaseID, userID: answer.userID, user: String(decoding: login.user, as: UTF8.self),
+            databaseID: answer.databaseID, userID: answer.userID,
+            user: String(decoding: login.user, as: UTF8.self),
             database: String(decoding: login.database, as: UTF8.self), settings: answer.settings,
             keys: login.machine?.keys, password: login.machine?.password)
         guard let record else {
@@ -163,7 +172,8 @@ extension EngineThread {
         clients[c].transactionTimeout = Clock.nanoseconds(answer.settings.idle_transaction_timeout)
         pools[p].clients += 1
         if settings.log_connections {
-            shared.log(.info, "\(describe(c)) login attempt: db=\(record.database) user=\(record.user) tls=no")
+            shared.log(
+                .info, "\(describe(c)) login attempt: db=\(record.database) user=\(record.user) tls=no")
         }
         welcome(c)
     }

@@ -1,4 +1,3 @@
-import CWorker
 import CSys
 import Engine
 import FixedStorage
@@ -222,10 +221,11 @@ extension EngineThread {
 
     private func logServer(_ s: UInt32, _ reason: CloseReason) {
         guard servers[s].state != .canceller else { return }
-        let level: Host.Level = switch reason {
-        case .serverGone, .serverMalformed, .loginFailed, .connectTimeout, .recoveryTimeout: .warning
-        default: .debug
-        }
+        let level: Host.Level =
+            switch reason {
+            case .serverGone, .serverMalformed, .loginFailed, .connectTimeout, .recoveryTimeout: .warning
+            default: .debug
+            }
         shared.log(level, "\(describeServer(s)) closing because: \(reason.text)")
     }
 }

@@ -1,4 +1,3 @@
-import CWorker
 import CSys
 import Engine
 import FixedStorage
@@ -53,7 +52,8 @@ extension EngineThread {
         let waited = Double(now &- clients[c].since) / 1e9
         guard let record = poolDetails[p]?.record else { return }
         closeClient(
-            c, .queryWaitTimeout(
+            c,
+            .queryWaitTimeout(
                 waited: waited, limit: record.settings.pool_size, pool: "\(record.database)/\(record.user)"))
     }
 
@@ -68,7 +68,9 @@ extension EngineThread {
         }
         let inTransaction = servers[s].traffic.status != TransactionStatus.idle || !quiet
         if inTransaction {
-            if isDue(servers[s].since, after: clients[c].transactionTimeout) { closeClient(c, .transactionTimeout) }
+            if isDue(servers[s].since, after: clients[c].transactionTimeout) {
+                closeClient(c, .transactionTimeout)
+            }
         } else if draining == .transactions {
             closeClient(c, .shutdown)
         } else if isDue(servers[s].since, after: clients[c].idleTimeout) {

@@ -112,7 +112,9 @@ extension EngineThread {
         unlink(c, s)
         passOn(s)
         // It may have sent its next request already.
-        if clients[c].state == .idle && (clients[c].readable || clients[c].input.hasMemory) { startRequest(c) }
+        if clients[c].state == .idle && (clients[c].readable || clients[c].input.hasMemory) {
+            startRequest(c)
+        }
     }
 
     @_noLocks

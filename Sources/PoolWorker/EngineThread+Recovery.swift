@@ -1,4 +1,3 @@
-import CWorker
 import Engine
 import FixedStorage
 import Pooling

@@ -1,4 +1,3 @@
-import CWorker
 import CSys
 import Engine
 import FixedStorage
@@ -91,7 +90,9 @@ extension EngineThread {
 
     private mutating func violation(_ s: UInt32) {
         if servers[s].state == .login || servers[s].state == .confirming {
-            serverLoginFailed(s, ErrorFields(.fatal, "08P01", "server sent an invalid message during login"), reachable: false)
+            serverLoginFailed(
+                s, ErrorFields(.fatal, "08P01", "server sent an invalid message during login"),
+                reachable: false)
         } else {
             serverDied(s, .serverMalformed)
         }

@@ -1,5 +1,4 @@
 import Auth
-import CWorker
 import CSys
 import Engine
 import FixedStorage
@@ -30,7 +29,9 @@ extension EngineThread {
     /// Opens servers for the clients that wait, as far as the limits allow.
     mutating func openServers(_ p: UInt32) {
         guard let details = poolDetails[p] else { return }
-        while pools[p].isShort || (pools[p].clients > 0 && pools[p].servers < details.minServers), now >= (poolDetails[p]?.openAfter ?? 0) {
+        while pools[p].isShort || (pools[p].clients > 0 && pools[p].servers < details.minServers),
+            now >= (poolDetails[p]?.openAfter ?? 0)
+        {
             let retryAt = shared.directory.locked { details.record.retryAt }
             if now < retryAt {
                 poolDetails[p]?.openAfter = retryAt
@@ -108,7 +109,8 @@ extension EngineThread {
     private mutating func connectFailed(_ s: UInt32, _ error: Int32) {
         let address = poolDetails[servers[s].pool]?.address?.text ?? "?"
         let fields = ErrorFields(
-            .fatal, "08006", "\(shared.host.name) cannot connect to server", detail: "\(address): \(errorText(-error))")
+            .fatal, "08006", "\(shared.host.name) cannot connect to server",
+            detail: "\(address): \(errorText(-error))")
         serverLoginFailed(s, fields, reachable: false)
     }
 
@@ -142,7 +144,8 @@ extension EngineThread {
             noteParameter(s, body)
         case BackendTag.backendKeyData:
             var reader = ByteReader(body)
-            guard serverLogins[s]?.authenticated == true, let pid = reader.int32(), let key = reader.int32() else {
+            guard serverLogins[s]?.authenticated == true, let pid = reader.int32(), let key = reader.int32()
+            else {
                 return loginViolation(s)
             }
             servers[s].pid = Int32(bitPattern: pid)
@@ -159,7 +162,8 @@ extension EngineThread {
 
     private mutating func loginViolation(_ s: UInt32) {
         serverLoginFailed(
-            s, ErrorFields(.fatal, "08P01", "server sent an unexpected message during login"), reachable: false)
+            s, ErrorFields(.fatal, "08P01", "server sent an unexpected message during login"),
+            reachable: false)
     }
 
     private mutating func serverLoginStep(_ s: UInt32, _ step: ServerLogin.Step, _ output: [UInt8]) {
@@ -188,7 +192,9 @@ extension EngineThread {
     /// The server is ready for queries; where pools are keyed by OIDs the host has the
     /// last word, as names may have changed hands since the route was given.
     private mutating func serverLoggedIn(_ s: UInt32) {
-        guard shared.host.keepsOIDs, let record = poolDetails[servers[s].pool]?.record else { return serverOpened(s) }
+        guard shared.host.keepsOIDs, let record = poolDetails[servers[s].pool]?.record else {
+            return serverOpened(s)
+        }
         servers[s].state = .confirming
         var question = question(.confirm, s, servers.generation(s))
         question.database_id = record.databaseID

@@ -1,4 +1,3 @@
-import CWorker
 import Engine
 import FixedStorage
 import Pooling
@@ -66,7 +65,8 @@ extension EngineThread {
 
     /// The server didn't take the client's parameters.
     private mutating func refuseParameters(_ c: UInt32, _ s: UInt32) {
-        var error = taskErrors.removeValue(forKey: s) ?? ErrorFields(.fatal, "22023", "invalid startup parameter")
+        var error =
+            taskErrors.removeValue(forKey: s) ?? ErrorFields(.fatal, "22023", "invalid startup parameter")
         error.severity = .fatal
         clients[c].bodyLeft = 0
         closeClient(c, .error(error))

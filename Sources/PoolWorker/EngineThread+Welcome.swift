@@ -1,4 +1,3 @@
-import CWorker
 import Engine
 import FixedStorage
 import Pooling
@@ -40,7 +39,9 @@ extension EngineThread {
 
     /// The server has taken the client's parameters: in its spelling they hold from now on.
     mutating func parametersResolved(_ c: UInt32, _ s: UInt32) {
-        guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record else { return release(c, s) }
+        guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record else {
+            return release(c, s)
+        }
         let have = parameterSets.values(servers[s].parameters)
         let (known, values) = shared.directory.locked {
             let known = record.welcome ?? []
@@ -53,7 +54,9 @@ extension EngineThread {
         unlink(c, s)
         finishLogin(c, known, values)
         passOn(s)
-        if clients[c].state == .idle && (clients[c].readable || clients[c].input.hasMemory) { startRequest(c) }
+        if clients[c].state == .idle && (clients[c].readable || clients[c].input.hasMemory) {
+            startRequest(c)
+        }
     }
 
     /// The values of a pool's servers before any client changed them.

@@ -1,5 +1,5 @@
-import CWorker
 import CSys
+import CWorker
 import Engine
 import FixedStorage
 import Pooling

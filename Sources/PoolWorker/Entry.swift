@@ -1,5 +1,5 @@
-import CWorker
 import CSys
+import CWorker
 import Engine
 
 /// The worker of this process: what the host's main thread starts, feeds and stops.
@@ -44,7 +44,9 @@ private func openListeners(_ settings: WorkerSettings) throws(ListenFailure) -> 
                     directory: settings.unixDirectory, port: port, backlog: backlog,
                     mode: Int(tuning.unix_socket_mode)))
         }
-        if listeners.isEmpty { throw ListenFailure(text: "nothing to listen on: set listen_addr or unix_socket_dir") }
+        if listeners.isEmpty {
+            throw ListenFailure(text: "nothing to listen on: set listen_addr or unix_socket_dir")
+        }
     } catch {
         closeListeners(listeners)
         throw error
@@ -76,7 +78,9 @@ public func carpoolWorkerStart(
     var started = startThread { shared.hasher.run() }
     for number in 0..<shared.threads where started {
         started = startThread {
-            guard var engine = EngineThread(number: number, shared: shared, listeners: number == 0 ? listeners : [])
+            guard
+                var engine = EngineThread(
+                    number: number, shared: shared, listeners: number == 0 ? listeners : [])
             else { return shared.log(.error, "engine thread \(number) could not start") }
             engine.run()
         }

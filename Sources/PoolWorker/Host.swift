@@ -102,7 +102,8 @@ struct HostAnswer {
         failure = error(CWORKER_FAILURE_STATE)
         unsafe server = ServerAddress(
             bytes: Array(
-                UnsafeRawBufferPointer(start: cworker_answer_server(answer), count: Int(min(numbers.server_size, 128)))))
+                UnsafeRawBufferPointer(
+                    start: cworker_answer_server(answer), count: Int(min(numbers.server_size, 128)))))
     }
 }
 

@@ -62,8 +62,10 @@ enum Relay {
                 }
                 if !more && !client.hungUp { client.readable = false }
             }
-            let stop = kept
-                ? forward(&client.input, &client.bodyLeft, &server) : forward(&scratch, &client.bodyLeft, &server)
+            let stop =
+                kept
+                ? forward(&client.input, &client.bodyLeft, &server)
+                : forward(&scratch, &client.bodyLeft, &server)
             if kept {
                 if client.input.isEmpty { client.input.giveBack() }
             } else {
@@ -79,7 +81,9 @@ enum Relay {
 
     /// Sends the frames at the front of `source`, and the part of a frame begun, to the server.
     @_noLocks @inline(__always)
-    private static func forward(_ source: inout Block, _ bodyLeft: inout Int, _ server: inout Server) -> PumpStop {
+    private static func forward(_ source: inout Block, _ bodyLeft: inout Int, _ server: inout Server)
+        -> PumpStop
+    {
         let scan = FrameScan.frontend(source.bytes, bodyLeft: &bodyLeft, traffic: &server.traffic)
         if scan.taken > 0 {
             let sent = source.send(server.fd, scan.taken)

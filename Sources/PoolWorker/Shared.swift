@@ -1,5 +1,4 @@
 import Auth
-import CWorker
 import CSys
 import Engine
 

@@ -51,7 +51,9 @@ public enum FrameScan {
             }
             position &+= left
             left = 0
-            guard case .header(let tag, let body) = FrameHeader.read(bytes, at: position, limit: FrameLimit.large)
+            guard
+                case .header(let tag, let body) = FrameHeader.read(
+                    bytes, at: position, limit: FrameLimit.large)
             else {
                 bodyLeft = 0
                 return Scan(taken: position, stop: count &- position < FrameHeader.size ? .end : .malformed)
@@ -94,7 +96,9 @@ public enum FrameScan {
             }
             position &+= left
             left = 0
-            guard case .header(let tag, let body) = FrameHeader.read(bytes, at: position, limit: FrameLimit.large)
+            guard
+                case .header(let tag, let body) = FrameHeader.read(
+                    bytes, at: position, limit: FrameLimit.large)
             else {
                 if count &- position >= FrameHeader.size { stop = .malformed }
                 break
@@ -132,7 +136,8 @@ public enum FrameScan {
     @_noLocks @inline(__always)
     private static func isPlain(_ tag: UInt8) -> Bool {
         // A C D H I N T V c d n s t
-        let letters: UInt64 = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 8 | 1 << 9 | 1 << 14 | 1 << 20 | 1 << 22
+        let letters: UInt64 =
+            1 << 1 | 1 << 3 | 1 << 4 | 1 << 8 | 1 << 9 | 1 << 14 | 1 << 20 | 1 << 22
             | 1 << 35 | 1 << 36 | 1 << 46 | 1 << 51 | 1 << 52
         if tag >= 0x40 && tag < 0x80 { return letters >> UInt64(tag & 63) & 1 == 1 }
         return tag >= UInt8(ascii: "1") && tag <= UInt8(ascii: "3")

@@ -31,7 +31,8 @@ public enum TrackedParameter {
         let digits = Array("0123456789abcdef".utf8)
         return value.flatMap { byte in
             byte >= 32 && byte <= 126
-                ? [byte] : [UInt8(ascii: "\\"), UInt8(ascii: "x"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+                ? [byte]
+                : [UInt8(ascii: "\\"), UInt8(ascii: "x"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
         }
     }
 }

@@ -11,7 +11,8 @@ public struct ErrorFields: Error, Equatable, Sendable {
     public var hint: String?
 
     public init(
-        _ severity: Severity, _ sqlstate: String, _ message: String, detail: String? = nil, hint: String? = nil
+        _ severity: Severity, _ sqlstate: String, _ message: String, detail: String? = nil,
+        hint: String? = nil
     ) {
         self.severity = severity
         self.sqlstate = sqlstate

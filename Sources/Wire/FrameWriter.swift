@@ -17,7 +17,9 @@ public struct FrameWriter {
         int32(0)
         body(&self)
         let length = UInt32(truncatingIfNeeded: bytes.count - start)
-        for index in 0..<4 { bytes[start + index] = UInt8(truncatingIfNeeded: length >> (24 - 8 * UInt32(index))) }
+        for index in 0..<4 {
+            bytes[start + index] = UInt8(truncatingIfNeeded: length >> (24 - 8 * UInt32(index)))
+        }
     }
 
     public mutating func byte(_ value: UInt8) { bytes.append(value) }

@@ -55,7 +55,8 @@ public enum StartupPacket: Equatable, Sendable {
             return .packet(.cancelRequest(processID: process, secret: secret), size: 16)
         default:
             guard code >> 16 == 3 else {
-                let text = "unsupported frontend protocol \(code >> 16).\(code & 0xffff): server supports 3.0 to 3.0"
+                let text =
+                    "unsupported frontend protocol \(code >> 16).\(code & 0xffff): server supports 3.0 to 3.0"
                 return .malformed(ErrorFields(.fatal, "0A000", text))
             }
             return parseStartup(minor: UInt16(code & 0xffff), body, size: Int(length))
