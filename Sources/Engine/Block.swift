@@ -76,26 +76,18 @@ public struct Block: BitwiseCopyable {
     @inlinable @_noLocks
     public mutating func drop(_ count: Int) { start &+= Int32(truncatingIfNeeded: min(count, self.count)) }
 
-    /// Appends the first `count` pending bytes of `other` and drops them there. The block
-    /// gets memory if it has none. False (nothing done) when there is no room.
-    @inlinable @_noLocks
-    public mutating func append(_ other: inout Block, _ count: Int) -> Bool {
-        let count = min(count, other.count)
+    /// Appends bytes that are not its own. The block gets memory if it has none. False
+    /// (nothing done) when there is no room.
+    @_noLocks
+    public mutating func append(_ bytes: ByteView) -> Bool {
+        let count = bytes.byteCount
         if count == 0 { return true }
         if unsafe memory == nil { self = .take() }
         if room < count { compact() }
-        guard room >= count, let memory = unsafe memory, let from = unsafe other.memory else { return false }
-        unsafe csys_copy(memory + Int(end), from + Int(other.start), count)
+        guard room >= count, let memory = unsafe memory else { return false }
+        unsafe csys_copy(memory + Int(end), bytes.base, count)
         end &+= Int32(truncatingIfNeeded: count)
-        other.drop(count)
         return true
-    }
-
-    /// Takes over all pending bytes of `other`, in memory of its own; it must have none yet.
-    @inlinable @_noLocks
-    public mutating func take(_ other: inout Block) {
-        let count = other.count
-        _ = append(&other, count)
     }
 
     /// Appends bytes; false (nothing done) when there is no room.
@@ -132,4 +124,47 @@ public struct Block: BitwiseCopyable {
         if let memory = unsafe memory { unsafe csys_block_give(memory) }
         self = Block()
     }
+}
+
+/// Memory of a thread's own that bytes are received into which need not be kept.
+@safe
+public struct Scratch: BitwiseCopyable {
+    @usableFromInline let memory: UnsafeMutableRawPointer
+
+    /// Bytes it holds; no more than a block, which may have to take them over.
+    @inlinable public static var size: Int { @_noLocks get { Block.size } }
+
+    public init() { unsafe memory = csys_block_take() }
+
+    /// Bytes received, 0 at the end of the stream, or -errno.
+    @inlinable @_noLocks
+    public func receive(_ fd: Int32) -> Int { unsafe csys_recv(fd, memory, Self.size) }
+
+    /// As `receive`, behind the first `count` bytes; and whether more may be waiting.
+    @_noLocks
+    public func receive(_ fd: Int32, behind count: Int) -> (count: Int, more: Bool) {
+        precondition(count >= 0 && count < Self.size)
+        let n = unsafe csys_recv(fd, memory + count, Self.size &- count)
+        return (n, n == Self.size &- count)
+    }
+
+    /// Copies bytes to its beginning.
+    @_noLocks
+    public func put(_ bytes: ByteView) {
+        precondition(bytes.byteCount <= Self.size)
+        unsafe csys_copy(memory, bytes.base, bytes.byteCount)
+    }
+
+    /// The first `count` bytes; valid until the next are received.
+    @inlinable @_noLocks
+    public func bytes(_ count: Int) -> ByteView {
+        precondition(UInt(bitPattern: count) <= UInt(Self.size))
+        return unsafe ByteView(base: memory, count: count)
+    }
+}
+
+extension ByteView {
+    /// Sends the bytes; how many the kernel took, or -errno.
+    @inlinable @_noLocks
+    public func send(_ fd: Int32) -> Int { unsafe csys_send(fd, base, byteCount) }
 }

@@ -45,6 +45,8 @@ struct Client: BitwiseCopyable {
     var output = Block()
     /// Body bytes still to come of the frame last begun.
     var bodyLeft = 0
+    /// Cancelled while its server was being given its parameters.
+    var cancelled = false
     /// discarding: the request's last frame has begun.
     var requestEnded = false
     /// When the state began.

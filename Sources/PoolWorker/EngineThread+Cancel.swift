@@ -43,8 +43,11 @@ extension EngineThread {
             discardRequest(c)
         case .active:
             let s = clients[c].server
-            guard servers[s].state == .active, !servers[s].traffic.isQuiet else { return }
-            interrupt(s, for: c)
+            if servers[s].state == .setup && servers[s].task == .parameters {
+                clients[c].cancelled = true
+            } else if servers[s].state == .active && !servers[s].traffic.isQuiet {
+                interrupt(s, for: c)
+            }
         case .login, .welcome, .idle, .discarding, .closing, .gone:
             break
         }

@@ -23,7 +23,12 @@ extension EngineThread {
             pools[clients[c].pool].clients -= 1
             if let details = poolDetails[clients[c].pool] { shared.directory.leave(details.record) }
         }
-        if s != noIndex { clientLeft(s, partialFrame: clients[c].bodyLeft > 0) }
+        if s != noIndex {
+            // Who says goodbye has what it sent before done, as with PostgreSQL itself.
+            var finishing = false
+            if case .terminated = reason { finishing = true }
+            clientLeft(s, partialFrame: clients[c].bodyLeft > 0, finishing: finishing)
+        }
         if let error = reason.error {
             send(c, error.frame)
         }

@@ -91,7 +91,8 @@ extension EngineThread {
             checkIdle(s)
         case .setup, .resetting, .recovering:
             if isDue(server.since, max(settings.cancel_wait_timeout, 1)) {
-                if server.client == noIndex { closeServer(s, .recoveryTimeout) }
+                let unhurried = server.state == .recovering && server.finishing
+                if server.client == noIndex && !unhurried { closeServer(s, .recoveryTimeout) }
             }
         case .settling, .canceller:
             if isDue(server.since, settings.cancel_wait_timeout) { closeServer(s, .cancelHandled) }

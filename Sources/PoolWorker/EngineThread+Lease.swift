@@ -5,10 +5,22 @@ import Wire
 
 /// Clients get servers and give them back.
 extension EngineThread {
-    /// An idle client has sent something, or may have.
+    /// An idle client has sent something, or may have. The idle server that is next is
+    /// leased at once if it suits the client as it is: then nothing has to be known of the
+    /// request first.
     mutating func startRequest(_ c: UInt32) {
-        let s = leaseSuitable(c)
-        if s != noIndex { return settle(pumpClient(c), client: c, server: s) }
+        let p = clients[c].pool
+        let s = pools[p].next
+        guard s != noIndex, clients[c].readable, servers[s].parameters == clients[c].parameters else {
+            return startUnsuited(c)
+        }
+        pools[p].leaseNext(&serverLinks)
+        link(c, s)
+        settle(pumpClient(c), client: c, server: s)
+    }
+
+    @inline(never)
+    private mutating func startUnsuited(_ c: UInt32) {
         switch readRequest(c) {
         case .nothing: return
         case .gone: closeClient(c, .clientLeft)
@@ -22,19 +34,6 @@ extension EngineThread {
                 serve(c, s)
             }
         }
-    }
-
-    /// Leases the idle server that is next, if nobody waits and it suits the client as it
-    /// is: then nothing has to be known of the request first.
-    @_noLocks
-    private mutating func leaseSuitable(_ c: UInt32) -> UInt32 {
-        let p = clients[c].pool
-        guard clients[c].readable, pools[p].waiting.isEmpty else { return noIndex }
-        let s = pools[p].idle.first
-        guard s != noIndex, servers[s].parameters == clients[c].parameters else { return noIndex }
-        pools[p].takeIdle(s, &serverLinks)
-        link(c, s)
-        return s
     }
 
     enum Request { case nothing, gone, terminated, malformed, request }
@@ -85,15 +84,22 @@ extension EngineThread {
     }
 
     /// Client and server belong together from now on.
-    @_noLocks
+    @_noLocks @inline(__always)
     mutating func link(_ c: UInt32, _ s: UInt32) {
-        clients[c].state = .active
-        clients[c].server = s
-        clients[c].since = now
-        servers[s].state = .active
-        servers[s].client = c
-        servers[s].since = now
-        servers[s].traffic = Traffic()
+        Self.link(&clients[c], c, &servers[s], s, now)
+    }
+
+    @_noLocks @inline(__always)
+    private static func link(
+        _ client: inout Client, _ c: UInt32, _ server: inout Server, _ s: UInt32, _ now: UInt64
+    ) {
+        client.state = .active
+        client.server = s
+        client.since = now
+        server.state = .active
+        server.client = c
+        server.since = now
+        server.traffic = Traffic()
     }
 
     /// A client and a server have just been linked: the server gets the client's
@@ -117,24 +123,53 @@ extension EngineThread {
         }
     }
 
-    @_noLocks
+    @_noLocks @inline(__always)
     mutating func unlink(_ c: UInt32, _ s: UInt32) {
-        clients[c].server = noIndex
-        clients[c].state = .idle
-        clients[c].since = now
+        Self.unlink(&clients[c], now)
         servers[s].client = noIndex
+    }
+
+    @_noLocks @inline(__always)
+    private static func unlink(_ client: inout Client, _ now: UInt64) {
+        client.server = noIndex
+        client.state = .idle
+        client.since = now
     }
 
     /// A server without a client: to the next waiting client, another thread, or the idle list.
     mutating func passOn(_ s: UInt32) {
+        let p = servers[s].pool
+        guard Self.canServeOn(servers[s], now), !crowded, pools[p].waiting.isEmpty else {
+            return passOnElsewhere(s)
+        }
+        pools[p].becameIdle(s, &serverLinks)
+        rest(s)
+    }
+
+    /// Nothing is in the way of another client's having the server.
+    @_noLocks @inline(__always)
+    private static func canServeOn(_ server: borrowing Server, _ now: UInt64) -> Bool {
+        guard server.cancels == 0, !server.obsolete, !server.hungUp else { return false }
+        return now < server.expires
+    }
+
+    /// A server has come to the idle list.
+    @inline(__always)
+    private mutating func rest(_ s: UInt32) {
+        servers[s].state = .idle
+        servers[s].since = now
+        if servers[s].readable || servers[s].input.hasMemory { readServer(s) }
+    }
+
+    @inline(never)
+    private mutating func passOnElsewhere(_ s: UInt32) {
         if servers[s].cancels > 0 {
             servers[s].state = .settling
             servers[s].since = now
             return
         }
-        if servers[s].obsolete || servers[s].hungUp || now >= servers[s].expires {
-            closeServer(s, servers[s].hungUp ? .serverGone : .lifetime)
-            return
+        guard Self.canServeOn(servers[s], now) else {
+            return closeServer(s, servers[s].hungUp ? .serverGone : .lifetime)
         }
         let p = servers[s].pool
         let foreign = crowded ? waitingCounters.total(p) - Int32(pools[p].waiting.count) : 0
@@ -142,12 +177,8 @@ extension EngineThread {
         case .toClient(let next):
             if crowded { waitingCounters.add(p, thread: number, -1) }
             give(s, to: next)
-        case .idle:
-            servers[s].state = .idle
-            servers[s].since = now
-            if servers[s].readable || servers[s].input.hasMemory { readServer(s) }
-        case .toOtherThread:
-            handOver(s)
+        case .idle: rest(s)
+        case .toOtherThread: handOver(s)
         }
     }
 
@@ -159,7 +190,15 @@ extension EngineThread {
     }
 
     /// Does what a pump asks for.
+    @inline(__always)
     mutating func settle(_ stop: PumpStop, client c: UInt32, server s: UInt32) {
+        if stop == .idle { return }
+        if stop == .released { return release(c, s) }
+        settleRare(stop, c, s)
+    }
+
+    @inline(never)
+    private mutating func settleRare(_ stop: PumpStop, _ c: UInt32, _ s: UInt32) {
         switch stop {
         case .idle:
             break

@@ -7,7 +7,8 @@ import Wire
 extension EngineThread {
     /// - Parameter partialFrame: the client stopped in the middle of a frame, so that the
     ///   server can't be spoken to any more.
-    mutating func clientLeft(_ s: UInt32, partialFrame: Bool) {
+    /// - Parameter finishing: what it asked for is to be done, not interrupted.
+    mutating func clientLeft(_ s: UInt32, partialFrame: Bool, finishing: Bool) {
         servers[s].client = noIndex
         cancellersForget(s)
         switch servers[s].state {
@@ -24,7 +25,8 @@ extension EngineThread {
         if partialFrame || servers[s].traffic.isUncertain { return closeServer(s, .recoveryTimeout) }
         servers[s].state = .recovering
         servers[s].since = now
-        servers[s].interrupted = false
+        servers[s].interrupted = finishing
+        servers[s].finishing = finishing
         recover(s)
         // What it has sent meanwhile may be waiting.
         if servers[s].state == .recovering { again.append(serverToken(s)) }

@@ -45,6 +45,7 @@ extension EngineThread {
             } else {
                 // The server's spelling of the values is the true one.
                 adoptParameters(c, servers[s].parameters)
+                if clients[c].cancelled { return dropRequest(c, s) }
                 settle(pumpClient(c), client: c, server: s)
             }
         case .welcome:
@@ -61,6 +62,15 @@ extension EngineThread {
                 passOn(s)
             }
         }
+    }
+
+    /// The client was cancelled before its request got to the server, which stays unused.
+    private mutating func dropRequest(_ c: UInt32, _ s: UInt32) {
+        clients[c].cancelled = false
+        unlink(c, s)
+        clients[c].state = .discarding
+        passOn(s)
+        discardRequest(c)
     }
 
     /// The server didn't take the client's parameters.

@@ -38,7 +38,7 @@ struct EngineThread: ~Copyable {
     var taskErrors: [UInt32: ErrorFields] = [:]
 
     /// Where bytes are received that need not be kept.
-    var scratch = Block.take()
+    let scratch = Scratch()
     /// Sockets to go on with although no event will come: (kind, index, generation).
     var again: [PollToken] = []
     var now = Clock.now()
@@ -102,42 +102,65 @@ struct EngineThread: ~Copyable {
     private mutating func handle(_ event: PollEvent) {
         let index = event.token.index
         switch event.token.kind {
-        case .client:
-            guard event.token.matches(clients.generation(index)) else { return }
-            if event.isReadable { clients[index].readable = true }
-            if event.isHungUp { clients[index].hungUp = true }
-            if event.isWritable && !clients[index].output.isEmpty { flushClient(index) }
-            guard event.token.matches(clients.generation(index)) else { return }
-            clientEvent(index)
-        case .server:
-            guard event.token.matches(servers.generation(index)) else { return }
-            if event.isReadable { servers[index].readable = true }
-            if event.isHungUp { servers[index].hungUp = true }
-            if event.isWritable { serverWritable(index) }
-            guard event.token.matches(servers.generation(index)) else { return }
-            serverEvent(index)
-        case .listener:
-            acceptClients(Int(index))
-        case .inbox:
-            readInbox()
+        case .client: clientEvent(index, event)
+        case .server: serverEvent(index, event)
+        case .listener: acceptClients(Int(index))
+        case .inbox: readInbox()
         }
     }
 
-    private mutating func clientEvent(_ c: UInt32) {
+    @inline(__always)
+    private mutating func clientEvent(_ c: UInt32, _ event: PollEvent) {
+        guard event.token.matches(clients.generation(c)) else { return }
+        if event.isReadable { clients[c].readable = true }
+        if event.isHungUp { clients[c].hungUp = true }
+        // Most events say so; it means something only to what waits to be sent.
+        if event.isWritable && !clients[c].output.isEmpty {
+            flushClient(c)
+            guard event.token.matches(clients.generation(c)) else { return }
+        }
         switch clients[c].state {
-        case .active:
-            guard servers[clients[c].server].state == .active else { return }
-            settle(pumpClient(c), client: c, server: clients[c].server)
         case .idle: startRequest(c)
+        case .active: activeClientEvent(c)
+        default: otherClientEvent(c)
+        }
+    }
+
+    @inline(__always)
+    private mutating func activeClientEvent(_ c: UInt32) {
+        let s = clients[c].server
+        guard servers[s].state == .active else { return }
+        settle(pumpClient(c), client: c, server: s)
+    }
+
+    @inline(never)
+    private mutating func otherClientEvent(_ c: UInt32) {
+        switch clients[c].state {
         case .login: readLogin(c)
         case .waiting, .welcome: if clients[c].hungUp { noticeHangUp(c) }
         case .discarding: discardRequest(c)
         case .closing: if clients[c].hungUp || clients[c].output.isEmpty { forgetClient(c) }
-        case .gone: break
+        case .idle, .active, .gone: break
         }
     }
 
-    private mutating func serverEvent(_ s: UInt32) {
+    @inline(__always)
+    private mutating func serverEvent(_ s: UInt32, _ event: PollEvent) {
+        guard event.token.matches(servers.generation(s)) else { return }
+        if event.isReadable { servers[s].readable = true }
+        if event.isHungUp { servers[s].hungUp = true }
+        guard servers[s].state == .active, servers[s].output.isEmpty else {
+            return otherServerEvent(s, event)
+        }
+        settle(pumpServer(s), client: servers[s].client, server: s)
+    }
+
+    @inline(never)
+    private mutating func otherServerEvent(_ s: UInt32, _ event: PollEvent) {
+        if event.isWritable {
+            serverWritable(s)
+            guard event.token.matches(servers.generation(s)) else { return }
+        }
         switch servers[s].state {
         case .active:
             settle(pumpServer(s), client: servers[s].client, server: s)

@@ -26,7 +26,8 @@ enum PumpStop: UInt8, BitwiseCopyable {
 }
 
 /// The hot path: bytes from client to server and back. No allocation, no reference
-/// counting, no lock; two receives and two sends a transaction.
+/// counting, no lock; two receives and two sends a transaction. Static, over one client
+/// and one server, so that their places in the tables are looked up once.
 ///
 /// Bytes are received into `scratch` and sent from there. Only what can't be sent yet, or
 /// is a part of a header, moves to a block of the connection's own.
@@ -39,64 +40,89 @@ enum Relay {
     /// Moves what the client sends to its server.
     @_noLocks
     static func toServer(
-        _ client: inout Client, _ server: inout Server, _ scratch: inout Block, pooled: Bool
+        _ client: inout Client, _ server: inout Server, _ scratch: Scratch, pooled: Bool
     ) -> PumpStop {
-        var rounds = 0
-        while server.output.isEmpty {
-            let kept = client.input.hasMemory
-            // What is held already comes first; new bytes join it when it is only a part.
-            if !kept || client.input.count < FrameHeader.size {
-                guard client.readable else { return pooled && isOver(client, server) ? .released : .idle }
-                let n: Int
-                let more: Bool
-                if kept {
-                    client.input.compact()
-                    (n, more) = client.input.receive(client.fd)
-                } else {
-                    (n, more) = scratch.receive(client.fd)
-                }
-                if n <= 0 {
-                    guard n == wouldBlock else { return .clientGone }
-                    client.readable = false
-                    continue
-                }
-                if !more && !client.hungUp { client.readable = false }
+        guard server.output.isEmpty else { return .idle }
+        var rounds = fairRounds
+        while client.readable || client.input.count >= FrameHeader.size {
+            let n = receive(client.fd, &client.input, &client.readable, client.hungUp, scratch)
+            if n <= 0 {
+                guard n == wouldBlock else { return .clientGone }
+                break
             }
-            let stop =
-                kept
-                ? forward(&client.input, &client.bodyLeft, &server)
-                : forward(&scratch, &client.bodyLeft, &server)
-            if kept {
-                if client.input.isEmpty { client.input.giveBack() }
-            } else {
-                if !scratch.isEmpty { client.input.take(&scratch) }
-                scratch.clear()
+            let bytes = scratch.bytes(n)
+            let scan = FrameScan.frontend(bytes, bodyLeft: &client.bodyLeft, traffic: &server.traffic)
+            let passed = pass(bytes, scan.taken, to: server.fd, &server.output)
+            if scan.taken < n { keep(bytes, scan.taken, &client.input) }
+            guard passed else { return .serverGone }
+            if scan.stop != .end { return scan.stop == .terminate ? .terminated : .clientMalformed }
+            guard server.output.isEmpty else { return .idle }
+            rounds &-= 1
+            if rounds == 0 { return .again }
+        }
+        return pooled && isOver(client, server) ? .released : .idle
+    }
+
+    /// Moves what the server sends to its client.
+    @_noLocks
+    static func toClient(
+        _ server: inout Server, _ client: inout Client, _ scratch: Scratch, _ mode: PoolMode
+    ) -> PumpStop {
+        guard client.output.isEmpty else { return .idle }
+        var rounds = fairRounds
+        while server.readable {
+            let n = receive(server.fd, &server.input, &server.readable, server.hungUp, scratch)
+            if n <= 0 {
+                guard n == wouldBlock else { return .serverGone }
+                break
             }
+            let bytes = scratch.bytes(n)
+            let scan = FrameScan.backend(
+                bytes, bodyLeft: &server.bodyLeft, traffic: &server.traffic, pooled: mode != .session,
+                statements: mode == .statement, lastTag: &server.lastTag)
+            let passed = pass(bytes, scan.taken, to: client.fd, &client.output)
+            if scan.taken < n { keep(bytes, scan.taken, &server.input) }
+            guard passed else { return .clientGone }
+            // A client in the middle of a frame goes on with the same server.
+            if scan.stop == .released { return client.bodyLeft == 0 ? .released : .idle }
+            let stop = meaning(scan.stop, client, server, pooled: mode != .session)
             if stop != .idle { return stop }
-            rounds &+= 1
-            if rounds == fairRounds { return .again }
+            guard client.output.isEmpty else { return .idle }
+            rounds &-= 1
+            if rounds == 0 { return .again }
         }
         return .idle
     }
 
-    /// Sends the frames at the front of `source`, and the part of a frame begun, to the server.
+    /// Delivers what is in the server's input block.
+    @_noLocks
+    static func deliver(
+        _ server: inout Server, _ client: inout Client, pooled: Bool, statements: Bool
+    ) -> PumpStop {
+        let scan = FrameScan.backend(
+            server.input.bytes, bodyLeft: &server.bodyLeft, traffic: &server.traffic, pooled: pooled,
+            statements: statements, lastTag: &server.lastTag)
+        let passed = pass(server.input.bytes, scan.taken, to: client.fd, &client.output)
+        server.input.drop(scan.taken)
+        if server.input.isEmpty { server.input.giveBack() }
+        guard passed else { return .clientGone }
+        if scan.stop == .released { return client.bodyLeft == 0 ? .released : .idle }
+        return meaning(scan.stop, client, server, pooled: pooled)
+    }
+
+    /// What the end of a scan means for the link.
     @_noLocks @inline(__always)
-    private static func forward(_ source: inout Block, _ bodyLeft: inout Int, _ server: inout Server)
-        -> PumpStop
-    {
-        let scan = FrameScan.frontend(source.bytes, bodyLeft: &bodyLeft, traffic: &server.traffic)
-        if scan.taken > 0 {
-            let sent = source.send(server.fd, scan.taken)
-            if sent < scan.taken {
-                if sent < 0 && sent != wouldBlock { return .serverGone }
-                let rest = scan.taken &- max(0, sent)
-                if !server.output.append(&source, rest) { return .serverGone }
-            }
-        }
-        switch scan.stop {
-        case .end: return .idle
-        case .terminate: return .terminated
-        default: return .clientMalformed
+    private static func meaning(
+        _ stop: Scan.Stop, _ client: borrowing Client, _ server: borrowing Server, pooled: Bool
+    ) -> PumpStop {
+        switch stop {
+        // An asynchronous message may end after the link had nothing else to carry.
+        case .end, .terminate, .released:
+            guard pooled, isOver(client, server) else { return .idle }
+            return .released
+        case .malformed: return .serverMalformed
+        case .parameterStatus: return .parameterStatus
+        case .transaction: return .transaction
         }
     }
 
@@ -108,100 +134,71 @@ enum Relay {
         return !server.input.hasMemory
     }
 
-    /// Moves what the server sends to its client.
-    @_noLocks
-    static func toClient(
-        _ server: inout Server, _ client: inout Client, _ scratch: inout Block, pooled: Bool, statements: Bool
-    ) -> PumpStop {
-        var rounds = 0
-        while client.output.isEmpty && server.readable {
-            let kept = server.input.hasMemory
-            let n: Int
-            let more: Bool
-            if kept {
-                server.input.compact()
-                (n, more) = server.input.receive(server.fd)
-            } else {
-                (n, more) = scratch.receive(server.fd)
-            }
-            if n <= 0 {
-                guard n == wouldBlock else { return .serverGone }
-                server.readable = false
-                break
-            }
-            if !more && !server.hungUp { server.readable = false }
-            let stop: PumpStop
-            if kept {
-                stop = deliver(&server, &client, pooled: pooled, statements: statements)
-            } else {
-                stop = deliver(&scratch, &server, &client, pooled: pooled, statements: statements)
-                if !scratch.isEmpty { server.input.take(&scratch) }
-                scratch.clear()
-            }
-            if stop != .idle { return stop }
-            rounds &+= 1
-            if rounds == fairRounds { return .again }
-        }
-        return .idle
-    }
+    // MARK: steps
 
-    /// Delivers what is in the server's input block.
-    @_noLocks
-    static func deliver(
-        _ server: inout Server, _ client: inout Client, pooled: Bool, statements: Bool
-    ) -> PumpStop {
-        var source = server.input
-        server.input = Block()
-        let stop = deliver(&source, &server, &client, pooled: pooled, statements: statements)
-        if source.isEmpty { source.giveBack() }
-        server.input = source
-        return stop
-    }
-
-    /// Sends what may be sent of `source` to the client.
+    /// Receives into `scratch`. Bytes there are now, 0 at the end of the stream, or -errno.
+    /// `readable` stays while more may be waiting.
     @_noLocks @inline(__always)
-    private static func deliver(
-        _ source: inout Block, _ server: inout Server, _ client: inout Client, pooled: Bool, statements: Bool
-    ) -> PumpStop {
-        let scan = FrameScan.backend(
-            source.bytes, bodyLeft: &server.bodyLeft, traffic: &server.traffic, pooled: pooled,
-            statements: statements, lastTag: &server.lastTag)
-        if scan.taken > 0 {
-            let sent = source.send(client.fd, scan.taken)
-            if sent < scan.taken {
-                if sent < 0 && sent != wouldBlock {
-                    source.drop(scan.taken)
-                    return .clientGone
-                }
-                let rest = scan.taken &- max(0, sent)
-                if !client.output.append(&source, rest) { return .clientGone }
-            }
+    private static func receive(
+        _ fd: Int32, _ held: inout Block, _ readable: inout Bool, _ hungUp: Bool, _ scratch: Scratch
+    ) -> Int {
+        if !held.isEmpty { return receiveMore(fd, &held, &readable, hungUp, scratch) }
+        let n = scratch.receive(fd)
+        readable = n == Scratch.size || (hungUp && n > 0)
+        return n
+    }
+
+    /// Moves what is held to `scratch`; when it is only a part of a header, new bytes join it.
+    @_noLocks @inline(never)
+    private static func receiveMore(
+        _ fd: Int32, _ held: inout Block, _ readable: inout Bool, _ hungUp: Bool, _ scratch: Scratch
+    ) -> Int {
+        let count = held.count
+        scratch.put(held.bytes)
+        if count < FrameHeader.size {
+            let (n, more) = scratch.receive(fd, behind: count)
+            readable = more || (hungUp && n > 0)
+            if n <= 0 { return n }
+            held.giveBack()
+            return count &+ n
         }
-        switch scan.stop {
-        // An asynchronous message may end after the link had nothing else to carry.
-        case .end, .terminate: return pooled && source.isEmpty && isOver(client, server) ? .released : .idle
-        case .malformed: return .serverMalformed
-        case .parameterStatus: return .parameterStatus
-        // A client in the middle of a frame goes on with the same server.
-        case .released: return client.bodyLeft == 0 ? .released : .idle
-        case .transaction: return .transaction
-        }
+        held.giveBack()
+        return count
+    }
+
+    /// Sends the first `count` bytes; what the socket doesn't take now waits in `output`.
+    /// False when the stream has ended.
+    @_noLocks @inline(__always)
+    private static func pass(_ bytes: ByteView, _ count: Int, to fd: Int32, _ output: inout Block) -> Bool {
+        if count == 0 { return true }
+        let due = bytes.first(UInt(bitPattern: count))
+        let sent = due.send(fd)
+        return sent == count || passLater(due, sent, &output)
+    }
+
+    @_noLocks @inline(never)
+    private static func passLater(_ due: ByteView, _ sent: Int, _ output: inout Block) -> Bool {
+        if sent < 0 && sent != wouldBlock { return false }
+        return output.append(due.dropping(UInt(max(0, sent))))
+    }
+
+    /// Holds what was received and not taken.
+    @_noLocks @inline(never)
+    private static func keep(_ bytes: ByteView, _ taken: Int, _ input: inout Block) {
+        _ = input.append(bytes.dropping(UInt(bitPattern: taken)))
     }
 }
 
 extension EngineThread {
-    @_noLocks
+    @_noLocks @inline(__always)
     mutating func pumpClient(_ c: UInt32) -> PumpStop {
         let s = clients[c].server
         let pooled = pools[clients[c].pool].mode != .session
-        return Relay.toServer(&clients[c], &servers[s], &scratch, pooled: pooled)
+        return Relay.toServer(&clients[c], &servers[s], scratch, pooled: pooled)
     }
 
-    @_noLocks
+    @_noLocks @inline(__always)
     mutating func pumpServer(_ s: UInt32) -> PumpStop {
-        let c = servers[s].client
-        let mode = pools[servers[s].pool].mode
-        return Relay.toClient(
-            &servers[s], &clients[c], &scratch, pooled: mode != .session, statements: mode == .statement)
+        Relay.toClient(&servers[s], &clients[servers[s].client], scratch, pools[servers[s].pool].mode)
     }
 }

@@ -43,6 +43,8 @@ struct Server: BitwiseCopyable {
     var obsolete = false
     /// A cancel was sent for the client that died.
     var interrupted = false
+    /// recovering: may take as long as it takes.
+    var finishing = false
     /// A query of ours has failed.
     var failed = false
     /// Tag of the last frame begun.

@@ -38,38 +38,35 @@ public enum FrameScan {
     /// Bytes from a client.
     /// - Parameter bodyLeft: body bytes still to come of the frame last begun; kept by the
     ///   caller from call to call.
-    @_noLocks
+    @inlinable @_noLocks @inline(__always)
     public static func frontend(_ bytes: ByteView, bodyLeft: inout Int, traffic: inout Traffic) -> Scan {
-        var position = 0
-        var left = bodyLeft
-        let count = bytes.byteCount
+        var rest = bytes
+        // Bytes to pass over before the next header.
+        var left = UInt(bitPattern: bodyLeft)
+        var stop = Scan.Stop.end
         while true {
-            let rest = count &- position
-            if left >= rest {
-                bodyLeft = left &- rest
-                return Scan(taken: count, stop: .end)
+            guard left < rest.size else {
+                left &-= rest.size
+                rest = rest.dropping(rest.size)
+                break
             }
-            position &+= left
+            rest = rest.dropping(left)
             left = 0
-            guard
-                case .header(let tag, let body) = FrameHeader.read(
-                    bytes, at: position, limit: FrameLimit.large)
-            else {
-                bodyLeft = 0
-                return Scan(taken: position, stop: count &- position < FrameHeader.size ? .end : .malformed)
+            guard rest.size >= 5 else { break }
+            let (tag, length) = rest.header
+            guard isPossible(length) else {
+                stop = .malformed
+                break
             }
-            switch traffic.frontend(tag) {
-            case .forward: break
-            case .terminate:
-                bodyLeft = 0
-                return Scan(taken: position, stop: .terminate)
-            case .invalid:
-                bodyLeft = 0
-                return Scan(taken: position, stop: .malformed)
+            let verdict = traffic.frontend(tag)
+            guard verdict == .forward else {
+                stop = verdict == .terminate ? .terminate : .malformed
+                break
             }
-            position &+= FrameHeader.size
-            left = body
+            left = 1 &+ UInt(length)
         }
+        bodyLeft = Int(bitPattern: left)
+        return Scan(taken: bytes.byteCount &- rest.byteCount, stop: stop)
     }
 
     /// Bytes from a server that is linked (or whose client has gone).
@@ -77,101 +74,93 @@ public enum FrameScan {
     ///   - pooled: stop where the server may be released (transaction and statement mode).
     ///   - statements: a transaction left open is a violation (statement mode).
     ///   - lastTag: the last frame begun; for whoever wonders why a server closed.
-    @_noLocks
+    @inlinable @_noLocks @inline(__always)
     public static func backend(
         _ bytes: ByteView, bodyLeft: inout Int, traffic: inout Traffic, pooled: Bool, statements: Bool,
         lastTag: inout UInt8
     ) -> Scan {
-        var position = 0
-        var left = bodyLeft
+        var rest = bytes
+        var left = UInt(bitPattern: bodyLeft)
         var last = lastTag
         var stop = Scan.Stop.end
-        let count = bytes.byteCount
-        scan: while true {
-            let rest = count &- position
-            if left >= rest {
-                position = count
-                left &-= rest
+        while true {
+            guard left < rest.size else {
+                left &-= rest.size
+                rest = rest.dropping(rest.size)
                 break
             }
-            position &+= left
+            rest = rest.dropping(left)
             left = 0
-            guard
-                case .header(let tag, let body) = FrameHeader.read(
-                    bytes, at: position, limit: FrameLimit.large)
-            else {
-                if count &- position >= FrameHeader.size { stop = .malformed }
+            guard rest.size >= 5 else { break }
+            let (tag, length) = rest.header
+            guard isPossible(length) else {
+                stop = .malformed
                 break
             }
-            if !isPlain(tag) {
-                switch decide(tag, body, bytes, position, &traffic) {
-                case .pass: break
-                case .stop(let reason):
-                    stop = reason
-                    break scan
-                case .ready(let status):
-                    last = tag
-                    position &+= FrameHeader.size &+ 1
-                    guard pooled && traffic.isQuiet else { continue }
-                    if status == TransactionStatus.idle {
-                        stop = .released
-                        break scan
-                    }
-                    guard statements else { continue }
-                    stop = .transaction
-                    break scan
+            if isPlain(tag) {
+                // the many
+            } else if tag == BackendTag.readyForQuery {
+                // Its one byte is looked at, so it has to be there.
+                guard rest.size >= 6 && length == 5 else {
+                    if length != 5 { stop = .malformed }
+                    break
                 }
+                let status = rest.byte(5)
+                guard traffic.ready(status) else {
+                    stop = .malformed
+                    break
+                }
+                last = tag
+                rest = rest.dropping(6)
+                guard pooled && traffic.isQuiet else { continue }
+                if status == TransactionStatus.idle {
+                    stop = .released
+                    break
+                }
+                guard statements else { continue }
+                stop = .transaction
+                break
+            } else {
+                stop = note(tag, &traffic)
+                if stop != .end { break }
             }
             last = tag
-            position &+= FrameHeader.size
-            left = body
+            left = 1 &+ UInt(length)
         }
-        bodyLeft = left
+        bodyLeft = Int(bitPattern: left)
         lastTag = last
-        return Scan(taken: position, stop: stop)
+        return Scan(taken: bytes.byteCount &- rest.byteCount, stop: stop)
+    }
+
+    /// The length of a frame, as on the wire, is one we take.
+    @inlinable @_noLocks @inline(__always)
+    static func isPossible(_ length: UInt32) -> Bool {
+        length &- 4 <= UInt32(truncatingIfNeeded: FrameLimit.large &- 4)
     }
 
     /// Frames that mean nothing to a link: one bit per tag from '@' (0x40) to 0x7f, and
     /// the digits.
-    @_noLocks @inline(__always)
-    private static func isPlain(_ tag: UInt8) -> Bool {
+    @inlinable @_noLocks @inline(__always)
+    static func isPlain(_ tag: UInt8) -> Bool {
         // A C D H I N T V c d n s t
         let letters: UInt64 =
             1 << 1 | 1 << 3 | 1 << 4 | 1 << 8 | 1 << 9 | 1 << 14 | 1 << 20 | 1 << 22
             | 1 << 35 | 1 << 36 | 1 << 46 | 1 << 51 | 1 << 52
-        if tag >= 0x40 && tag < 0x80 { return letters >> UInt64(tag & 63) & 1 == 1 }
+        if tag & 0xc0 == 0x40 { return letters &>> UInt64(tag) & 1 == 1 }
         return tag >= UInt8(ascii: "1") && tag <= UInt8(ascii: "3")
     }
 
-    private enum Decision: BitwiseCopyable {
-        case pass
-        case ready(UInt8)
-        case stop(Scan.Stop)
-    }
-
-    /// What a frame that isn't plain means. `pass`: it is forwarded like the others.
-    @_noLocks
-    private static func decide(
-        _ tag: UInt8, _ body: Int, _ bytes: ByteView, _ position: Int, _ traffic: inout Traffic
-    ) -> Decision {
+    /// Tells of a rarer frame. `end`: it is forwarded like the others.
+    @usableFromInline @_noLocks @inline(never)
+    static func note(_ tag: UInt8, _ traffic: inout Traffic) -> Scan.Stop {
         switch tag {
-        case BackendTag.readyForQuery:
-            guard body == 1 else { return .stop(.malformed) }
-            guard bytes.byteCount &- position > FrameHeader.size else { return .stop(.end) }
-            let status = bytes.byte(position &+ FrameHeader.size)
-            return traffic.ready(status) ? .ready(status) : .stop(.malformed)
-        case BackendTag.parameterStatus:
-            return .stop(.parameterStatus)
-        case BackendTag.errorResponse:
-            traffic.failed()
-        case BackendTag.copyInResponse:
-            traffic.copyInStarted()
-        case BackendTag.copyBothResponse:
-            traffic.becomeUncertain()
-        default:
-            return .stop(.malformed)
+        case BackendTag.parameterStatus: return .parameterStatus
+        case BackendTag.errorResponse: traffic.failed()
+        case BackendTag.copyInResponse: traffic.copyInStarted()
+        case BackendTag.copyBothResponse: traffic.becomeUncertain()
+        default: return .malformed
         }
-        return .pass
+        return .end
     }
 }
 

@@ -27,6 +27,23 @@ public struct Pool: BitwiseCopyable, Sendable {
     /// Servers of any state.
     public var servers: Int { idle.count + Int(leased) + Int(opening) }
 
+    /// The idle server that is next, unless somebody waits for it.
+    @inlinable
+    public var next: UInt32 { @_noLocks get { waiting.isEmpty ? idle.first : noIndex } }
+
+    /// Leases the idle server that is next.
+    @inlinable @_noLocks @inline(__always)
+    public mutating func leaseNext(_ servers: inout Links) {
+        if idle.popFirst(&servers) != noIndex { leased &+= 1 }
+    }
+
+    /// A leased server is free again, and nobody waits.
+    @inlinable @_noLocks @inline(__always)
+    public mutating func becameIdle(_ server: UInt32, _ servers: inout Links) {
+        leased &-= 1
+        idle.pushFirst(server, &servers)
+    }
+
     /// A client needs a server. Returns the server it now has, or `noIndex`: then it is
     /// on the waiting list. Nobody overtakes: while others wait, it queues.
     @_noLocks
@@ -64,8 +81,7 @@ public struct Pool: BitwiseCopyable, Sendable {
         }
         let client = waiting.popFirst(&clients)
         if client != noIndex { return .toClient(client) }
-        leased &-= 1
-        idle.pushFirst(server, &servers)
+        becameIdle(server, &servers)
         return .idle
     }
 

@@ -65,10 +65,10 @@ public struct Traffic: BitwiseCopyable, Sendable {
 
     /// What a frontend message means for the link; the fate of the frame.
     @frozen
-    public enum FrontendVerdict: Sendable { case forward, terminate, invalid }
+    public enum FrontendVerdict: UInt8, BitwiseCopyable, Sendable { case forward, terminate, invalid }
 
     /// A client sent a frame with this tag.
-    @inlinable @_noLocks
+    @inlinable @_noLocks @inline(__always)
     public mutating func frontend(_ tag: UInt8) -> FrontendVerdict {
         switch tag {
         case FrontendTag.query, FrontendTag.functionCall:
@@ -123,7 +123,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
     }
 
     /// The server sent ReadyForQuery. False when none was due.
-    @inlinable @_noLocks
+    @inlinable @_noLocks @inline(__always)
     public mutating func ready(_ status: UInt8) -> Bool {
         guard expected > 0 else { return false }
         expected &-= 1

@@ -6,12 +6,20 @@ struct RandomClient {
     private var left: [ClientMessage] = []
     /// So many of a hundred messages are out of place.
     private let disorder: Int
+    /// So many of a hundred requests are sent only when nothing is under way.
+    private let patience: Int
+    private var waits = false
 
     init(_ random: inout SeededGenerator) {
         disorder = random.pick([(2, 0), (2, 4), (1, 20), (1, 100)])
+        patience = random.pick([(1, 0), (2, 60), (2, 100)])
+        waits = random.chance(patience)
     }
 
-    mutating func next(_ random: inout SeededGenerator) -> ClientMessage {
+    /// The message to send next; nil while the client waits for the link to be `drained`.
+    mutating func next(drained: Bool, _ random: inout SeededGenerator) -> ClientMessage? {
+        if left.isEmpty && waits && !drained { return nil }
+        defer { if left.isEmpty { waits = random.chance(patience) } }
         if random.chance(disorder) {
             if random.chance(50) { return Self.anything(&random) }
             if !left.isEmpty { left.removeFirst() }
@@ -50,15 +58,23 @@ struct RandomClient {
             return group([.rows, random.chance(20) ? .copyIn : .rows], &random) + [ClientMessage("S")]
         default:
             // libpq's COPY, with Syncs more or less
-            return group([.copyIn], &random) + some("S", 1, &random) + data(&random) + some("S", 1, &random)
+            var messages = group([.copyIn], &random)
+            messages += some("S", 1, &random)
+            messages += data(&random)
+            return messages + some("S", 1, &random)
         }
     }
 
     private static func group(_ steps: [Step], _ random: inout SeededGenerator) -> [ClientMessage] {
-        steps.flatMap { step in
-            some("P", 0, &random) + [ClientMessage("B")] + some("D", 0, &random)
-                + [ClientMessage("E", [step])] + some("H", 0, &random)
+        var messages: [ClientMessage] = []
+        for step in steps {
+            messages += some("P", 0, &random)
+            messages.append(ClientMessage("B"))
+            messages += some("D", 0, &random)
+            messages.append(ClientMessage("E", [step]))
+            messages += some("H", 0, &random)
         }
+        return messages
     }
 
     /// This message so many times, or a few more.
@@ -70,7 +86,8 @@ struct RandomClient {
     }
 
     private static func data(_ random: inout SeededGenerator) -> [ClientMessage] {
-        (0..<random.below(4)).map { _ in ClientMessage(random.chance(10) ? "H" : "d") }
-            + [ClientMessage(random.chance(15) ? "f" : "c")]
+        var messages = (0..<random.below(4)).map { _ in ClientMessage(random.chance(10) ? "H" : "d") }
+        messages.append(ClientMessage(random.chance(15) ? "f" : "c"))
+        return messages
     }
 }

@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+NAMES = {"PGBIN", "PG_CONFIG", "SERVER_USER", "SERVER_RUN", "CLUSTERS", "LAUNCHER"}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -72,8 +73,13 @@ def own(path, user):
 
 
 def server_environment():
-    """The assignments of scripts/server-env; CARPOOL_SERVER_ENV names a file with them instead."""
+    """
+    The assignments of scripts/server-env: from our own environment, where scripts/test has put
+    them, else from the file that CARPOOL_SERVER_ENV names, else from the script itself.
+    """
     prepared = os.environ.get("CARPOOL_SERVER_ENV")
+    if NAMES <= os.environ.keys():
+        return {name: os.environ[name] for name in NAMES}
     if prepared:
         text = Path(prepared).read_text()
     else:

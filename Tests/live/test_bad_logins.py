@@ -161,7 +161,8 @@ def test_a_proof_twice_is_not_two_logins(check):
 
 @pytest.mark.parametrize("field", ["user", "database"])
 def test_names_of_any_length_and_kind(check, field):
-    for name in ("x" * 63, "x" * 64, "x" * 200, "x" * 9000, "\x01\x02", "a/b", "%s%n", 'a"b', "a b", "ü" * 40):
+    for name in ("x" * 63, "x" * 64, "x" * 200, "x" * 9000, "\x01\x02", "a/b", "%s%n", 'a"b', "a b",
+                 "ü" * 40):
         user, database = (name, "app") if field == "user" else (check.role.name, name)
         with pytest.raises(Refused) as refused:
             raw(check).login(user, "wrong", database)

@@ -122,7 +122,8 @@ def test_asyncpg_with_its_prepared_statements(pooler, transport):
             statement = await connection.prepare("select $1::text || 'x'")
             assert [await statement.fetchval(word) for word in ("a", "b")] == ["ax", "bx"]
             await connection.execute("create table points(x int, y text)")
-            await connection.executemany("insert into points values ($1, $2)", [(n, str(n)) for n in range(500)])
+            rows = [(n, str(n)) for n in range(500)]
+            await connection.executemany("insert into points values ($1, $2)", rows)
             async with connection.transaction():
                 total = 0
                 async for record in connection.cursor("select x from points"):

@@ -53,7 +53,7 @@ def healthy(launcher):
     assert launcher.raw().login(role.name, role.password, "app").value("select 1") == "1"
 
 
-def scram_server(iterations="4096", nonce_tail="x" * 18, salt="c2FsdHNhbHQ=", extra=b""):
+def scram_server(iterations="4096", nonce_tail="x" * 18, salt="c2FsdHNhbHQ="):
     """Offers SCRAM, then sends this as server-first."""
     def script(peer):
         peer.startup()
@@ -61,7 +61,7 @@ def scram_server(iterations="4096", nonce_tail="x" * 18, salt="c2FsdHNhbHQ=", ex
         _, body = peer.frame()
         nonce = body.split(b",r=", 1)[1]
         peer.send(sasl_continue(
-            b"r=" + nonce + nonce_tail.encode() + b",s=" + salt.encode() + b",i=" + iterations.encode() + extra
+            b"r=" + nonce + nonce_tail.encode() + b",s=" + salt.encode() + b",i=" + iterations.encode()
         ))
         peer.until_closed()
     return script
@@ -274,7 +274,8 @@ def test_endless_rows_take_no_memory(launcher, evil):
 def test_odd_parameters_of_a_server_pass_or_end_it(launcher, evil):
     def script(peer):
         peer.startup()
-        peer.send(AUTH_OK, parameter("x" * 5000, "y" * 5000), message("S", b"no end"), message("S"), KEY, READY)
+        peer.send(AUTH_OK, parameter("x" * 5000, "y" * 5000), message("S", b"no end"), message("S"), KEY,
+                  READY)
         peer.until_closed()
 
     evil(script)

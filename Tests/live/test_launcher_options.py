@@ -27,10 +27,12 @@ def serve(launcher, *arguments, **variables):
 
 def test_server_and_listen_are_enough(launcher):
     role = launcher.role()
-    serve(launcher, "--server", f"127.0.0.1:{launcher.cluster.port}", "--listen", f"127.0.0.1:{launcher.port}",
-          "--auth-file", launcher.folder / "users.txt", "--auth-type", "scram-sha-256",
-          "--pool-mode", "transaction", "--default-pool-size", 1,
-          "--unix-socket-dir", launcher.socket_folder)
+    serve(
+        launcher, "--server", f"127.0.0.1:{launcher.cluster.port}", "--listen", f"127.0.0.1:{launcher.port}",
+        "--auth-file", launcher.folder / "users.txt", "--auth-type", "scram-sha-256",
+        "--pool-mode", "transaction", "--default-pool-size", 1,
+        "--unix-socket-dir", launcher.socket_folder,
+    )
     first, second = launcher.wire(role), launcher.wire(role, "unix")
     assert first.value("select pg_backend_pid()") == second.value("select pg_backend_pid()")
 

@@ -48,9 +48,9 @@ def bench_role(pooler):
 
 
 def test_pgbench_with_8_servers_for_64_clients(pooler, transport, bench_role):
-    count = ServerCount(pooler, bench_role)
+    count, seconds = ServerCount(pooler, bench_role), 10 if transport == "tcp" else 4
     for protocol in ("simple", "extended"):
-        bench = pgbench(pooler, bench_role, "-c", 64, "-j", 2, "-T", 10, "-M", protocol, "-n",
+        bench = pgbench(pooler, bench_role, "-c", 64, "-j", 2, "-T", seconds, "-M", protocol, "-n",
                         transport=transport).clean()
         assert bench.transactions > 500
     assert 1 <= count.stop() <= 8

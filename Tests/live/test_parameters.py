@@ -85,7 +85,7 @@ def test_an_unknown_startup_parameter_is_refused_by_name(pooler, transport):
 def test_ignore_startup_parameters_lets_them_pass(pooler, transport):
     role = pooler.role()
     pooler.configure(ignore_startup_parameters="some_thing,extra_float_digits")
-    wire = pooler.raw(transport).login(role.name, role.password, "app", some_thing="1", extra_float_digits="3")
+    wire = pooler.wire(role, transport, some_thing="1", extra_float_digits="3")
     assert wire.value("select 1") == "1"
 
 

@@ -9,7 +9,7 @@ import pytest
 from scram import ScramClient
 from waiting import wait_until
 from wire import (
-    COPY_DONE, SYNC, TERMINATE, bind, copy_data, describe, execute, extended, kinds, message, parse,
+    COPY_DONE, SYNC, bind, copy_data, describe, execute, extended, kinds, message, parse,
     query, startup, text,
 )
 
@@ -89,16 +89,21 @@ def test_all_at_once(pooler, transport):
         assert [kinds(wire.until_ready()) for _ in ANSWER] == ANSWER
 
 
-@pytest.mark.parametrize("mode", ["session", "transaction"])
-def test_what_was_sent_before_terminate_is_done(pooler, transport, mode):
-    """As with PostgreSQL itself: fire, say goodbye, and it happens all the same."""
-    pooler.configure(pool_mode=mode, default_pool_size=2)
-    other = pooler.wire(transport=transport)
-    other.query("create table sent(x int)")
-    wire = pooler.wire(transport=transport)
-    wire.send(b"".join(query(f"insert into sent select {n} from pg_sleep(0.01)") for n in range(20)), TERMINATE)
-    wire.close()
-    wait_until(lambda: other.value("select count(*) from sent") == "20", "all is done", 5)
+def test_a_query_right_behind_the_login(pooler, transport):
+    """Sent in one go with the last message of the login, before the answer to that."""
+    pooler.configure(pool_mode="transaction", default_pool_size=1)
+    role = pooler.role()
+    for _ in range(20):
+        wire, scram = pooler.raw(transport).startup(role.name, pooler.database), ScramClient(role.password)
+        wire.frame()
+        first = scram.first().encode()
+        wire.send(message("p", text("SCRAM-SHA-256") + struct.pack("!I", len(first)) + first))
+        final = message("p", scram.final(wire.frame().body[4:].decode()).encode())
+        wire.send(final + query("select 1") + extended("select 2") + SYNC)
+        assert kinds(wire.until_ready())[-2:] == "KZ"
+        assert kinds(wire.until_ready()) == "TDCZ"
+        assert kinds(wire.until_ready()) == "12TDCZ"
+        wire.close()
 
 
 @pytest.mark.parametrize("size", [8180, 8190, 8191, 8192, 8193, 16383, 16384, 16385, 65535, 65536, 65537])
