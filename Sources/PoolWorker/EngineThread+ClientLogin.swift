@@ -187,6 +187,8 @@ extension EngineThread {
             poolDetails[p] = PoolDetails(record: record, serverLifetime: 0, minServers: 0)
         }
         pools[p].mode = mode
+        poolEnd = max(poolEnd, p + 1)
+        keepsServers = keepsServers || settings.min_pool_size > 0
         poolDetails[p]?.serverLifetime = Clock.nanoseconds(settings.server_lifetime)
         poolDetails[p]?.minServers = Int(settings.min_pool_size)
         poolDetails[p]?.openAfter = 0

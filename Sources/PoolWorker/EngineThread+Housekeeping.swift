@@ -13,9 +13,7 @@ extension EngineThread {
         }
         for c in 0..<clients.end where clients[c].state != .gone { checkClient(c) }
         for s in 0..<servers.end where servers[s].state != .gone { checkServer(s) }
-        for p in poolDetails.keys where !pools[p].waiting.isEmpty || (poolDetails[p]?.minServers ?? 0) > 0 {
-            openServers(p)
-        }
+        for p in 0..<poolEnd where !pools[p].waiting.isEmpty || keepsServers { openServers(p) }
     }
 
     private func isDue(_ since: UInt64, _ seconds: Double) -> Bool {

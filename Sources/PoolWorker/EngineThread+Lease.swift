@@ -5,22 +5,27 @@ import Wire
 
 /// Clients get servers and give them back.
 extension EngineThread {
-    /// An idle client has sent something, or may have. The idle server that is next is
-    /// leased at once if it suits the client as it is: then nothing has to be known of the
-    /// request first.
+    /// An idle client has sent something, or may have.
     mutating func startRequest(_ c: UInt32) {
-        let p = clients[c].pool
-        let s = pools[p].next
-        guard s != noIndex, clients[c].readable, servers[s].parameters == clients[c].parameters else {
-            return startUnsuited(c)
-        }
-        pools[p].leaseNext(&serverLinks)
-        link(c, s)
+        let s = leaseSuitable(c)
+        if s == noIndex { return startUnsuited(c) }
         settle(pumpClient(c), client: c, server: s)
     }
 
+    /// Leases the idle server that is next, if nobody waits and it suits the client as it
+    /// is: then nothing has to be known of the request first.
+    @_noLocks @inline(__always)
+    mutating func leaseSuitable(_ c: UInt32) -> UInt32 {
+        let p = clients[c].pool
+        let s = pools[p].next
+        if s == noIndex || !Relay.suits(servers[s], clients[c]) { return noIndex }
+        pools[p].leaseNext(&serverLinks)
+        Relay.link(&clients[c], c, &servers[s], s, now)
+        return s
+    }
+
     @inline(never)
-    private mutating func startUnsuited(_ c: UInt32) {
+    mutating func startUnsuited(_ c: UInt32) {
         switch readRequest(c) {
         case .nothing: return
         case .gone: closeClient(c, .clientLeft)
@@ -84,23 +89,8 @@ extension EngineThread {
     }
 
     /// Client and server belong together from now on.
-    @_noLocks @inline(__always)
-    mutating func link(_ c: UInt32, _ s: UInt32) {
-        Self.link(&clients[c], c, &servers[s], s, now)
-    }
-
-    @_noLocks @inline(__always)
-    private static func link(
-        _ client: inout Client, _ c: UInt32, _ server: inout Server, _ s: UInt32, _ now: UInt64
-    ) {
-        client.state = .active
-        client.server = s
-        client.since = now
-        server.state = .active
-        server.client = c
-        server.since = now
-        server.traffic = Traffic()
-    }
+    @_noLocks
+    mutating func link(_ c: UInt32, _ s: UInt32) { Relay.link(&clients[c], c, &servers[s], s, now) }
 
     /// A client and a server have just been linked: the server gets the client's
     /// parameters, then the client's bytes.
@@ -114,7 +104,17 @@ extension EngineThread {
 
     /// The link is over and the server idle: the client keeps nothing, the server goes to
     /// whoever waits.
+    @inline(__always)
     mutating func release(_ c: UInt32, _ s: UInt32) {
+        let p = servers[s].pool
+        let wanted = crowded && waitingCounters.total(p) > 0
+        if wanted || !Relay.finish(&clients[c], &servers[s], s, &pools[p], &serverLinks, now) {
+            releaseElsewhere(c, s)
+        }
+    }
+
+    @inline(never)
+    private mutating func releaseElsewhere(_ c: UInt32, _ s: UInt32) {
         unlink(c, s)
         passOn(s)
         // It may have sent its next request already.
@@ -123,53 +123,19 @@ extension EngineThread {
         }
     }
 
-    @_noLocks @inline(__always)
-    mutating func unlink(_ c: UInt32, _ s: UInt32) {
-        Self.unlink(&clients[c], now)
-        servers[s].client = noIndex
-    }
-
-    @_noLocks @inline(__always)
-    private static func unlink(_ client: inout Client, _ now: UInt64) {
-        client.server = noIndex
-        client.state = .idle
-        client.since = now
-    }
+    @_noLocks
+    mutating func unlink(_ c: UInt32, _ s: UInt32) { Relay.unlink(&clients[c], &servers[s], now) }
 
     /// A server without a client: to the next waiting client, another thread, or the idle list.
     mutating func passOn(_ s: UInt32) {
-        let p = servers[s].pool
-        guard Self.canServeOn(servers[s], now), !crowded, pools[p].waiting.isEmpty else {
-            return passOnElsewhere(s)
-        }
-        pools[p].becameIdle(s, &serverLinks)
-        rest(s)
-    }
-
-    /// Nothing is in the way of another client's having the server.
-    @_noLocks @inline(__always)
-    private static func canServeOn(_ server: borrowing Server, _ now: UInt64) -> Bool {
-        guard server.cancels == 0, !server.obsolete, !server.hungUp else { return false }
-        return now < server.expires
-    }
-
-    /// A server has come to the idle list.
-    @inline(__always)
-    private mutating func rest(_ s: UInt32) {
-        servers[s].state = .idle
-        servers[s].since = now
-        if servers[s].readable || servers[s].input.hasMemory { readServer(s) }
-    }
-
-    @inline(never)
-    private mutating func passOnElsewhere(_ s: UInt32) {
         if servers[s].cancels > 0 {
             servers[s].state = .settling
             servers[s].since = now
             return
         }
-        guard Self.canServeOn(servers[s], now) else {
-            return closeServer(s, servers[s].hungUp ? .serverGone : .lifetime)
+        if servers[s].obsolete || servers[s].hungUp || now >= servers[s].expires {
+            closeServer(s, servers[s].hungUp ? .serverGone : .lifetime)
+            return
         }
         let p = servers[s].pool
         let foreign = crowded ? waitingCounters.total(p) - Int32(pools[p].waiting.count) : 0
@@ -177,8 +143,12 @@ extension EngineThread {
         case .toClient(let next):
             if crowded { waitingCounters.add(p, thread: number, -1) }
             give(s, to: next)
-        case .idle: rest(s)
-        case .toOtherThread: handOver(s)
+        case .idle:
+            servers[s].state = .idle
+            servers[s].since = now
+            if servers[s].readable || servers[s].input.hasMemory { readServer(s) }
+        case .toOtherThread:
+            handOver(s)
         }
     }
 

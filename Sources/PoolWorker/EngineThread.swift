@@ -31,6 +31,10 @@ struct EngineThread: ~Copyable {
     var pools: Table<Pool>
     /// By pool index; what of a pool only slow paths need.
     var poolDetails: [UInt32: PoolDetails] = [:]
+    /// One more than the highest index of a pool this thread has met.
+    var poolEnd: UInt32 = 0
+    /// Some pool has a min_pool_size.
+    var keepsServers = false
     var parameterSets = ParameterSets()
     var logins: [UInt32: ClientLoginState] = [:]
     var serverLogins: [UInt32: ServerLoginState] = [:]
@@ -100,59 +104,66 @@ struct EngineThread: ~Copyable {
     }
 
     private mutating func handle(_ event: PollEvent) {
-        let index = event.token.index
-        switch event.token.kind {
-        case .client: clientEvent(index, event)
-        case .server: serverEvent(index, event)
-        case .listener: acceptClients(Int(index))
-        case .inbox: readInbox()
+        let token = event.token
+        if token.kind == .client {
+            guard token.matches(clients.generation(token.index)) else { return }
+            clientEvent(token.index, event)
+        } else if token.kind == .server {
+            guard token.matches(servers.generation(token.index)) else { return }
+            serverEvent(token.index, event)
+        } else {
+            otherEvent(token)
         }
+    }
+
+    @inline(never)
+    private mutating func otherEvent(_ token: PollToken) {
+        if token.kind == .listener { acceptClients(Int(token.index)) } else { readInbox() }
     }
 
     @inline(__always)
     private mutating func clientEvent(_ c: UInt32, _ event: PollEvent) {
-        guard event.token.matches(clients.generation(c)) else { return }
-        if event.isReadable { clients[c].readable = true }
-        if event.isHungUp { clients[c].hungUp = true }
-        // Most events say so; it means something only to what waits to be sent.
+        let p = clients[c].pool
+        let s: UInt32
+        switch Self.note(event, &clients[c]) {
+        case .idle:
+            s = leaseSuitable(c)
+            if s == noIndex { return startUnsuited(c) }
+        case .active:
+            s = clients[c].server
+            if servers[s].state != .active { return }
+        default:
+            return otherClientEvent(c, event)
+        }
+        let pooled = pools[p].mode != .session
+        settle(Relay.toServer(&clients[c], &servers[s], scratch, pooled: pooled), client: c, server: s)
+    }
+
+    @inline(__always)
+    private mutating func serverEvent(_ s: UInt32, _ event: PollEvent) {
+        guard Self.note(event, &servers[s]) else { return otherServerEvent(s, event) }
+        let c = servers[s].client
+        let mode = pools[servers[s].pool].mode
+        settle(Relay.toClient(&servers[s], &clients[c], scratch, mode), client: c, server: s)
+    }
+
+    @inline(never)
+    private mutating func otherClientEvent(_ c: UInt32, _ event: PollEvent) {
         if event.isWritable && !clients[c].output.isEmpty {
             flushClient(c)
             guard event.token.matches(clients.generation(c)) else { return }
         }
         switch clients[c].state {
+        case .active:
+            let s = clients[c].server
+            if servers[s].state == .active { settle(pumpClient(c), client: c, server: s) }
         case .idle: startRequest(c)
-        case .active: activeClientEvent(c)
-        default: otherClientEvent(c)
-        }
-    }
-
-    @inline(__always)
-    private mutating func activeClientEvent(_ c: UInt32) {
-        let s = clients[c].server
-        guard servers[s].state == .active else { return }
-        settle(pumpClient(c), client: c, server: s)
-    }
-
-    @inline(never)
-    private mutating func otherClientEvent(_ c: UInt32) {
-        switch clients[c].state {
         case .login: readLogin(c)
         case .waiting, .welcome: if clients[c].hungUp { noticeHangUp(c) }
         case .discarding: discardRequest(c)
         case .closing: if clients[c].hungUp || clients[c].output.isEmpty { forgetClient(c) }
-        case .idle, .active, .gone: break
+        case .gone: break
         }
-    }
-
-    @inline(__always)
-    private mutating func serverEvent(_ s: UInt32, _ event: PollEvent) {
-        guard event.token.matches(servers.generation(s)) else { return }
-        if event.isReadable { servers[s].readable = true }
-        if event.isHungUp { servers[s].hungUp = true }
-        guard servers[s].state == .active, servers[s].output.isEmpty else {
-            return otherServerEvent(s, event)
-        }
-        settle(pumpServer(s), client: servers[s].client, server: s)
     }
 
     @inline(never)

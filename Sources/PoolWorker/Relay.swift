@@ -37,25 +37,30 @@ enum Relay {
     /// -EAGAIN
     private static var wouldBlock: Int { @_noLocks get { -11 } }
 
-    /// Moves what the client sends to its server.
-    @_noLocks
+    /// Moves what the client sends to its server. Here the common case, without a loop and
+    /// inlined: nothing is held, and one receive brings all there is.
+    @_noLocks @inline(__always)
     static func toServer(
+        _ client: inout Client, _ server: inout Server, _ scratch: Scratch, pooled: Bool
+    ) -> PumpStop {
+        guard client.input.isEmpty, client.readable, server.output.isEmpty else {
+            return allToServer(&client, &server, scratch, pooled: pooled)
+        }
+        let stop = stepToServer(&client, &server, scratch)
+        if stop != .idle { return stop }
+        if client.readable { return allToServer(&client, &server, scratch, pooled: pooled) }
+        return pooled && isOver(client, server) ? .released : .idle
+    }
+
+    @_noLocks @inline(never)
+    private static func allToServer(
         _ client: inout Client, _ server: inout Server, _ scratch: Scratch, pooled: Bool
     ) -> PumpStop {
         guard server.output.isEmpty else { return .idle }
         var rounds = fairRounds
         while client.readable || client.input.count >= FrameHeader.size {
-            let n = receive(client.fd, &client.input, &client.readable, client.hungUp, scratch)
-            if n <= 0 {
-                guard n == wouldBlock else { return .clientGone }
-                break
-            }
-            let bytes = scratch.bytes(n)
-            let scan = FrameScan.frontend(bytes, bodyLeft: &client.bodyLeft, traffic: &server.traffic)
-            let passed = pass(bytes, scan.taken, to: server.fd, &server.output)
-            if scan.taken < n { keep(bytes, scan.taken, &client.input) }
-            guard passed else { return .serverGone }
-            if scan.stop != .end { return scan.stop == .terminate ? .terminated : .clientMalformed }
+            let stop = stepToServer(&client, &server, scratch)
+            if stop != .idle { return stop }
             guard server.output.isEmpty else { return .idle }
             rounds &-= 1
             if rounds == 0 { return .again }
@@ -63,35 +68,64 @@ enum Relay {
         return pooled && isOver(client, server) ? .released : .idle
     }
 
-    /// Moves what the server sends to its client.
-    @_noLocks
+    @_noLocks @inline(__always)
+    private static func stepToServer(
+        _ client: inout Client, _ server: inout Server, _ scratch: Scratch
+    ) -> PumpStop {
+        let n = receive(client.fd, &client.input, &client.readable, client.hungUp, scratch)
+        if n <= 0 { return n == wouldBlock ? .idle : .clientGone }
+        let bytes = scratch.bytes(n)
+        let scan = FrameScan.frontend(bytes, bodyLeft: &client.bodyLeft, traffic: &server.traffic)
+        let passed = pass(bytes, scan.taken, to: server.fd, &server.output)
+        if scan.taken < n { keep(bytes, scan.taken, &client.input) }
+        guard passed else { return .serverGone }
+        if scan.stop == .end { return .idle }
+        return scan.stop == .terminate ? .terminated : .clientMalformed
+    }
+
+    /// Moves what the server sends to its client; as `toServer`.
+    @_noLocks @inline(__always)
     static func toClient(
         _ server: inout Server, _ client: inout Client, _ scratch: Scratch, _ mode: PoolMode
     ) -> PumpStop {
-        guard client.output.isEmpty else { return .idle }
+        guard server.input.isEmpty, server.readable, client.output.isEmpty else {
+            return allToClient(&server, &client, scratch, mode)
+        }
+        let stop = stepToClient(&server, &client, scratch, mode)
+        if stop == .idle && server.readable { return allToClient(&server, &client, scratch, mode) }
+        return stop
+    }
+
+    @_noLocks @inline(never)
+    private static func allToClient(
+        _ server: inout Server, _ client: inout Client, _ scratch: Scratch, _ mode: PoolMode
+    ) -> PumpStop {
         var rounds = fairRounds
-        while server.readable {
-            let n = receive(server.fd, &server.input, &server.readable, server.hungUp, scratch)
-            if n <= 0 {
-                guard n == wouldBlock else { return .serverGone }
-                break
-            }
-            let bytes = scratch.bytes(n)
-            let scan = FrameScan.backend(
-                bytes, bodyLeft: &server.bodyLeft, traffic: &server.traffic, pooled: mode != .session,
-                statements: mode == .statement, lastTag: &server.lastTag)
-            let passed = pass(bytes, scan.taken, to: client.fd, &client.output)
-            if scan.taken < n { keep(bytes, scan.taken, &server.input) }
-            guard passed else { return .clientGone }
-            // A client in the middle of a frame goes on with the same server.
-            if scan.stop == .released { return client.bodyLeft == 0 ? .released : .idle }
-            let stop = meaning(scan.stop, client, server, pooled: mode != .session)
+        while server.readable && client.output.isEmpty {
+            let stop = stepToClient(&server, &client, scratch, mode)
             if stop != .idle { return stop }
-            guard client.output.isEmpty else { return .idle }
             rounds &-= 1
             if rounds == 0 { return .again }
         }
         return .idle
+    }
+
+    @_noLocks @inline(__always)
+    private static func stepToClient(
+        _ server: inout Server, _ client: inout Client, _ scratch: Scratch, _ mode: PoolMode
+    ) -> PumpStop {
+        let n = receive(server.fd, &server.input, &server.readable, server.hungUp, scratch)
+        if n <= 0 { return n == wouldBlock ? .idle : .serverGone }
+        let bytes = scratch.bytes(n)
+        let scan = FrameScan.backend(
+            bytes, bodyLeft: &server.bodyLeft, traffic: &server.traffic, pooled: mode != .session,
+            statements: mode == .statement, lastTag: &server.lastTag)
+        let passed = pass(bytes, scan.taken, to: client.fd, &client.output)
+        if scan.taken < n { keep(bytes, scan.taken, &server.input) }
+        guard passed else { return .clientGone }
+        // A client in the middle of a frame goes on with the same server.
+        if scan.stop == .released { return client.bodyLeft == 0 ? .released : .idle }
+        return meaning(scan.stop, client, server, pooled: mode != .session)
     }
 
     /// Delivers what is in the server's input block.
@@ -110,19 +144,23 @@ enum Relay {
         return meaning(scan.stop, client, server, pooled: pooled)
     }
 
-    /// What the end of a scan means for the link.
+    /// What the end of a scan means for the link, other than its release.
     @_noLocks @inline(__always)
     private static func meaning(
         _ stop: Scan.Stop, _ client: borrowing Client, _ server: borrowing Server, pooled: Bool
     ) -> PumpStop {
-        switch stop {
+        if stop != .end { return trouble(stop) }
         // An asynchronous message may end after the link had nothing else to carry.
-        case .end, .terminate, .released:
-            guard pooled, isOver(client, server) else { return .idle }
-            return .released
-        case .malformed: return .serverMalformed
-        case .parameterStatus: return .parameterStatus
-        case .transaction: return .transaction
+        guard pooled, isOver(client, server) else { return .idle }
+        return .released
+    }
+
+    @_noLocks @inline(never)
+    private static func trouble(_ stop: Scan.Stop) -> PumpStop {
+        switch stop {
+        case .parameterStatus: .parameterStatus
+        case .transaction: .transaction
+        case .end, .terminate, .released, .malformed: .serverMalformed
         }
     }
 
@@ -189,16 +227,81 @@ enum Relay {
     }
 }
 
-extension EngineThread {
+/// Links begin and end.
+extension Relay {
+    /// The server can have the client's request as it is, if there is one.
     @_noLocks @inline(__always)
+    static func suits(_ server: borrowing Server, _ client: borrowing Client) -> Bool {
+        guard client.readable else { return false }
+        return server.parameters == client.parameters
+    }
+
+    @_noLocks @inline(__always)
+    static func link(
+        _ client: inout Client, _ c: UInt32, _ server: inout Server, _ s: UInt32, _ now: UInt64
+    ) {
+        client.state = .active
+        client.server = s
+        client.since = now
+        server.state = .active
+        server.client = c
+        server.since = now
+        server.traffic = Traffic()
+    }
+
+    @_noLocks @inline(__always)
+    static func unlink(_ client: inout Client, _ server: inout Server, _ now: UInt64) {
+        client.server = noIndex
+        client.state = .idle
+        client.since = now
+        server.client = noIndex
+    }
+
+    /// Ends a link: client and server rest. False (nothing done) when the server is to
+    /// be closed or wanted, or when either has more to say.
+    @_noLocks @inline(__always)
+    static func finish(
+        _ client: inout Client, _ server: inout Server, _ s: UInt32, _ pool: inout Pool,
+        _ servers: inout Links, _ now: UInt64
+    ) -> Bool {
+        guard server.cancels == 0, !server.obsolete, !server.hungUp, now < server.expires else { return false }
+        guard pool.waiting.isEmpty, !server.readable, !server.input.hasMemory else { return false }
+        guard !client.readable, !client.input.hasMemory else { return false }
+        unlink(&client, &server, now)
+        server.state = .idle
+        server.since = now
+        pool.becameIdle(s, &servers)
+        return true
+    }
+}
+
+extension EngineThread {
+    @_noLocks @inline(never)
     mutating func pumpClient(_ c: UInt32) -> PumpStop {
         let s = clients[c].server
         let pooled = pools[clients[c].pool].mode != .session
         return Relay.toServer(&clients[c], &servers[s], scratch, pooled: pooled)
     }
 
-    @_noLocks @inline(__always)
+    @_noLocks @inline(never)
     mutating func pumpServer(_ s: UInt32) -> PumpStop {
         Relay.toClient(&servers[s], &clients[servers[s].client], scratch, pools[servers[s].pool].mode)
+    }
+
+    /// Notes what an event says of a client; its state, or nil when there is more to it.
+    @_noLocks @inline(__always)
+    static func note(_ event: PollEvent, _ client: inout Client) -> Client.State? {
+        if event.isReadable { client.readable = true }
+        if event.isHungUp { client.hungUp = true }
+        // Nearly every event says writable; it matters only to what waits to be sent.
+        return client.output.isEmpty ? client.state : nil
+    }
+
+    /// Notes what an event says of a server; true when it is linked and nothing else is due.
+    @_noLocks @inline(__always)
+    static func note(_ event: PollEvent, _ server: inout Server) -> Bool {
+        if event.isReadable { server.readable = true }
+        if event.isHungUp { server.hungUp = true }
+        return server.state == .active && server.output.isEmpty
     }
 }

@@ -27,10 +27,14 @@ struct LinkSimulation {
 
     var isDrained: Bool { toServer.isEmpty && toClient.isEmpty }
 
+    /// What a server in its normal state reads and doesn't answer.
+    private static let silent: [UInt8] = [
+        FrontendTag.copyData, FrontendTag.copyDone, FrontendTag.copyFail, FrontendTag.flush,
+    ]
+
     /// Nothing will come from the server any more unless a client asks for it.
     private var owesNothing: Bool {
-        let silent: [UInt8] = [FrontendTag.copyData, FrontendTag.copyDone, FrontendTag.copyFail, FrontendTag.flush]
-        return server.state == .normal && toClient.isEmpty && toServer.allSatisfy { silent.contains($0.tag) }
+        server.state == .normal && toClient.isEmpty && toServer.allSatisfy { Self.silent.contains($0.tag) }
     }
 
     /// The client's message is forwarded.
@@ -43,6 +47,7 @@ struct LinkSimulation {
         if scan.taken != 5 || scan.stop != .end { violation = "the frontend scan said \(scan)" }
         toServer.append(message)
         check()
+        checkSpent()
     }
 
     /// The server reads the oldest message on its way.
@@ -72,6 +77,7 @@ struct LinkSimulation {
         }
         if scan.stop == .released && !traffic.isReleasable { violation = "released and not releasable" }
         check()
+        checkSpent()
         return message
     }
 
@@ -86,6 +92,19 @@ struct LinkSimulation {
             if log.last != "release" { log.append("release") }
             releases += 1
             traffic = Traffic()
+        }
+    }
+
+    /// A server that is spent may only have a ReadyForQuery (or the error of a Sync) to send,
+    /// which its client doesn't wait for.
+    private mutating func checkSpent() {
+        guard violation == nil, traffic.isSpent else { return }
+        let harmless = toServer.allSatisfy { Self.silent.contains($0.tag) || $0.tag == FrontendTag.sync }
+            && toClient.allSatisfy { $0.tag == BackendTag.readyForQuery || $0.tag == BackendTag.errorResponse }
+        if case .copying = server.state {
+            violation = "spent in a COPY"
+        } else if !harmless {
+            violation = "spent with \(toServer.count) + \(toClient.count) messages under way"
         }
     }
 

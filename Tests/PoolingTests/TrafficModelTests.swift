@@ -41,4 +41,51 @@ import Wire
         let releases = (UInt64(0)..<20_000).map(Self.run(seed:))
         #expect(releases.reduce(0, +) > 20_000)
     }
+
+    /// Requests of one kind one after the other, each to its end.
+    /// - Parameter errors: per hundred steps of the server.
+    /// - Returns: how many links ended spent.
+    static func serve(_ kind: OrdinaryClient.Kind, seed: UInt64, errors: Int) -> Int {
+        var random = SeededGenerator(seed: seed)
+        var spent = 0
+        let pooled = random.chance(70)
+        var link = LinkSimulation(ServerModel(strict: true, errors: errors), pooled: pooled)
+        let (sending, reading, arrival) = (1 + random.below(6), 1 + random.below(6), 1 + random.below(6))
+        for _ in 0..<5 where link.violation == nil {
+            var client = OrdinaryClient(kind, fails: errors > 0, &random)
+            while link.violation == nil && !(client.toSend.isEmpty && link.isDrained) {
+                switch random.pick([(sending, 0), (reading, 1), (arrival, 2), (1, 3)]) {
+                case 0: if let message = client.next() { link.send(message) }
+                case 1 where !link.toServer.isEmpty: link.serverReads(&random)
+                case 2 where !link.toClient.isEmpty: client.received(link.receive(), &random)
+                case 3 where random.chance(errors): link.serverFailsCopying()
+                default: break
+                }
+            }
+            let quiet = link.traffic.isSpent || link.traffic.isQuiet
+            let over = link.traffic.isSpent || link.traffic.isReleasable
+            #expect(
+                link.violation == nil && quiet && over == (link.server.status == TransactionStatus.idle)
+                    && (!link.traffic.isSpent || (kind == .extendedCopy && errors > 0)),
+                "\(kind), seed \(seed): \(link.violation ?? "busy or spent")\n\(link.log.joined(separator: " "))")
+            if link.traffic.isSpent {
+                spent += 1
+                link = LinkSimulation(ServerModel(strict: true, errors: errors), pooled: pooled)
+            }
+        }
+        return spent
+    }
+
+    @Test(arguments: OrdinaryClient.Kind.allCases)
+    func `no ordinary client keeps a server longer than it needs it`(kind: OrdinaryClient.Kind) {
+        for seed in UInt64(0)..<300 {
+            #expect(Self.serve(kind, seed: seed, errors: 0) == 0)
+            _ = Self.serve(kind, seed: seed, errors: 15)
+        }
+    }
+
+    @Test func `a COPY that fails behind its Sync costs the server at most`() {
+        let spent = (UInt64(0)..<300).map { Self.serve(.extendedCopy, seed: $0, errors: 15) }
+        #expect(spent.reduce(0, +) > 100)
+    }
 }
