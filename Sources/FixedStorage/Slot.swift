@@ -14,4 +14,4 @@ public struct Slot<Kind>: Sendable {
 }
 
 /// "No index": never a valid one, as tables are smaller.
-public let noIndex = UInt32.max
+@inlinable public var noIndex: UInt32 { @_noLocks get { .max } }

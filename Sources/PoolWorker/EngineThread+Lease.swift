@@ -7,23 +7,14 @@ import Wire
 extension EngineThread {
     /// An idle client has sent something, or may have.
     mutating func startRequest(_ c: UInt32) {
-        let s = leaseSuitable(c)
-        if s == noIndex { return startUnsuited(c) }
-        settle(pumpClient(c), client: c, server: s)
-    }
-
-    /// Leases the idle server that is next, if nobody waits and it suits the client as it
-    /// is: then nothing has to be known of the request first.
-    @_noLocks @inline(__always)
-    mutating func leaseSuitable(_ c: UInt32) -> UInt32 {
         let p = clients[c].pool
-        let s = pools[p].next
-        if s == noIndex || !Relay.suits(servers[s], clients[c]) { return noIndex }
-        pools[p].leaseNext(&serverLinks)
-        Relay.link(&clients[c], c, &servers[s], s, now)
-        return s
+        let (s, stop) = Relay.request(&clients[c], c, &pools[p], &servers, &serverLinks, scratch, now)
+        if s == noIndex { return startUnsuited(c) }
+        settle(stop, client: c, server: s)
     }
 
+    /// The next idle server doesn't do for an idle client as it is, or there is none: its
+    /// request is looked at first.
     @inline(never)
     mutating func startUnsuited(_ c: UInt32) {
         switch readRequest(c) {

@@ -86,7 +86,7 @@ struct EngineThread: ~Copyable {
             let events = poller.wait(again.isEmpty ? 333 : 0)
             now = Clock.now()
             for index in 0..<events { handle(poller.event(index)) }
-            goOn()
+            if !again.isEmpty { goOn() }
             if now >= nextTick {
                 nextTick = now + Self.tick
                 keepHouse()
@@ -96,23 +96,21 @@ struct EngineThread: ~Copyable {
     }
 
     /// Serves the sockets that stopped in the middle, so that others got their turn.
+    @inline(never)
     private mutating func goOn() {
-        guard !again.isEmpty else { return }
         let waiting = again
         again.removeAll(keepingCapacity: true)
         for token in waiting { handle(PollEvent(token: token, mask: 0)) }
     }
 
+    @inline(__always)
     private mutating func handle(_ event: PollEvent) {
-        let token = event.token
-        if token.kind == .client {
-            guard token.matches(clients.generation(token.index)) else { return }
-            clientEvent(token.index, event)
-        } else if token.kind == .server {
-            guard token.matches(servers.generation(token.index)) else { return }
-            serverEvent(token.index, event)
+        if event.token.kind == .client {
+            clientEvent(event.token.index, event)
+        } else if event.token.kind == .server {
+            serverEvent(event.token.index, event)
         } else {
-            otherEvent(token)
+            otherEvent(event.token)
         }
     }
 
@@ -121,27 +119,20 @@ struct EngineThread: ~Copyable {
         if token.kind == .listener { acceptClients(Int(token.index)) } else { readInbox() }
     }
 
-    @inline(__always)
+    @inline(never)
     private mutating func clientEvent(_ c: UInt32, _ event: PollEvent) {
+        guard event.token.matches(clients.generation(c)) else { return }
+        guard Relay.note(event, &clients[c]) else { return otherClientEvent(c, event) }
         let p = clients[c].pool
-        let s: UInt32
-        switch Self.note(event, &clients[c]) {
-        case .idle:
-            s = leaseSuitable(c)
-            if s == noIndex { return startUnsuited(c) }
-        case .active:
-            s = clients[c].server
-            if servers[s].state != .active { return }
-        default:
-            return otherClientEvent(c, event)
-        }
-        let pooled = pools[p].mode != .session
-        settle(Relay.toServer(&clients[c], &servers[s], scratch, pooled: pooled), client: c, server: s)
+        let (s, stop) = Relay.request(&clients[c], c, &pools[p], &servers, &serverLinks, scratch, now)
+        if s == noIndex { return startUnsuited(c) }
+        settle(stop, client: c, server: s)
     }
 
-    @inline(__always)
+    @inline(never)
     private mutating func serverEvent(_ s: UInt32, _ event: PollEvent) {
-        guard Self.note(event, &servers[s]) else { return otherServerEvent(s, event) }
+        guard event.token.matches(servers.generation(s)) else { return }
+        guard Relay.note(event, &servers[s]) else { return otherServerEvent(s, event) }
         let c = servers[s].client
         let mode = pools[servers[s].pool].mode
         settle(Relay.toClient(&servers[s], &clients[c], scratch, mode), client: c, server: s)

@@ -229,11 +229,26 @@ enum Relay {
 
 /// Links begin and end.
 extension Relay {
-    /// The server can have the client's request as it is, if there is one.
+    /// Moves what an idle or linked client sends. An idle one leases the server that is
+    /// next, if nobody waits and it suits the client as it is: then nothing has to be known
+    /// of the request first. Returns its server, `noIndex` when none was suitable.
     @_noLocks @inline(__always)
-    static func suits(_ server: borrowing Server, _ client: borrowing Client) -> Bool {
-        guard client.readable else { return false }
-        return server.parameters == client.parameters
+    static func request(
+        _ client: inout Client, _ c: UInt32, _ pool: inout Pool, _ servers: inout Table<Server>,
+        _ links: inout Links, _ scratch: Scratch, _ now: UInt64
+    ) -> (server: UInt32, stop: PumpStop) {
+        var s = client.server
+        if client.state == .idle {
+            s = pool.next
+            guard s != noIndex, client.readable, servers[s].parameters == client.parameters else {
+                return (noIndex, .idle)
+            }
+            pool.leaseNext(&links)
+            link(&client, c, &servers[s], s, now)
+        } else if servers[s].state != .active {
+            return (s, .idle)
+        }
+        return (s, toServer(&client, &servers[s], scratch, pooled: pool.mode != .session))
     }
 
     @_noLocks @inline(__always)
@@ -275,6 +290,27 @@ extension Relay {
     }
 }
 
+/// Events.
+extension Relay {
+    /// Notes what an event says of a client; true when it is idle or linked and nothing
+    /// waits to be sent to it (nearly every event says writable).
+    @_noLocks @inline(__always)
+    static func note(_ event: PollEvent, _ client: inout Client) -> Bool {
+        if event.isReadable { client.readable = true }
+        if event.isHungUp { client.hungUp = true }
+        guard client.output.isEmpty else { return false }
+        return client.state == .active || client.state == .idle
+    }
+
+    /// The same of a server; true when it is linked and nothing waits to be sent to it.
+    @_noLocks @inline(__always)
+    static func note(_ event: PollEvent, _ server: inout Server) -> Bool {
+        if event.isReadable { server.readable = true }
+        if event.isHungUp { server.hungUp = true }
+        return server.state == .active && server.output.isEmpty
+    }
+}
+
 extension EngineThread {
     @_noLocks @inline(never)
     mutating func pumpClient(_ c: UInt32) -> PumpStop {
@@ -286,22 +322,5 @@ extension EngineThread {
     @_noLocks @inline(never)
     mutating func pumpServer(_ s: UInt32) -> PumpStop {
         Relay.toClient(&servers[s], &clients[servers[s].client], scratch, pools[servers[s].pool].mode)
-    }
-
-    /// Notes what an event says of a client; its state, or nil when there is more to it.
-    @_noLocks @inline(__always)
-    static func note(_ event: PollEvent, _ client: inout Client) -> Client.State? {
-        if event.isReadable { client.readable = true }
-        if event.isHungUp { client.hungUp = true }
-        // Nearly every event says writable; it matters only to what waits to be sent.
-        return client.output.isEmpty ? client.state : nil
-    }
-
-    /// Notes what an event says of a server; true when it is linked and nothing else is due.
-    @_noLocks @inline(__always)
-    static func note(_ event: PollEvent, _ server: inout Server) -> Bool {
-        if event.isReadable { server.readable = true }
-        if event.isHungUp { server.hungUp = true }
-        return server.state == .active && server.output.isEmpty
     }
 }

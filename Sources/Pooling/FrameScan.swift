@@ -59,8 +59,9 @@ public enum FrameScan {
                 break
             }
             let verdict = traffic.frontend(tag)
-            guard verdict == .forward else {
-                stop = verdict == .terminate ? .terminate : .malformed
+            // (patterns: a synthesized == is more than @_noLocks allows without optimization)
+            guard case .forward = verdict else {
+                if case .terminate = verdict { stop = .terminate } else { stop = .malformed }
                 break
             }
             left = 1 &+ UInt(length)
@@ -97,7 +98,7 @@ public enum FrameScan {
                 stop = .malformed
                 break
             }
-            if isPlain(tag) {
+            if tag == BackendTag.dataRow || isPlain(tag) {
                 // the many
             } else if tag == BackendTag.readyForQuery {
                 // Its one byte is looked at, so it has to be there.

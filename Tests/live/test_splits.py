@@ -9,7 +9,7 @@ import pytest
 from scram import ScramClient
 from waiting import wait_until
 from wire import (
-    COPY_DONE, SYNC, bind, copy_data, describe, execute, extended, kinds, message, parse,
+    COPY_DONE, SYNC, TERMINATE, bind, copy_data, describe, execute, extended, kinds, message, parse,
     query, startup, text,
 )
 
@@ -87,6 +87,18 @@ def test_all_at_once(pooler, transport):
     wire.send(SCRIPT * 50)
     for _ in range(50):
         assert [kinds(wire.until_ready()) for _ in ANSWER] == ANSWER
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_what_was_sent_before_terminate_is_done_and_answered(pooler, transport, mode):
+    """As with PostgreSQL itself: messages take effect in their order, the goodbye last."""
+    pooler.configure(pool_mode=mode, default_pool_size=2)
+    other = pooler.wire(transport=transport)
+    other.query("create table sent(x int)")
+    wire = pooler.wire(transport=transport)
+    wire.send(b"".join(query(f"insert into sent select {n} from pg_sleep(0.01)") for n in range(20)), TERMINATE)
+    assert kinds(wire.until_closed()) == "CZ" * 20
+    assert other.value("select count(*) from sent") == "20"
 
 
 def test_a_query_right_behind_the_login(pooler, transport):
