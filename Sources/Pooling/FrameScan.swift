@@ -58,7 +58,7 @@ public enum FrameScan {
                 stop = .malformed
                 break
             }
-            let verdict = traffic.frontend(tag)
+            let verdict = traffic.frontend(tag, length: length)
             // (patterns: a synthesized == is more than @_noLocks allows without optimization)
             guard case .forward = verdict else {
                 if case .terminate = verdict { stop = .terminate } else { stop = .malformed }
@@ -98,6 +98,7 @@ public enum FrameScan {
                 stop = .malformed
                 break
             }
+            last = tag
             if tag == BackendTag.dataRow || isPlain(tag) {
                 // the many
             } else if tag == BackendTag.readyForQuery {
@@ -111,7 +112,6 @@ public enum FrameScan {
                     stop = .malformed
                     break
                 }
-                last = tag
                 rest = rest.dropping(6)
                 guard pooled && traffic.isQuiet else { continue }
                 if status == TransactionStatus.idle {
@@ -125,7 +125,6 @@ public enum FrameScan {
                 stop = note(tag, &traffic)
                 if stop != .end { break }
             }
-            last = tag
             left = 1 &+ UInt(length)
         }
         bodyLeft = Int(bitPattern: left)

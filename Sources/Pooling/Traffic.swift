@@ -67,9 +67,11 @@ public struct Traffic: BitwiseCopyable, Sendable {
     @frozen
     public enum FrontendVerdict: UInt8, BitwiseCopyable, Sendable { case forward, terminate, invalid }
 
-    /// A client sent a frame with this tag.
+    /// A client sent a frame with this tag and length (as on the wire). Frames that a
+    /// server would take no notice of are held to their right length here: over a wrong
+    /// one it would close a connection that may be another client's by then.
     @inlinable @_noLocks @inline(__always)
-    public mutating func frontend(_ tag: UInt8) -> FrontendVerdict {
+    public mutating func frontend(_ tag: UInt8, length: UInt32 = 4) -> FrontendVerdict {
         switch tag {
         case FrontendTag.query, FrontendTag.functionCall:
             // Among unsynced extended messages an error could make the server skip it.
@@ -88,6 +90,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
             counting = false
             unsynced = true
         case FrontendTag.sync:
+            guard length == 4 else { return .invalid }
             if copyIn && counting && !copyEnded {
                 swallowed &+= 1
                 break
@@ -97,9 +100,12 @@ public struct Traffic: BitwiseCopyable, Sendable {
             if counting && !copyEnded { swallowable &+= 1 }
             unsynced = false
         case FrontendTag.copyDone, FrontendTag.copyFail:
+            guard length <= (tag == FrontendTag.copyDone ? 4 : FrameLimit.small) else { return .invalid }
             copyEnded = true
             copyIn = false
-        case FrontendTag.flush, FrontendTag.copyData:
+        case FrontendTag.flush:
+            guard length == 4 else { return .invalid }
+        case FrontendTag.copyData:
             break
         case FrontendTag.terminate:
             return .terminate

@@ -7,6 +7,8 @@ public enum FrameLimit {
     @inlinable public static var startup: Int { @_noLocks get { 10_000 } }
     /// A frame of a login: PG_MAX_AUTH_TOKEN_LENGTH plus the length itself.
     @inlinable public static var login: Int { @_noLocks get { 65_535 + 4 } }
+    /// A frame that never carries data: PQ_SMALL_MESSAGE_LIMIT plus the length itself.
+    @inlinable public static var small: UInt32 { @_noLocks get { 10_000 + 4 } }
     /// Any frame: PQ_LARGE_MESSAGE_LIMIT plus the length itself.
     @inlinable public static var large: Int { @_noLocks get { 0x3fff_ffff + 4 } }
 }

@@ -211,15 +211,8 @@ def test_messages_longer_than_a_server_takes(check, length):
 
 @pytest.mark.parametrize("kind", ["S", "H", "c"])
 def test_messages_without_a_body_that_have_one(check, kind):
-    """The server refuses them; the client gets an end or its next answer, never nothing."""
-    wire = inside(check).send(message(kind, b"x" * 60000), query("select 1"))
-    try:
-        frames = wire.frames_until("Z", "E")
-        assert frames[-1].kind == "E" or [frame.values() for frame in frames if frame.kind == "D"] == [["1"]]
-    except Closed:
-        pass
-    wire.close()
-    check.others()
+    """PostgreSQL refuses them too; a server must not, when it may be another client's by then."""
+    check.ends(inside(check).send(message(kind, b"x" * 60000)))
 
 
 @pytest.mark.parametrize("kind", ["~", "\0", "A", "R", "Z", "q", "1", "\xff"])
