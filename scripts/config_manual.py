@@ -102,18 +102,20 @@ def reference():
 
 
 ENTRY = re.compile(r'\.init\(\s*"([^"]+)",\s*\[([^\]]*)\],\s*\.(\w+),\s*"([^"]*)"\)')
-FATES = {"refuse": "error", "warn": "warning", "ignore": "taken silently"}
+FATES = {"refuse": "an error", "warn": "a warning", "ignore": "–"}
 LISTS = (
     ("global", "[pgbouncer]"), ("perDatabase", "an entry of [databases]"), ("perUser", "an entry of [users]"),
 )
 
 
-def default_of(text):
-    """The first of PgBouncer's defaults, as it is written in the list."""
-    words = re.findall(r'"([^"]*)"', text)
+def taken(values, fate):
+    """The values that pass: PgBouncer's default, and what comes to the same here."""
+    words = re.findall(r'"([^"]*)"', values)
+    if fate == "ignore":
+        return "any"
     if words:
-        return f"`{words[0]}`" if words[0] else "empty"
-    return "PgBouncer's own query" if text.strip() else "–"
+        return " ".join(f"`{word}`" if word else "empty" for word in words)
+    return "PgBouncer's own query" if values.strip() else "none"
 
 
 def others():
@@ -123,11 +125,11 @@ def others():
     for name, section in LISTS:
         part = source.split(f"static let {name}: ", 1)[1].split("\n    ]\n", 1)[0]
         lines += [
-            f"### In {section}", "", "| key | PgBouncer's default | any other value | because |",
+            f"### In {section}", "", "| key | values that pass | any other value is | because |",
             "|---|---|---|---|",
         ]
-        for key, defaults, fate, reason in ENTRY.findall(part):
-            lines.append(f"| `{key}` | {default_of(defaults)} | {FATES[fate]} | {reason} |")
+        for key, values, fate, reason in ENTRY.findall(part):
+            lines.append(f"| `{key}` | {taken(values, fate)} | {FATES[fate]} | {reason} |")
         lines.append("")
     return lines
 

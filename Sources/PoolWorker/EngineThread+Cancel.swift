@@ -186,10 +186,13 @@ extension EngineThread {
         return true
     }
 
-    /// A waiting client's socket closed: what it sent before doesn't matter any more.
+    /// The socket of a client that waits was closed. Who left without a word is not worth a
+    /// server; whose last word is Terminate gets what it asked for before that done.
     mutating func noticeHangUp(_ c: UInt32) {
-        // Half-closed sockets still get their answer from PostgreSQL; a client that waits for
-        // a server and can't say anything more is not worth one.
-        closeClient(c, .clientLeft)
+        guard clients[c].state == .waiting else { return closeClient(c, .clientLeft) }
+        if !clients[c].input.hasMemory { clients[c].input = .take() }
+        while clients[c].input.room > 0, clients[c].input.receive(clients[c].fd).count > 0 {}
+        let goodbye: [UInt8] = [FrontendTag.terminate, 0, 0, 0, 4]
+        if !clients[c].input.array.suffix(goodbye.count).elementsEqual(goodbye) { closeClient(c, .clientLeft) }
     }
 }
