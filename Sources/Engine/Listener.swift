@@ -6,6 +6,12 @@ public struct Listener: Sendable {
     /// For messages: "127.0.0.1:6432" or the path of the Unix socket.
     public let name: String
 
+    /// New connections are refused from now on; the descriptor stays open.
+    public func refuse() {
+        csys_shutdown(descriptor)
+        if name.hasPrefix("/") { unsafe _ = unlink(name) }
+    }
+
     /// Opens TCP listeners on every address that `address` ("*", a name or a number)
     /// stands for. Throws a sentence that says what failed.
     public static func tcp(_ address: String, port: Int, backlog: Int) throws(ListenFailure) -> [Listener] {

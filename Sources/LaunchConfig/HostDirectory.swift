@@ -196,6 +196,8 @@ public final class HostDirectory: Sendable {
                     sqlstate: "08006", message: "database configuration changed", hint: "Connect again.")
                 return
             }
+            answer.pointee.pool = state.configuration.poolSettings(
+                of: entry, poolUser: user, client: question.pointee.userText ?? user)
             switch Self.address(of: entry.server, resolver, &state) {
             case .success(let address):
                 answer.pointee.server = address.storage

@@ -48,6 +48,8 @@ extension EngineThread {
         case .login:
             guard clients.generation(slot) == answer.generation, clients[slot].state == .login else { return }
             loginAnswered(slot, answer)
+        case .route where slot == noIndex:
+            settingsAnswered(answer.generation, answer)
         case .route:
             guard servers.generation(slot) == answer.generation, servers[slot].state == .routing else {
                 return

@@ -13,6 +13,8 @@ extension EngineThread {
         logClosing(c, reason)
         leaveQueue(c)
         let s = clients[c].server
+        // In the middle of a server's frame there is no place for a message of ours.
+        let mayTell = s == noIndex || servers[s].state != .active || servers[s].bodyLeft == 0
         clients[c].server = noIndex
         clients[c].state = .closing
         clients[c].since = now
@@ -29,7 +31,7 @@ extension EngineThread {
             if case .terminated = reason { finishing = true }
             clientLeft(s, partialFrame: clients[c].bodyLeft > 0, finishing: finishing)
         }
-        if let error = reason.error {
+        if let error = reason.error, mayTell {
             send(c, error.frame)
         }
         if clients[c].output.isEmpty || clients[c].hungUp { forgetClient(c) }
@@ -155,12 +157,13 @@ extension EngineThread {
     /// A server ended while it may have had a client.
     mutating func serverDied(_ s: UInt32, _ reason: CloseReason) {
         let c = servers[s].client
-        let told = servers[s].lastTag == BackendTag.errorResponse && servers[s].bodyLeft == 0
+        // After the server's own last words, or in the middle of a frame of its, a message of
+        // ours would only confuse.
+        let told = servers[s].lastTag == BackendTag.errorResponse || servers[s].bodyLeft > 0
         let state = servers[s].state
         closeServer(s, reason)
         guard c != noIndex, state != .canceller, clients[c].server == s else { return }
         clients[c].server = noIndex
-        // After the server's own last words another message would only confuse.
         if told, clients[c].state == .active {
             clients[c].hungUp = clients[c].output.isEmpty
             if settings.log_disconnections {

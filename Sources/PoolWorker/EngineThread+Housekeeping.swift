@@ -171,7 +171,7 @@ extension EngineThread {
     private mutating func reload() {
         texts = shared.settings
         settings = texts.tuning
-        for p in poolDetails.keys { poolDetails[p]?.openAfter = 0 }
+        for p in 0..<poolEnd where pools[p].clients > 0 { askSettings(p) }
     }
 
     private mutating func drain(_ how: Drain) {
@@ -179,6 +179,7 @@ extension EngineThread {
         if listening {
             listening = false
             forgetListeners()
+            for listener in listeners { listener.refuse() }
         }
         keepHouse()
     }

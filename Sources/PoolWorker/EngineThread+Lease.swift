@@ -180,6 +180,9 @@ extension EngineThread {
             serverDied(s, .serverMalformed)
         case .parameterStatus:
             readParameterStatus(s)
+        case .spent:
+            servers[s].obsolete = true
+            release(c, s)
         case .transaction:
             servers[s].obsolete = true
             closeClient(c, .transactionInStatementMode)

@@ -78,6 +78,23 @@ extension EngineThread {
         }
     }
 
+    /// Asks for the settings of a pool after a reload; the route in the answer is not used.
+    mutating func askSettings(_ p: UInt32) {
+        guard let record = poolDetails[p]?.record else { return }
+        var question = question(.route, noIndex, p)
+        question.database_id = record.databaseID
+        question.user_id = record.userID
+        _ = ask(question, user: Array(record.user.utf8), database: Array(record.database.utf8))
+    }
+
+    /// The settings of a pool are known anew: they hold for clients that wait already, too.
+    mutating func settingsAnswered(_ p: UInt32, _ answer: HostAnswer) {
+        guard let record = poolDetails[p]?.record, answer.failure == nil else { return }
+        shared.directory.locked { record.settings = answer.pool }
+        meetPool(record, answer.pool)
+        if !pools[p].waiting.isEmpty { openServers(p) }
+    }
+
     mutating func routeAnswered(_ s: UInt32, _ answer: HostAnswer) {
         let p = servers[s].pool
         guard let record = poolDetails[p]?.record else { return closeServer(s, .evicted) }
@@ -219,10 +236,12 @@ extension EngineThread {
         serverLogins[s] = nil
         servers[s].traffic = Traffic()
         servers[s].state = .active
-        servers[s].expires = now &+ (poolDetails[servers[s].pool]?.serverLifetime ?? 0)
         pools[servers[s].pool].opened()
         shared.log(.debug, "\(describeServer(s)) new connection to server")
+        // Whatever its lifetime, it is for somebody first.
+        let (generation, lifetime) = (servers.generation(s), poolDetails[servers[s].pool]?.serverLifetime ?? 0)
         passOn(s)
+        if servers.generation(s) == generation { servers[s].expires = servers[s].connected &+ lifetime }
     }
 
     /// A server could not be had.

@@ -23,6 +23,8 @@ enum PumpStop: UInt8, BitwiseCopyable {
     case parameterStatus
     /// A transaction was left open in statement mode.
     case transaction
+    /// The client is done with the server, and nobody else can have it.
+    case spent
 }
 
 /// The hot path: bytes from client to server and back. No allocation, no reference
@@ -160,6 +162,7 @@ enum Relay {
         switch stop {
         case .parameterStatus: .parameterStatus
         case .transaction: .transaction
+        case .spent: .spent
         case .end, .terminate, .released, .malformed: .serverMalformed
         }
     }

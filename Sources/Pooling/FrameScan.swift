@@ -16,6 +16,9 @@ public struct Scan: BitwiseCopyable, Sendable {
         case parameterStatus
         /// backend: ReadyForQuery was taken and the server may be released.
         case released
+        /// backend: ReadyForQuery was taken; the client is done with the server, but the server
+        /// may owe one more reply and can't be released.
+        case spent
         /// backend: ReadyForQuery left a transaction open in statement mode; taken.
         case transaction
     }
@@ -113,7 +116,12 @@ public enum FrameScan {
                     break
                 }
                 rest = rest.dropping(6)
-                guard pooled && traffic.isQuiet else { continue }
+                guard pooled else { continue }
+                guard traffic.isQuiet else {
+                    guard traffic.isSpent else { continue }
+                    stop = .spent
+                    break
+                }
                 if status == TransactionStatus.idle {
                     stop = .released
                     break

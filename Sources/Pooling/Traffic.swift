@@ -128,10 +128,10 @@ public struct Traffic: BitwiseCopyable, Sendable {
         if copyEnded && expected > 0 { unsynced = false }
     }
 
-    /// The server sent ReadyForQuery. False when none was due.
+    /// The server sent ReadyForQuery. False when none was due, or its status is none.
     @inlinable @_noLocks @inline(__always)
     public mutating func ready(_ status: UInt8) -> Bool {
-        guard expected > 0 else { return false }
+        guard expected > 0, TransactionStatus.isKnown(status) else { return false }
         expected &-= 1
         if swallowable > 0 { swallowable &-= 1 }
         swallowed = 0

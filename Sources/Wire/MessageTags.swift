@@ -50,4 +50,9 @@ public enum TransactionStatus {
     @inlinable public static var idle: UInt8 { @_noLocks get { UInt8(ascii: "I") } }
     @inlinable public static var inTransaction: UInt8 { @_noLocks get { UInt8(ascii: "T") } }
     @inlinable public static var failed: UInt8 { @_noLocks get { UInt8(ascii: "E") } }
+
+    @inlinable @_noLocks
+    public static func isKnown(_ status: UInt8) -> Bool {
+        status == idle || status == inTransaction || status == failed
+    }
 }

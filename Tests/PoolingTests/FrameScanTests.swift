@@ -184,15 +184,17 @@ private struct BackendStream {
         #expect(server.forwarded == frame(tag("C"), [0]))
     }
 
+    static let largest = (0..<4).map { UInt8(truncatingIfNeeded: FrameLimit.large >> (24 - 8 * $0)) }
+
     @Test func `the largest frame is taken in both directions`() {
         var client = FrontendStream()
-        client.receive([tag("d"), 0x40, 0, 0, 3])
+        client.receive([tag("d")] + Self.largest)
         #expect(client.stop == .end)
-        #expect(client.bodyLeft == 0x3fff_ffff)
+        #expect(client.bodyLeft == FrameLimit.large - 4)
         var server = BackendStream(Self.waiting)
-        server.receive([tag("d"), 0x40, 0, 0, 3])
+        server.receive([tag("d")] + Self.largest)
         #expect(server.stops == [])
-        #expect(server.bodyLeft == 0x3fff_ffff)
+        #expect(server.bodyLeft == FrameLimit.large - 4)
     }
 
     @Test func `unknown tags stop either direction before their frame`() {
@@ -200,7 +202,7 @@ private struct BackendStream {
         let fromServer = Set("123ACDEGHINTVWZcdnstS".utf8)
         for tag in UInt8.min ... .max {
             var client = FrontendStream()
-            client.receive(frame(tag, [0]))
+            client.receive(frame(tag))
             let stop: Scan.Stop = tag == FrontendTag.terminate ? .terminate : fromClient.contains(tag) ? .end : .malformed
             #expect(client.stop == stop, "tag \(tag)")
             #expect(client.forwarded.isEmpty == (stop != .end), "tag \(tag)")
@@ -209,6 +211,23 @@ private struct BackendStream {
             server.receive(frame(tag, [tag == BackendTag.readyForQuery ? 0x49 : 0]))
             #expect((server.stops == ["malformed 0"]) == !fromServer.contains(tag), "tag \(tag)")
         }
+    }
+
+    @Test(arguments: ["S", "H", "c"] as [Character])
+    func `a message without a body may not have one`(character: Character) {
+        var stream = FrontendStream()
+        stream.receive(frame(tag(character)) + frame(tag(character), [0]))
+        #expect(stream.stop == .malformed)
+        #expect(stream.forwarded == frame(tag(character)))
+    }
+
+    @Test func `a CopyFail is as long as a server takes it at most`() {
+        var stream = FrontendStream()
+        let longest = frame(tag("f"), [UInt8](repeating: 0x61, count: Int(FrameLimit.small) - 4))
+        let longer = frame(tag("f"), [UInt8](repeating: 0x61, count: Int(FrameLimit.small) - 3))
+        stream.receive(longest + longer)
+        #expect(stream.stop == .malformed)
+        #expect(stream.forwarded == longest)
     }
 
     @Test func `goodbye is not forwarded, what stands before it is`() {

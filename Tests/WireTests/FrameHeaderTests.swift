@@ -35,10 +35,4 @@ import Testing
             #expect(Self.read([0x51] + number(UInt32(limit + 1)), limit: limit) == .malformed)
         }
     }
-
-    @Test func `limits are PostgreSQL's`() {
-        #expect(FrameLimit.startup == 10_000)
-        #expect(FrameLimit.login == 65_539)
-        #expect(FrameLimit.large == 1_073_741_827)
-    }
 }

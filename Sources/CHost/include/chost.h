@@ -111,7 +111,7 @@ typedef struct CarpoolAnswer
 	/* LOGIN: what the pool is keyed by (OIDs inside the database) */
 	uint32_t	database_id;
 	uint32_t	user_id;
-	CarpoolPoolSettings pool;
+	CarpoolPoolSettings pool;	/* LOGIN, ROUTE */
 	/* ROUTE */
 	struct sockaddr_storage server; /* AF_INET, AF_INET6 or AF_UNIX */
 	uint32_t	server_size;

@@ -188,6 +188,8 @@ bool
 carpool_answer_route(const CarpoolQuestion *question, CarpoolAnswer *answer)
 {
 	Route		route = {0};
+	CarpoolRole role;
+	CarpoolDatabase database;
 	const char *reason = NULL;
 	bool		answered;
 
@@ -197,6 +199,9 @@ carpool_answer_route(const CarpoolQuestion *question, CarpoolAnswer *answer)
 		return true;
 	strlcpy(answer->server_user, route.user, CARPOOL_NAME_SIZE);
 	strlcpy(answer->server_database, route.database, CARPOOL_NAME_SIZE);
+	carpool_find_role(route.user, &role);
+	carpool_find_database(route.database, &database);
+	carpool_pool_settings(&role, &database, &answer->pool);
 	route.verifier = get_role_password(route.user, &reason);
 	if (route.verifier)
 		route.type = get_password_type(route.verifier);
