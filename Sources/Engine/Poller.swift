@@ -69,8 +69,7 @@ public struct Poller: ~Copyable {
     /// Waits for events; returns how many, at most `milliseconds` later.
     @inlinable @_noLocks
     public mutating func wait(_ milliseconds: Int32) -> Int {
-        let n = unsafe csys_epoll_wait(epoll, events, Self.batch, milliseconds)
-        return n < 0 ? 0 : Int(n)
+        unsafe Int(csys_epoll_wait(epoll, events, Self.batch, milliseconds))
     }
 
     @inlinable @_noLocks

@@ -95,17 +95,7 @@ extension EngineThread {
 
     /// The link is over and the server idle: the client keeps nothing, the server goes to
     /// whoever waits.
-    @inline(__always)
     mutating func release(_ c: UInt32, _ s: UInt32) {
-        let p = servers[s].pool
-        let wanted = crowded && waitingCounters.total(p) > 0
-        if wanted || !Relay.finish(&clients[c], &servers[s], s, &pools[p], &serverLinks, now) {
-            releaseElsewhere(c, s)
-        }
-    }
-
-    @inline(never)
-    private mutating func releaseElsewhere(_ c: UInt32, _ s: UInt32) {
         unlink(c, s)
         passOn(s)
         // It may have sent its next request already.
@@ -153,9 +143,7 @@ extension EngineThread {
     /// Does what a pump asks for.
     @inline(__always)
     mutating func settle(_ stop: PumpStop, client c: UInt32, server s: UInt32) {
-        if stop == .idle { return }
-        if stop == .released { return release(c, s) }
-        settleRare(stop, c, s)
+        if stop != .idle { settleRare(stop, c, s) }
     }
 
     @inline(never)

@@ -98,9 +98,10 @@ struct EngineThread: ~Copyable {
     /// Serves the sockets that stopped in the middle, so that others got their turn.
     @inline(never)
     private mutating func goOn() {
-        let waiting = again
-        again.removeAll(keepingCapacity: true)
-        for token in waiting { handle(PollEvent(token: token, mask: 0)) }
+        // Some of them come again at once.
+        let count = again.count
+        for index in 0..<count { handle(PollEvent(token: again[index], mask: 0)) }
+        again.removeFirst(count)
     }
 
     @inline(__always)
@@ -133,9 +134,11 @@ struct EngineThread: ~Copyable {
     private mutating func serverEvent(_ s: UInt32, _ event: PollEvent) {
         guard event.token.matches(servers.generation(s)) else { return }
         guard Relay.note(event, &servers[s]) else { return otherServerEvent(s, event) }
-        let c = servers[s].client
-        let mode = pools[servers[s].pool].mode
-        settle(Relay.toClient(&servers[s], &clients[c], scratch, mode), client: c, server: s)
+        let (c, p) = (servers[s].client, servers[s].pool)
+        let wanted = crowded && waitingCounters.total(p) > 0
+        let stop = Relay.reply(
+            &servers[s], s, &clients[c], &pools[p], &serverLinks, scratch, now, wanted: wanted)
+        settle(stop, client: c, server: s)
     }
 
     @inline(never)

@@ -275,6 +275,18 @@ extension Relay {
         server.client = noIndex
     }
 
+    /// Moves what a linked server sends, and ends the link where nothing is in the way.
+    /// - Parameter wanted: clients on other threads wait for servers of the pool.
+    @_noLocks @inline(__always)
+    static func reply(
+        _ server: inout Server, _ s: UInt32, _ client: inout Client, _ pool: inout Pool,
+        _ servers: inout Links, _ scratch: Scratch, _ now: UInt64, wanted: Bool
+    ) -> PumpStop {
+        let stop = toClient(&server, &client, scratch, pool.mode)
+        guard stop == .released, !wanted, finish(&client, &server, s, &pool, &servers, now) else { return stop }
+        return .idle
+    }
+
     /// Ends a link: client and server rest. False (nothing done) when the server is to
     /// be closed or wanted, or when either has more to say.
     @_noLocks @inline(__always)

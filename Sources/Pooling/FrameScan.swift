@@ -146,15 +146,16 @@ public enum FrameScan {
         length &- 4 <= UInt32(truncatingIfNeeded: FrameLimit.large &- 4)
     }
 
-    /// Frames that mean nothing to a link: one bit per tag from '@' (0x40) to 0x7f, and
+    /// Frames that mean nothing to a link: one bit per tag from 'A' on, and
     /// the digits.
     @inlinable @_noLocks @inline(__always)
     static func isPlain(_ tag: UInt8) -> Bool {
         // A C D H I N T V c d n s t
         let letters: UInt64 =
-            1 << 1 | 1 << 3 | 1 << 4 | 1 << 8 | 1 << 9 | 1 << 14 | 1 << 20 | 1 << 22
-            | 1 << 35 | 1 << 36 | 1 << 46 | 1 << 51 | 1 << 52
-        if tag & 0xc0 == 0x40 { return letters &>> UInt64(tag) & 1 == 1 }
+            1 << 0 | 1 << 2 | 1 << 3 | 1 << 7 | 1 << 8 | 1 << 13 | 1 << 19 | 1 << 21
+            | 1 << 34 | 1 << 35 | 1 << 45 | 1 << 50 | 1 << 51
+        let place = tag &- UInt8(ascii: "A")
+        if place < 64 { return letters &>> UInt64(place) & 1 == 1 }
         return tag >= UInt8(ascii: "1") && tag <= UInt8(ascii: "3")
     }
 

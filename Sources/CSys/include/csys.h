@@ -87,13 +87,13 @@ csys_send(int fd, const void *buffer, size_t size)
 	return n;
 }
 
-/* Ready descriptors (0 on time-out or signal), or -errno. */
+/* Ready descriptors; 0 on time-out or signal, too. */
 HOT static inline int
 csys_epoll_wait(int epoll, struct epoll_event *events, int count, int milliseconds)
 {
 	long		n = csys_call(SYS_epoll_pwait, epoll, events, count, milliseconds, NULL, 0);
 
-	return n == -EINTR ? 0 : (int) n;
+	return n < 0 ? 0 : (int) n;
 }
 
 /* Nanoseconds of the monotonic clock. */
