@@ -20,10 +20,13 @@ let package = Package(
         .target(name: "Pooling", dependencies: ["Wire", "FixedStorage"], swiftSettings: core),
         .target(name: "CFuzzer"),
         .executableTarget(
-            name: "fuzz-startup", dependencies: ["CFuzzer", "Wire"], swiftSettings: fuzzer, linkerSettings: linked),
-        .executableTarget(
-            name: "fuzz-frames", dependencies: ["CFuzzer", "Pooling", "Wire", "FixedStorage"], swiftSettings: fuzzer,
+            name: "fuzz-startup", dependencies: ["CFuzzer", "Wire"], swiftSettings: fuzzer,
             linkerSettings: linked),
         .executableTarget(
-            name: "fuzz-errors", dependencies: ["CFuzzer", "Wire"], swiftSettings: fuzzer, linkerSettings: linked),
+            name: "fuzz-frames", dependencies: ["CFuzzer", "Pooling", "Wire", "FixedStorage"],
+            swiftSettings: fuzzer,
+            linkerSettings: linked),
+        .executableTarget(
+            name: "fuzz-errors", dependencies: ["CFuzzer", "Wire"], swiftSettings: fuzzer,
+            linkerSettings: linked),
     ])

@@ -29,7 +29,9 @@ struct ClientLoginState {
     var sawGSS = false
 
     var names: String {
-        "\(String(decoding: database, as: UTF8.self))/\(String(decoding: user, as: UTF8.self))"
+        user.isEmpty
+            ? "(nodb)/(nouser)"
+            : "\(String(decoding: database, as: UTF8.self))/\(String(decoding: user, as: UTF8.self))"
     }
 }
 

@@ -232,8 +232,9 @@ extension EngineThread {
         let level: Host.Level =
             switch reason {
             case .serverGone, .serverMalformed, .loginFailed, .connectTimeout, .recoveryTimeout: .warning
-            default: .debug
+            default: .info
             }
+        guard level == .warning || settings.log_disconnections else { return }
         shared.log(level, "\(describeServer(s)) closing because: \(reason.text)")
     }
 }

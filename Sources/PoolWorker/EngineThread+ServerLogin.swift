@@ -237,7 +237,7 @@ extension EngineThread {
         servers[s].traffic = Traffic()
         servers[s].state = .active
         pools[servers[s].pool].opened()
-        shared.log(.debug, "\(describeServer(s)) new connection to server")
+        if settings.log_connections { shared.log(.info, "\(describeServer(s)) new connection to server") }
         // Whatever its lifetime, it is for somebody first.
         let (generation, lifetime) = (servers.generation(s), poolDetails[servers[s].pool]?.serverLifetime ?? 0)
         passOn(s)

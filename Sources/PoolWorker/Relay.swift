@@ -54,8 +54,9 @@ enum Relay {
         return pooled && isOver(client, server) ? .released : .idle
     }
 
+    /// The same, whatever there is.
     @_noLocks @inline(never)
-    private static func allToServer(
+    static func allToServer(
         _ client: inout Client, _ server: inout Server, _ scratch: Scratch, pooled: Bool
     ) -> PumpStop {
         guard server.output.isEmpty else { return .idle }
@@ -85,21 +86,9 @@ enum Relay {
         return scan.stop == .terminate ? .terminated : .clientMalformed
     }
 
-    /// Moves what the server sends to its client; as `toServer`.
-    @_noLocks @inline(__always)
-    static func toClient(
-        _ server: inout Server, _ client: inout Client, _ scratch: Scratch, _ mode: PoolMode
-    ) -> PumpStop {
-        guard server.input.isEmpty, server.readable, client.output.isEmpty else {
-            return allToClient(&server, &client, scratch, mode)
-        }
-        let stop = stepToClient(&server, &client, scratch, mode)
-        if stop == .idle && server.readable { return allToClient(&server, &client, scratch, mode) }
-        return stop
-    }
-
+    /// Moves what the server sends to its client.
     @_noLocks @inline(never)
-    private static func allToClient(
+    static func allToClient(
         _ server: inout Server, _ client: inout Client, _ scratch: Scratch, _ mode: PoolMode
     ) -> PumpStop {
         var rounds = fairRounds
@@ -276,15 +265,22 @@ extension Relay {
     }
 
     /// Moves what a linked server sends, and ends the link where nothing is in the way.
+    /// Here the common case, as in `toServer`.
     /// - Parameter wanted: clients on other threads wait for servers of the pool.
     @_noLocks @inline(__always)
     static func reply(
         _ server: inout Server, _ s: UInt32, _ client: inout Client, _ pool: inout Pool,
         _ servers: inout Links, _ scratch: Scratch, _ now: UInt64, wanted: Bool
     ) -> PumpStop {
-        let stop = toClient(&server, &client, scratch, pool.mode)
-        guard stop == .released, !wanted, finish(&client, &server, s, &pool, &servers, now) else { return stop }
-        return .idle
+        guard server.input.isEmpty, server.readable, client.output.isEmpty else {
+            return allToClient(&server, &client, scratch, pool.mode)
+        }
+        let stop = stepToClient(&server, &client, scratch, pool.mode)
+        if stop == .released {
+            return !wanted && finish(&client, &server, s, &pool, &servers, now) ? .idle : .released
+        }
+        if stop == .idle && server.readable { return allToClient(&server, &client, scratch, pool.mode) }
+        return stop
     }
 
     /// Ends a link: client and server rest. False (nothing done) when the server is to
@@ -331,11 +327,11 @@ extension EngineThread {
     mutating func pumpClient(_ c: UInt32) -> PumpStop {
         let s = clients[c].server
         let pooled = pools[clients[c].pool].mode != .session
-        return Relay.toServer(&clients[c], &servers[s], scratch, pooled: pooled)
+        return Relay.allToServer(&clients[c], &servers[s], scratch, pooled: pooled)
     }
 
     @_noLocks @inline(never)
     mutating func pumpServer(_ s: UInt32) -> PumpStop {
-        Relay.toClient(&servers[s], &clients[servers[s].client], scratch, pools[servers[s].pool].mode)
+        Relay.allToClient(&servers[s], &clients[servers[s].client], scratch, pools[servers[s].pool].mode)
     }
 }

@@ -29,7 +29,9 @@ import Testing
     @Test func `a number that is not wholly inside traps`() async {
         await #expect(processExitsWith: .failure) { _ = ByteViewTests.bytes.withByteView { $0.int32(-1) } }
         await #expect(processExitsWith: .failure) { _ = ByteViewTests.bytes.withByteView { $0.int32(4) } }
-        await #expect(processExitsWith: .failure) { _ = [UInt8](repeating: 0, count: 3).withByteView { $0.int32(0) } }
+        await #expect(processExitsWith: .failure) {
+            _ = [UInt8](repeating: 0, count: 3).withByteView { $0.int32(0) }
+        }
         await #expect(processExitsWith: .failure) { _ = ByteViewTests.bytes.withByteView { $0.int32(.max) } }
     }
 }

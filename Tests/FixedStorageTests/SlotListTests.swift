@@ -51,7 +51,8 @@ import Testing
     }
 
     /// Several lists share one `Links`; each index is on one of them or on none.
-    @Test(arguments: UInt64(0)..<20) func `random operations leave the lists as arrays have them`(seed: UInt64) {
+    @Test(arguments: UInt64(0)..<20)
+    func `random operations leave the lists as arrays have them`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let capacity = 1 + random.below(30)
         var links = Links(capacity: capacity, reserve: reserve)

@@ -64,7 +64,8 @@ import Testing
     }
 
     /// Random insertions, removals and changes against a dictionary.
-    @Test(arguments: UInt64(0)..<20) func `random operations leave the table as a model has it`(seed: UInt64) {
+    @Test(arguments: UInt64(0)..<20)
+    func `random operations leave the table as a model has it`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let capacity = 1 + random.below(40)
         var table = Table<Entry>(capacity: capacity, reserve: reserve)

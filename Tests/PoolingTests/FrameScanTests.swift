@@ -73,7 +73,8 @@ private struct BackendStream {
         frame(tag("Q"), Array("select 1\0".utf8)) + frame(tag("P"), Array("s\0select $1\0\0\0".utf8))
         + frame(tag("B"), [0, 0, 0, 0, 0, 0, 0, 0]) + frame(tag("D"), [UInt8(ascii: "P"), 0])
         + frame(tag("E"), [0, 0, 0, 0, 0]) + frame(tag("H")) + frame(tag("S"))
-        + frame(tag("Q"), Array("copy t from stdin\0".utf8)) + frame(tag("d"), Array(0...255)) + frame(tag("d"))
+        + frame(tag("Q"), Array("copy t from stdin\0".utf8)) + frame(tag("d"), Array(0...255))
+        + frame(tag("d"))
         + frame(tag("c")) + frame(tag("F"), [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]) + frame(tag("f"), [0])
         + frame(tag("C"), [UInt8(ascii: "S"), 0]) + frame(tag("S"))
 
@@ -134,7 +135,10 @@ private struct BackendStream {
         var whole = BackendStream(Self.waiting)
         whole.receive(Self.replies)
         #expect(whole.forwarded == Self.delivered)
-        #expect(whole.stops.map { $0.split(separator: " ")[0] } == ["parameterStatus", "parameterStatus", "released"])
+        #expect(
+            whole.stops.map { $0.split(separator: " ")[0] } == [
+                "parameterStatus", "parameterStatus", "released",
+            ])
         for first in 0...Self.replies.count {
             for second in stride(from: first, through: Self.replies.count, by: 11) {
                 var stream = BackendStream(Self.waiting)
@@ -169,10 +173,12 @@ private struct BackendStream {
     }
 
     static let badLengths: [[UInt8]] = [
-        [0, 0, 0, 0], [0, 0, 0, 3], [0x40, 0, 0, 4], [0x7f, 0xff, 0xff, 0xff], [0x80, 0, 0, 0], [0xff, 0xff, 0xff, 0xff],
+        [0, 0, 0, 0], [0, 0, 0, 3], [0x40, 0, 0, 4], [0x7f, 0xff, 0xff, 0xff], [0x80, 0, 0, 0],
+        [0xff, 0xff, 0xff, 0xff],
     ]
 
-    @Test(arguments: badLengths) func `an impossible length stops either direction before its frame`(length: [UInt8]) {
+    @Test(arguments: badLengths)
+    func `an impossible length stops either direction before its frame`(length: [UInt8]) {
         var client = FrontendStream()
         client.receive(frame(tag("Q"), [0]) + [tag("Q")] + length)
         #expect(client.stop == .malformed)
@@ -203,7 +209,8 @@ private struct BackendStream {
         for tag in UInt8.min ... .max {
             var client = FrontendStream()
             client.receive(frame(tag))
-            let stop: Scan.Stop = tag == FrontendTag.terminate ? .terminate : fromClient.contains(tag) ? .end : .malformed
+            let stop: Scan.Stop =
+                tag == FrontendTag.terminate ? .terminate : fromClient.contains(tag) ? .end : .malformed
             #expect(client.stop == stop, "tag \(tag)")
             #expect(client.forwarded.isEmpty == (stop != .end), "tag \(tag)")
 
@@ -263,7 +270,8 @@ private struct BackendStream {
         let bytes = frame(tag("C"), [0]) + ready() + frame(tag("N"), [0])
         let scan = bytes.withByteView {
             FrameScan.backend(
-                $0, bodyLeft: &bodyLeft, traffic: &traffic, pooled: true, statements: false, lastTag: &lastTag)
+                $0, bodyLeft: &bodyLeft, traffic: &traffic, pooled: true, statements: false, lastTag: &lastTag
+            )
         }
         #expect(scan.taken == 12)
         #expect(scan.stop == .released)

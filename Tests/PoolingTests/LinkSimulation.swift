@@ -70,7 +70,8 @@ struct LinkSimulation {
         let bytes = message.bytes
         let scan = bytes.withByteView {
             FrameScan.backend(
-                $0, bodyLeft: &bodyLeft, traffic: &traffic, pooled: pooled, statements: false, lastTag: &lastTag)
+                $0, bodyLeft: &bodyLeft, traffic: &traffic, pooled: pooled, statements: false,
+                lastTag: &lastTag)
         }
         if scan.taken != bytes.count || scan.stop == .malformed {
             violation = "the backend scan said \(scan) to what PostgreSQL sends"
@@ -85,7 +86,8 @@ struct LinkSimulation {
     private mutating func check() {
         guard violation == nil, traffic.isReleasable else { return }
         if !owesNothing {
-            violation = "releasable, and \(server.state) with \(toServer.count) + \(toClient.count) messages under way"
+            violation =
+                "releasable, and \(server.state) with \(toServer.count) + \(toClient.count) messages under way"
         } else if server.status != TransactionStatus.idle {
             violation = "releasable in a transaction"
         } else if pooled {
@@ -99,8 +101,11 @@ struct LinkSimulation {
     /// which its client doesn't wait for.
     private mutating func checkSpent() {
         guard violation == nil, traffic.isSpent else { return }
-        let harmless = toServer.allSatisfy { Self.silent.contains($0.tag) || $0.tag == FrontendTag.sync }
-            && toClient.allSatisfy { $0.tag == BackendTag.readyForQuery || $0.tag == BackendTag.errorResponse }
+        let harmless =
+            toServer.allSatisfy { Self.silent.contains($0.tag) || $0.tag == FrontendTag.sync }
+            && toClient.allSatisfy {
+                $0.tag == BackendTag.readyForQuery || $0.tag == BackendTag.errorResponse
+            }
         if case .copying = server.state {
             violation = "spent in a COPY"
         } else if !harmless {

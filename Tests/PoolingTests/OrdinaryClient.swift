@@ -55,7 +55,8 @@ struct OrdinaryClient {
                 Self.group(sort) + (random.chance(30) ? Self.group(.rows) : []) + [ClientMessage("S")]
             }
             return groups.flatMap(\.self)
-        case .flushing: return Self.group(.rows) + [ClientMessage("H"), ClientMessage("E", [.rows]), ClientMessage("S")]
+        case .flushing:
+            return Self.group(.rows) + [ClientMessage("H"), ClientMessage("E", [.rows]), ClientMessage("S")]
         case .copy: return [ClientMessage("Q", [.copyIn])]
         case .extendedCopy: return Self.group(.copyIn) + [ClientMessage("S")]
         case .eagerCopy: return [ClientMessage("Q", [.copyIn])] + data(&random)

@@ -46,7 +46,8 @@ private func values(_ given: [String: String]) -> ParameterValues {
         #expect(sets.number(for: values(["DateStyle": "ISO, DMY"])) != next)
     }
 
-    @Test(arguments: UInt64(0)..<10) func `random references leave the sets as a model has them`(seed: UInt64) {
+    @Test(arguments: UInt64(0)..<10)
+    func `random references leave the sets as a model has them`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var sets = ParameterSets()
         var held: [(number: UInt32, values: ParameterValues)] = []

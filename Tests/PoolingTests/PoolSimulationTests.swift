@@ -50,7 +50,9 @@ import Testing
         case 2:
             if shard.pool.isShort && mayOpen { shard.beginOpening() }
         case 3:
-            guard shard.opening > 0, let server = shard.freeServers.randomElement(using: &random) else { break }
+            guard shard.opening > 0, let server = shard.freeServers.randomElement(using: &random) else {
+                break
+            }
             shard.opened(server)
             return server
         case 4:
@@ -74,7 +76,8 @@ import Testing
                     if isHere { world.here.beginOpening() } else { world.there.beginOpening() }
                 }
                 while (isHere ? world.here.opening : world.there.opening) > 0 {
-                    guard let server = (isHere ? world.here.freeServers : world.there.freeServers).first else { break }
+                    guard let server = (isHere ? world.here.freeServers : world.there.freeServers).first
+                    else { break }
                     if isHere { world.here.opened(server) } else { world.there.opened(server) }
                     world.release(server, isHere: isHere)
                 }
@@ -90,14 +93,16 @@ import Testing
     @Test(arguments: UInt64(0)..<40) func `a pool serves every client once and in its turn`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let limits = PoolLimits(
-            pool: 1 + random.below(8), database: random.pick([(1, 0), (1, 6)]), user: random.pick([(1, 0), (1, 7)]))
+            pool: 1 + random.below(8), database: random.pick([(1, 0), (1, 6)]),
+            user: random.pick([(1, 0), (1, 7)]))
         var world = World(limits: limits, elsewhere: random.below(5))
         for number in 0..<3_000 {
             let mayOpen = world.verdict == .open
             let isHere = random.chance(60)
             let released =
                 isHere
-                ? Self.step(&world.here, mayOpen: mayOpen, &random) : Self.step(&world.there, mayOpen: mayOpen, &random)
+                ? Self.step(&world.here, mayOpen: mayOpen, &random)
+                : Self.step(&world.there, mayOpen: mayOpen, &random)
             if let released { world.release(released, isHere: isHere) }
             world.here.check()
             world.there.check()

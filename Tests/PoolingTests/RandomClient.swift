@@ -34,7 +34,8 @@ struct RandomClient {
 
     static func anything(_ random: inout SeededGenerator) -> ClientMessage {
         let character: Character = random.pick([
-            (4, "Q"), (1, "F"), (3, "P"), (3, "B"), (2, "D"), (5, "E"), (1, "C"), (1, "H"), (6, "S"), (4, "d"),
+            (4, "Q"), (1, "F"), (3, "P"), (3, "B"), (2, "D"), (5, "E"), (1, "C"), (1, "H"), (6, "S"),
+            (4, "d"),
             (4, "c"), (1, "f"),
         ])
         switch character {
@@ -82,7 +83,8 @@ struct RandomClient {
         _ character: Character, _ least: Int, _ random: inout SeededGenerator
     ) -> [ClientMessage] {
         let more = random.pick([(6, 0), (3, 1), (1, 2)])
-        return [ClientMessage](repeating: ClientMessage(character), count: max(0, least + more - random.below(2)))
+        return [ClientMessage](
+            repeating: ClientMessage(character), count: max(0, least + more - random.below(2)))
     }
 
     private static func data(_ random: inout SeededGenerator) -> [ClientMessage] {

@@ -38,9 +38,9 @@ import Wire
     }
 
     #if DEBUG
-        static let worlds: UInt64 = 3_000
+    static let worlds: UInt64 = 3_000
     #else
-        static let worlds: UInt64 = 30_000
+    static let worlds: UInt64 = 30_000
     #endif
 
     @Test func `a server is never released while it owes a reply`() {
@@ -73,7 +73,8 @@ import Wire
             #expect(
                 link.violation == nil && quiet && over == (link.server.status == TransactionStatus.idle)
                     && (!link.traffic.isSpent || (kind == .extendedCopy && errors > 0)),
-                "\(kind), seed \(seed): \(link.violation ?? "busy or spent")\n\(link.log.joined(separator: " "))")
+                "\(kind), seed \(seed): \(link.violation ?? "busy or spent")\n\(link.log.joined(separator: " "))"
+            )
             if link.traffic.isSpent {
                 spent += 1
                 link = LinkSimulation(ServerModel(strict: true, errors: errors), pooled: pooled)

@@ -63,7 +63,8 @@ private func follow(_ transcript: String, sourceLocation: SourceLocation = #_sou
         #expect(!traffic.isUncertain)
     }
 
-    @Test(arguments: ["P", "B", "D", "C", "E"]) func `one extended message alone waits for its Sync`(tag: String) {
+    @Test(arguments: ["P", "B", "D", "C", "E"])
+    func `one extended message alone waits for its Sync`(tag: String) {
         follow(">\(tag) - >H - >S - <ZI +")
     }
 

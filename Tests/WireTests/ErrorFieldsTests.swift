@@ -16,20 +16,24 @@ import Testing
 
     @Test func `a message with a NUL ends there`() {
         let body = bytes("SERROR\0VERROR\0C57014\0Mno\0\0")
-        #expect(ErrorFields(.error, "57014", "no\0Hfalse").frame == [0x45] + number(UInt32(body.count + 4)) + body)
+        #expect(
+            ErrorFields(.error, "57014", "no\0Hfalse").frame == [0x45] + number(UInt32(body.count + 4)) + body
+        )
     }
 
     @Test(arguments: [ErrorFields.Severity.error, .fatal, .panic])
     func `what is written is read back`(severity: ErrorFields.Severity) {
         for (detail, hint) in [(nil, nil), ("d", nil), (nil, "h"), ("d", "é")] as [(String?, String?)] {
-            let fields = ErrorFields(severity, "42601", "syntax error at or near \"x\"", detail: detail, hint: hint)
+            let fields = ErrorFields(
+                severity, "42601", "syntax error at or near \"x\"", detail: detail, hint: hint)
             #expect(ErrorFields(body: fields.frame.dropFirst(5)) == fields)
         }
     }
 
     @Test func `PostgreSQL's error is read, fields we don't know are passed over`() {
         let body = bytes(
-            "SFEHLER\0VERROR\0C42P01\0Mrelation \"x\" does not exist\0P15\0Fparse_relation.c\0L1392\0RparserOpenTable\0\0")
+            "SFEHLER\0VERROR\0C42P01\0Mrelation \"x\" does not exist\0P15\0Fparse_relation.c\0L1392\0RparserOpenTable\0\0"
+        )
         #expect(
             ErrorFields(body: body[...]) == ErrorFields(.error, "42P01", "relation \"x\" does not exist"))
     }
@@ -42,7 +46,8 @@ import Testing
         #expect(ErrorFields(body: bytes("\0Mhidden\0")[...]) == Self.unnamed)
     }
 
-    @Test(arguments: ["C\0", "C4260\0", "C426011\0", "Cé60\0\0"]) func `a SQLSTATE has five characters`(field: String) {
+    @Test(arguments: ["C\0", "C4260\0", "C426011\0", "Cé60\0\0"])
+    func `a SQLSTATE has five characters`(field: String) {
         let fields = ErrorFields(body: bytes(field + "Mm\0\0")[...])
         #expect(fields.sqlstate == "XX000" || fields.sqlstate.utf8.count == 5)
     }
@@ -65,7 +70,9 @@ import Testing
         let body = Array(fields.frame.dropFirst(5))
         for count in 0...body.count {
             let read = ErrorFields(body: body[..<count])
-            let whole = body[..<count].split(separator: 0, omittingEmptySubsequences: false).dropLast().map { String(decoding: $0, as: UTF8.self) }
+            let whole = body[..<count].split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
+                String(decoding: $0, as: UTF8.self)
+            }
             #expect(read.severity == (whole.contains("VFATAL") ? .fatal : .error))
             #expect(read.sqlstate == (whole.contains("C57P01") ? "57P01" : "XX000"))
             #expect(read.message == (whole.contains("Mterminating") ? "terminating" : Self.unnamed.message))

@@ -31,7 +31,9 @@ import Testing
 
     @Test func `the limits themselves are within`() {
         for limit in [FrameLimit.large, FrameLimit.login, FrameLimit.startup, 4] {
-            #expect(Self.read([0x51] + number(UInt32(limit)), limit: limit) == .header(tag: 0x51, body: limit - 4))
+            #expect(
+                Self.read([0x51] + number(UInt32(limit)), limit: limit) == .header(tag: 0x51, body: limit - 4)
+            )
             #expect(Self.read([0x51] + number(UInt32(limit + 1)), limit: limit) == .malformed)
         }
     }

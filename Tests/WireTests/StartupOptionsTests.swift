@@ -39,7 +39,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "-c name=value", "-cname=value", "--name=value", " -c  name=value ", "-c\tname=value", #"-c na\me=v\alue"#,
+        "-c name=value", "-cname=value", "--name=value", " -c  name=value ", "-c\tname=value",
+        #"-c na\me=v\alue"#,
     ])
     func `a setting has three spellings`(options: String) {
         #expect(Self.settings(options) == .success([parameter("name", "value")]))
@@ -48,7 +49,9 @@ import Testing
     @Test func `several settings stay in their order`() {
         #expect(
             Self.settings("-c a=1 --b=2 -cc=3 -c a=4")
-                == .success([parameter("a", "1"), parameter("b", "2"), parameter("c", "3"), parameter("a", "4")]))
+                == .success([
+                    parameter("a", "1"), parameter("b", "2"), parameter("c", "3"), parameter("a", "4"),
+                ]))
         #expect(Self.settings("") == .success([]))
     }
 

@@ -31,7 +31,10 @@ import Testing
             packet(number(80_877_102) + number(0xffff_fffe) + number(0x8000_0001)),
             .cancelRequest(processID: 0xffff_fffe, secret: 0x8000_0001)
         ),
-        (StartupPacket.startupPacket(ordinary), .startup(minor: 0, parameters: ordinary, protocolOptions: [])),
+        (
+            StartupPacket.startupPacket(ordinary),
+            .startup(minor: 0, parameters: ordinary, protocolOptions: [])
+        ),
         (packet(number(196_610) + [0]), .startup(minor: 2, parameters: [], protocolOptions: [])),
     ]
 
@@ -110,7 +113,10 @@ import Testing
                         protocolOptions: [Array("_pq_.a".utf8), Array("_pq_.".utf8)]), size: bytes.count))
     }
 
-    @Test(arguments: ["", "user\0me\0", "user\0me", "user", "user\0me\0database\0", "\0\0", "\0user\0me\0\0", "user\0me\0\0x"])
+    @Test(arguments: [
+        "", "user\0me\0", "user\0me", "user", "user\0me\0database\0", "\0\0", "\0user\0me\0\0",
+        "user\0me\0\0x",
+    ])
     func `parameters that don't end where the packet ends are refused`(body: String) {
         #expect(Self.parse(Self.startup(body)) == Self.invalidLayout)
     }

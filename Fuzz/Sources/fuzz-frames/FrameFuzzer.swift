@@ -15,7 +15,8 @@ public func fuzzFrames(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let fromServer: (ByteView, inout Int, inout Traffic) -> Scan = { view, bodyLeft, traffic in
         var lastTag: UInt8 = 0
         return FrameScan.backend(
-            view, bodyLeft: &bodyLeft, traffic: &traffic, pooled: pooled, statements: statements, lastTag: &lastTag)
+            view, bodyLeft: &bodyLeft, traffic: &traffic, pooled: pooled, statements: statements,
+            lastTag: &lastTag)
     }
     precondition(scan(bytes, cut: 0, fromServer) == scan(bytes, cut: cut, fromServer))
     return 0
