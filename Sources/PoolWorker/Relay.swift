@@ -230,15 +230,15 @@ extension Relay {
         _ links: inout Links, _ scratch: Scratch, _ now: UInt64
     ) -> (server: UInt32, stop: PumpStop) {
         var s = client.server
-        if client.state == .idle {
+        if case .idle = client.state {
             s = pool.next
             guard s != noIndex, client.readable, servers[s].parameters == client.parameters else {
                 return (noIndex, .idle)
             }
             pool.leaseNext(&links)
             link(&client, c, &servers[s], s, now)
-        } else if servers[s].state != .active {
-            return (s, .idle)
+        } else {
+            guard case .active = servers[s].state else { return (s, .idle) }
         }
         return (s, toServer(&client, &servers[s], scratch, pooled: pool.mode != .session))
     }
@@ -290,8 +290,8 @@ extension Relay {
         _ client: inout Client, _ server: inout Server, _ s: UInt32, _ pool: inout Pool,
         _ servers: inout Links, _ now: UInt64
     ) -> Bool {
-        guard server.cancels == 0, !server.obsolete, !server.hungUp, now < server.expires else { return false }
-        guard pool.waiting.isEmpty, !server.readable, !server.input.hasMemory else { return false }
+        guard server.cancels == 0, !server.obsolete, !server.hungUp else { return false }
+        guard now < server.expires, pool.waiting.isEmpty, !server.readable, !server.input.hasMemory else { return false }
         guard !client.readable, !client.input.hasMemory else { return false }
         unlink(&client, &server, now)
         server.state = .idle
@@ -310,7 +310,10 @@ extension Relay {
         if event.isReadable { client.readable = true }
         if event.isHungUp { client.hungUp = true }
         guard client.output.isEmpty else { return false }
-        return client.state == .active || client.state == .idle
+        switch client.state {
+        case .idle, .active: return true
+        default: return false
+        }
     }
 
     /// The same of a server; true when it is linked and nothing waits to be sent to it.
@@ -318,7 +321,8 @@ extension Relay {
     static func note(_ event: PollEvent, _ server: inout Server) -> Bool {
         if event.isReadable { server.readable = true }
         if event.isHungUp { server.hungUp = true }
-        return server.state == .active && server.output.isEmpty
+        guard case .active = server.state else { return false }
+        return server.output.isEmpty
     }
 }
 
