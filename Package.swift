@@ -59,9 +59,9 @@ var targets: [Target] = [
     .target(name: "LaunchConfig", dependencies: ["CHost", "CLaunch"], swiftSettings: tests),
     // tests of the pure parts
     .testTarget(name: "FixedStorageTests", dependencies: ["FixedStorage"], swiftSettings: tests),
-    .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: tests),
+    .testTarget(name: "WireTests", dependencies: ["Wire", "FixedStorage"], swiftSettings: tests),
     .testTarget(name: "AuthTests", dependencies: ["Auth"], swiftSettings: tests),
-    .testTarget(name: "PoolingTests", dependencies: ["Pooling", "Wire"], swiftSettings: tests),
+    .testTarget(name: "PoolingTests", dependencies: ["Pooling", "Wire", "FixedStorage"], swiftSettings: tests),
     .testTarget(
         name: "LaunchConfigTests", dependencies: ["LaunchConfig", "CHost"], exclude: ["Fixtures"],
         swiftSettings: tests),

@@ -20,12 +20,9 @@ extension EngineThread {
     mutating func handOver(_ s: UInt32) {
         let p = servers[s].pool
         guard let other = waitingCounters.mostWanting(p, but: number) else {
+            // Nobody elsewhere waits any more.
             pools[p].adopted()
-            if case .idle = pools[p].release(s, foreign: 0, &clientLinks, &serverLinks) {
-                servers[s].state = .idle
-                servers[s].since = now
-            }
-            return
+            return keep(s)
         }
         let parcel = ServerHandOver(
             server: servers[s], parameters: parameterSets.values(servers[s].parameters))

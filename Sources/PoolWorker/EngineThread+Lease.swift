@@ -120,16 +120,20 @@ extension EngineThread {
         }
         let p = servers[s].pool
         let foreign = crowded ? waitingCounters.total(p) - Int32(pools[p].waiting.count) : 0
+        place(s, foreign: foreign)
+    }
+
+    /// A server stays on this thread: with the next client that waits, or on the idle list.
+    mutating func keep(_ s: UInt32) { place(s, foreign: 0) }
+
+    private mutating func place(_ s: UInt32, foreign: Int32) {
+        let p = servers[s].pool
         switch pools[p].release(s, foreign: foreign, &clientLinks, &serverLinks) {
         case .toClient(let next):
             if crowded { waitingCounters.add(p, thread: number, -1) }
             give(s, to: next)
-        case .idle:
-            servers[s].state = .idle
-            servers[s].since = now
-            if servers[s].readable || servers[s].input.hasMemory { readServer(s) }
-        case .toOtherThread:
-            handOver(s)
+        case .idle: rest(s)
+        case .toOtherThread: handOver(s)
         }
     }
 

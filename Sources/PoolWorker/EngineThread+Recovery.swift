@@ -47,6 +47,7 @@ extension EngineThread {
             servers[s].traffic.ownSync()
             guard sendServer(s, writer.bytes) else { return closeServer(s, .serverGone) }
         }
+        if servers[s].traffic.isSpent { return closeServer(s, .recoveryTimeout) }
         guard servers[s].traffic.isQuiet else {
             if !servers[s].interrupted {
                 servers[s].interrupted = true

@@ -5,11 +5,12 @@ import FixedStorage
 public enum FrameLimit {
     /// A startup packet: PostgreSQL's own MAX_STARTUP_PACKET_LENGTH.
     @inlinable public static var startup: Int { @_noLocks get { 10_000 } }
-    /// A frame of a login: PG_MAX_AUTH_TOKEN_LENGTH plus the length itself.
-    @inlinable public static var login: Int { @_noLocks get { 65_535 + 4 } }
-    /// A frame that never carries data: PQ_SMALL_MESSAGE_LIMIT plus the length itself.
-    @inlinable public static var small: UInt32 { @_noLocks get { 10_000 + 4 } }
-    /// Any frame: PQ_LARGE_MESSAGE_LIMIT plus the length itself.
+    /// A frame of a login: PG_MAX_AUTH_TOKEN_LENGTH.
+    @inlinable public static var login: Int { @_noLocks get { 65_535 } }
+    /// A frame that never carries data: PQ_SMALL_MESSAGE_LIMIT.
+    @inlinable public static var small: UInt32 { @_noLocks get { 10_000 } }
+    /// Any frame; a little more than PQ_LARGE_MESSAGE_LIMIT, as a server sends more than it
+    /// takes, and refuses what is too long for it by itself.
     @inlinable public static var large: Int { @_noLocks get { 0x3fff_ffff + 4 } }
 }
 

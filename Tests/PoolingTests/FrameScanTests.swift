@@ -256,6 +256,32 @@ private struct BackendStream {
         #expect(stream.stops == ["malformed 0"])
     }
 
+    @Test func `a status that is none is malformed`() {
+        for status in UInt8.min ... .max {
+            var stream = BackendStream(Self.waiting)
+            stream.receive(ready(status))
+            let isKnown = "ITE".utf8.contains(status)
+            #expect(stream.stops == (isKnown ? [] : ["malformed 0"]), "status \(status)")
+        }
+    }
+
+    @Test func `a scan stops where the server is spent, in pooled modes only`() {
+        var traffic = Traffic()
+        for character in "PBES" { _ = traffic.frontend(tag(character)) }
+        var (pooled, session) = (BackendStream(traffic), BackendStream(traffic, pooled: false))
+        pooled.receive(frame(tag("1")) + frame(tag("2")) + frame(tag("G"), [0, 0, 0]))
+        session.receive(frame(tag("1")) + frame(tag("2")) + frame(tag("G"), [0, 0, 0]))
+        for character in "dcS" {
+            _ = pooled.traffic.frontend(tag(character))
+            _ = session.traffic.frontend(tag(character))
+        }
+        pooled.receive(frame(tag("E"), [0]) + ready())
+        session.receive(frame(tag("E"), [0]) + ready())
+        #expect(pooled.stops == ["spent 30"])
+        #expect(session.stops == [])
+        #expect(session.traffic.isSpent)
+    }
+
     @Test func `a session's server is never released by a scan`() {
         var stream = BackendStream(Self.waiting, pooled: false)
         stream.receive(ready() + ready() + ready() + ready())
