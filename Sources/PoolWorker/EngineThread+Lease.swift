@@ -132,7 +132,10 @@ extension EngineThread {
         case .toClient(let next):
             if crowded { waitingCounters.add(p, thread: number, -1) }
             give(s, to: next)
-        case .idle: rest(s)
+        case .idle:
+            servers[s].state = .idle
+            servers[s].since = now
+            if servers[s].readable || servers[s].input.hasMemory { readServer(s) }
         case .toOtherThread: handOver(s)
         }
     }
