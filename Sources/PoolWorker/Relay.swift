@@ -291,7 +291,9 @@ extension Relay {
         _ servers: inout Links, _ now: UInt64
     ) -> Bool {
         guard server.cancels == 0, !server.obsolete, !server.hungUp else { return false }
-        guard now < server.expires, pool.waiting.isEmpty, !server.readable, !server.input.hasMemory else { return false }
+        guard now < server.expires, pool.waiting.isEmpty, !server.readable, !server.input.hasMemory else {
+            return false
+        }
         guard !client.readable, !client.input.hasMemory else { return false }
         unlink(&client, &server, now)
         server.state = .idle
