@@ -89,7 +89,8 @@ extension EngineThread {
 
     /// The settings of a pool are known anew: they hold for clients that wait already, too.
     mutating func settingsAnswered(_ p: UInt32, _ answer: HostAnswer) {
-        guard let record = poolDetails[p]?.record, answer.failure == nil else { return }
+        // Whether a route was found doesn't matter here; without the names there is no pool.
+        guard let record = poolDetails[p]?.record, !answer.serverUser.isEmpty else { return }
         shared.directory.locked { record.settings = answer.pool }
         meetPool(record, answer.pool)
         if !pools[p].waiting.isEmpty { openServers(p) }

@@ -155,7 +155,11 @@ class Pooler:
     def settled(self):
         """Waits until the pooler takes the startup parameter that settle() named."""
         def taken():
-            with Wire({"host": "127.0.0.1", "port": self.port}) as wire:
+            try:
+                wire = Wire({"host": "127.0.0.1", "port": self.port})
+            except ConnectionRefusedError:  # a worker that starts again
+                return False
+            with wire:
                 try:
                     frame = wire.startup("probe", "probe", **{self.probe: "1"}).frame()
                 except Closed:
