@@ -58,10 +58,15 @@ var targets: [Target] = [
     .target(name: "CLaunch", dependencies: ["CHost"], cSettings: gnu),
     .target(name: "LaunchConfig", dependencies: ["CHost", "CLaunch"], swiftSettings: tests),
     // tests of the pure parts
-    .testTarget(name: "FixedStorageTests", dependencies: ["FixedStorage"], swiftSettings: tests),
-    .testTarget(name: "WireTests", dependencies: ["Wire", "FixedStorage"], swiftSettings: tests),
-    .testTarget(name: "AuthTests", dependencies: ["Auth"], swiftSettings: tests),
-    .testTarget(name: "PoolingTests", dependencies: ["Pooling", "Wire", "FixedStorage"], swiftSettings: tests),
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: tests),
+    .testTarget(
+        name: "FixedStorageTests", dependencies: ["FixedStorage", "TestSupport"], swiftSettings: tests),
+    .testTarget(
+        name: "WireTests", dependencies: ["Wire", "FixedStorage", "TestSupport"], swiftSettings: tests),
+    .testTarget(name: "AuthTests", dependencies: ["Auth", "TestSupport"], swiftSettings: tests),
+    .testTarget(
+        name: "PoolingTests", dependencies: ["Pooling", "Wire", "FixedStorage", "TestSupport"],
+        swiftSettings: tests),
     .testTarget(
         name: "LaunchConfigTests", dependencies: ["LaunchConfig", "CHost"], exclude: ["Fixtures"],
         swiftSettings: tests),

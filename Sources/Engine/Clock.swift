@@ -5,8 +5,6 @@ public enum Clock {
     @inlinable @_noLocks
     public static func now() -> UInt64 { csys_now() }
 
-    public static let never = UInt64.max
-
     /// A span given in seconds; negative and absurd ones are clamped.
     public static func nanoseconds(_ seconds: Double) -> UInt64 {
         guard seconds > 0 else { return 0 }

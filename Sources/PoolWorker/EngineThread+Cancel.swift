@@ -193,6 +193,8 @@ extension EngineThread {
         if !clients[c].input.hasMemory { clients[c].input = .take() }
         while clients[c].input.room > 0, clients[c].input.receive(clients[c].fd).count > 0 {}
         let goodbye: [UInt8] = [FrontendTag.terminate, 0, 0, 0, 4]
-        if !clients[c].input.array.suffix(goodbye.count).elementsEqual(goodbye) { closeClient(c, .clientLeft) }
+        if !clients[c].input.array.suffix(goodbye.count).elementsEqual(goodbye) {
+            closeClient(c, .clientLeft)
+        }
     }
 }

@@ -240,7 +240,9 @@ extension EngineThread {
         pools[servers[s].pool].opened()
         if settings.log_connections { shared.log(.info, "\(describeServer(s)) new connection to server") }
         // Whatever its lifetime, it is for somebody first.
-        let (generation, lifetime) = (servers.generation(s), poolDetails[servers[s].pool]?.serverLifetime ?? 0)
+        let (generation, lifetime) = (
+            servers.generation(s), poolDetails[servers[s].pool]?.serverLifetime ?? 0
+        )
         passOn(s)
         if servers.generation(s) == generation { servers[s].expires = servers[s].connected &+ lifetime }
     }

@@ -102,7 +102,9 @@ extension EngineThread {
         writer.readyForQuery()
         send(c, writer.bytes)
         if draining == .transactions { closeClient(c, .shutdown) }
-        if clients[c].state == .idle, clients[c].readable || clients[c].input.hasMemory { again.append(clientToken(c)) }
+        if clients[c].state == .idle, clients[c].readable || clients[c].input.hasMemory {
+            again.append(clientToken(c))
+        }
     }
 
     /// Logins don't wait for servers that can't be had now: they hear why at once.

@@ -1,3 +1,4 @@
+import TestSupport
 import Wire
 
 /// A client as drivers are: it sends a request, feeds a COPY when the server asks for it, and

@@ -1,3 +1,4 @@
+import TestSupport
 import Wire
 
 /// A client that reads nothing and sends whole requests of every kind, some with messages

@@ -1,3 +1,4 @@
+import TestSupport
 import Wire
 
 /// What a client's message will make the server do, beyond what its tag says.
