@@ -23,23 +23,35 @@ csys_epoll_create(void)
 }
 
 static int
-epoll_watch(int epoll, int fd, uint64_t data, uint32_t mask)
+epoll_watch(int epoll, int operation, int fd, uint64_t data, uint32_t mask)
 {
 	struct epoll_event event = {.events = mask,.data.u64 = data};
 
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+	return epoll_ctl(epoll, operation, fd, &event) < 0 ? -errno : 0;
+}
+
+static uint32_t
+edges(bool output)
+{
+	return EPOLLIN | EPOLLRDHUP | EPOLLET | (output ? EPOLLOUT : 0);
 }
 
 int
-csys_epoll_add(int epoll, int fd, uint64_t data)
+csys_epoll_add(int epoll, int fd, uint64_t data, bool output)
 {
-	return epoll_watch(epoll, fd, data, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+	return epoll_watch(epoll, EPOLL_CTL_ADD, fd, data, edges(output));
+}
+
+int
+csys_epoll_change(int epoll, int fd, uint64_t data, bool output)
+{
+	return epoll_watch(epoll, EPOLL_CTL_MOD, fd, data, edges(output));
 }
 
 int
 csys_epoll_add_level(int epoll, int fd, uint64_t data)
 {
-	return epoll_watch(epoll, fd, data, EPOLLIN);
+	return epoll_watch(epoll, EPOLL_CTL_ADD, fd, data, EPOLLIN);
 }
 
 int

@@ -131,10 +131,23 @@ public struct Block: BitwiseCopyable {
 public struct Scratch: BitwiseCopyable {
     @usableFromInline let memory: UnsafeMutableRawPointer
 
-    /// Bytes it holds; no more than a block, which may have to take them over.
-    @inlinable public static var size: Int { @_noLocks get { Block.size } }
+    /// Bytes it holds; no more than a block, which may have to take them over. The last
+    /// byte of the memory is `blocked`.
+    @inlinable public static var size: Int { @_noLocks get { Block.size &- 1 } }
 
-    public init() { unsafe memory = csys_block_take() }
+    /// Bytes that were sent from here have had to be put into a block, as a socket took no
+    /// more of them; until somebody has seen to it.
+    @inlinable public var blocked: Bool {
+        @_noLocks get { unsafe memory.load(fromByteOffset: Self.size, as: UInt8.self) != 0 }
+        @_noLocks nonmutating set {
+            unsafe memory.storeBytes(of: newValue ? 1 : 0, toByteOffset: Self.size, as: UInt8.self)
+        }
+    }
+
+    public init() {
+        unsafe memory = csys_block_take()
+        blocked = false
+    }
 
     /// Bytes received, 0 at the end of the stream, or -errno.
     @inlinable @_noLocks

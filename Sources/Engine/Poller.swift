@@ -20,6 +20,8 @@ public struct PollToken: BitwiseCopyable, Sendable {
 
     @inlinable public var rawValue: UInt64 { @_noLocks get { bits } }
     @inlinable public var index: UInt32 { @_noLocks get { UInt32(truncatingIfNeeded: bits) } }
+    @inlinable public var isClient: Bool { @_noLocks get { bits >> 62 == UInt64(Kind.client.rawValue) } }
+    @inlinable public var isServer: Bool { @_noLocks get { bits >> 62 == UInt64(Kind.server.rawValue) } }
     @inlinable public var kind: Kind {
         @_noLocks get { Kind(rawValue: UInt8(truncatingIfNeeded: bits >> 62)) ?? .inbox }
     }
@@ -48,6 +50,8 @@ public struct PollEvent: BitwiseCopyable, Sendable {
     }
     /// The stream has ended, at least in this direction.
     @inlinable public var isHungUp: Bool { @_noLocks get { mask & 0x2018 != 0 } }
+    /// Input is there, and nothing else happened.
+    @inlinable public var isInputOnly: Bool { @_noLocks get { mask == 0x1 } }
     @inlinable public var isWritable: Bool { @_noLocks get { mask & 0x4 != 0 } }  // EPOLLOUT
 }
 
@@ -80,8 +84,19 @@ public struct Poller: ~Copyable {
             token: PollToken(bits: csys_event_data(events, at)), mask: csys_event_mask(events, at))
     }
 
-    /// Watches a socket in both directions, edge-triggered. 0 or -errno.
-    public func watch(_ fd: Int32, _ token: PollToken) -> Int32 { csys_epoll_add(epoll, fd, token.rawValue) }
+    /// Watches a socket for input, edge-triggered. 0 or -errno.
+    /// - Parameter output: for output, too. A socket that takes bytes is nearly always
+    ///   ready for more, and a Unix socket says so each time its peer has read: only who
+    ///   has bytes that wait should ask.
+    public func watch(_ fd: Int32, _ token: PollToken, output: Bool = false) -> Int32 {
+        csys_epoll_add(epoll, fd, token.rawValue, output)
+    }
+
+    /// Changes whether a watched socket is watched for output. An event comes at once if
+    /// it is ready now.
+    public func change(_ fd: Int32, _ token: PollToken, output: Bool) {
+        _ = csys_epoll_change(epoll, fd, token.rawValue, output)
+    }
 
     /// Watches for input only, level-triggered: listeners and inboxes.
     public func watchInput(_ fd: Int32, _ token: PollToken) -> Int32 {

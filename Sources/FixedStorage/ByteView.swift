@@ -38,16 +38,19 @@ public struct ByteView: BitwiseCopyable {
     @inlinable
     public var size: UInt { @_noLocks get { UInt(bitPattern: byteCount) } }
 
-    /// The first byte, and the four behind it in network order.
-    @inlinable
-    public var header: (tag: UInt8, length: UInt32) {
-        @_noLocks get {
-            precondition(size >= 5)
-            return unsafe (
-                base.load(as: UInt8.self),
-                UInt32(bigEndian: base.loadUnaligned(fromByteOffset: 1, as: UInt32.self))
-            )
-        }
+    /// At least five bytes are there from an offset on, however far beyond the end it is.
+    @inlinable @_noLocks
+    public func hasHeader(at offset: UInt) -> Bool { size >= 5 && offset <= size &- 5 }
+
+    /// The byte at an offset, and the four behind it in network order.
+    @inlinable @_noLocks
+    public func header(at offset: UInt) -> (tag: UInt8, length: UInt32) {
+        precondition(hasHeader(at: offset))
+        let at = Int(bitPattern: offset)
+        return unsafe (
+            base.load(fromByteOffset: at, as: UInt8.self),
+            UInt32(bigEndian: base.loadUnaligned(fromByteOffset: at &+ 1, as: UInt32.self))
+        )
     }
 
     /// All but the first `count` bytes.

@@ -37,6 +37,13 @@ public struct Table<Element: BitwiseCopyable>: ~Copyable {
         }
     }
 
+    /// A lasting reference to the entry at an index that is or was in use.
+    @inlinable
+    public func entry(_ index: UInt32) -> Entry<Element> {
+        precondition(Int(index) < capacity)
+        return unsafe Entry(pointer: entries + Int(index))
+    }
+
     /// Takes a free entry and stores `element` there; nil when the table is full.
     public mutating func insert(_ element: Element) -> UInt32? {
         var index = firstFree
@@ -69,4 +76,20 @@ public struct Table<Element: BitwiseCopyable>: ~Copyable {
 
     /// One more than the highest index ever used: the end of a loop over all entries.
     public var end: UInt32 { UInt32(touched) }
+}
+
+/// A reference to an entry of a table: its place is looked up once. Safe for good, as a
+/// table's memory is never moved or given back.
+@frozen @safe
+public struct Entry<Element: BitwiseCopyable>: BitwiseCopyable {
+    @usableFromInline let pointer: UnsafeMutablePointer<Element>
+
+    @inlinable
+    init(pointer: UnsafeMutablePointer<Element>) { unsafe self.pointer = unsafe pointer }
+
+    @inlinable
+    public var value: Element {
+        unsafeAddress { unsafe UnsafePointer(pointer) }
+        nonmutating unsafeMutableAddress { unsafe pointer }
+    }
 }

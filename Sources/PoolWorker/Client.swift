@@ -25,10 +25,9 @@ struct Client: BitwiseCopyable {
 
     let fd: Int32
     var state: State = .login
-    /// Input may be there: an event came and no receive has come short since.
-    var readable = false
-    /// The stream ended, behind what can still be received.
-    var hungUp = false
+    var signs = SocketSigns()
+    /// Its socket is watched for output, too.
+    var watchesOutput = false
     /// Counted in the pool (logged in).
     var counted = false
     /// Index of the pool; `noIndex` before login.

@@ -71,7 +71,7 @@ extension EngineThread {
             return
         }
         servers[s].cancels += 1
-        if poller.watch(canceller.fd, serverToken(index)) < 0 { closeServer(index, .connectTimeout) }
+        if !watchConnecting(index) { closeServer(index, .connectTimeout) }
     }
 
     /// The canceller's connection stands: send the request, unless it is too late for it.

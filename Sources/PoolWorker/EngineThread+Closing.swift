@@ -100,7 +100,7 @@ extension EngineThread {
         while !clients[c].output.isEmpty {
             let count = clients[c].output.count
             let n = clients[c].output.send(clients[c].fd, count)
-            if n == -EAGAIN { return }
+            if n == -EAGAIN { return watchClient(c, output: true) }
             if n < 0 {
                 clients[c].output.clear()
                 clients[c].hungUp = true
@@ -131,7 +131,10 @@ extension EngineThread {
         while !servers[s].output.isEmpty {
             let count = servers[s].output.count
             let n = servers[s].output.send(servers[s].fd, count)
-            if n == -EAGAIN { return true }
+            if n == -EAGAIN {
+                watchServer(s, output: true)
+                return true
+            }
             if n < 0 { return false }
         }
         servers[s].output.giveBack()
@@ -159,7 +162,7 @@ extension EngineThread {
         let c = servers[s].client
         // After the server's own last words, or in the middle of a frame of its, a message of
         // ours would only confuse.
-        let told = servers[s].lastTag == BackendTag.errorResponse || servers[s].bodyLeft > 0
+        let told = servers[s].traffic.hasFailed || servers[s].bodyLeft > 0
         let state = servers[s].state
         closeServer(s, reason)
         guard c != noIndex, state != .canceller, clients[c].server == s else { return }

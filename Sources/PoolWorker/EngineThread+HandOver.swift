@@ -43,6 +43,7 @@ extension EngineThread {
         var server = parcel.server
         server.parameters = parameterSets.number(for: parcel.parameters)
         server.readable = true
+        server.watchesOutput = false
         server.state = .active
         server.client = noIndex
         let p = server.pool

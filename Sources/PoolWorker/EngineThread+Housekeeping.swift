@@ -102,10 +102,9 @@ extension EngineThread {
     private mutating func checkIdle(_ s: UInt32) {
         let p = servers[s].pool
         if now >= servers[s].expires || servers[s].obsolete { return closeServer(s, .lifetime) }
+        guard isDue(servers[s].since, settings.server_idle_timeout) else { return }
         let needed = pools[p].clients > 0 ? (poolDetails[p]?.minServers ?? 0) : 0
-        if pools[p].servers > needed, isDue(servers[s].since, settings.server_idle_timeout) {
-            closeServer(s, .serverIdle)
-        }
+        if pools[p].servers > needed { closeServer(s, .serverIdle) }
     }
 
     // MARK: messages
@@ -138,7 +137,9 @@ extension EngineThread {
         case .evictOne: evictOne(database: a, user: b, except: c)
         case .reload: reload()
         case .drain: drain(Drain(rawValue: a) ?? .clients)
-        case .stop: stopping = true
+        case .stop:
+            stopping = true
+            attention = 0
         case nil: break
         }
     }

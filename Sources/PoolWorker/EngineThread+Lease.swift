@@ -7,16 +7,6 @@ import Wire
 extension EngineThread {
     /// An idle client has sent something, or may have.
     mutating func startRequest(_ c: UInt32) {
-        let p = clients[c].pool
-        let (s, stop) = Relay.request(&clients[c], c, &pools[p], &servers, &serverLinks, scratch, now)
-        if s == noIndex { return startUnsuited(c) }
-        settle(stop, client: c, server: s)
-    }
-
-    /// The next idle server doesn't do for an idle client as it is, or there is none: its
-    /// request is looked at first.
-    @inline(never)
-    mutating func startUnsuited(_ c: UInt32) {
         switch readRequest(c) {
         case .nothing: return
         case .gone: closeClient(c, .clientLeft)
@@ -150,7 +140,16 @@ extension EngineThread {
     /// Does what a pump asks for.
     @inline(__always)
     mutating func settle(_ stop: PumpStop, client c: UInt32, server s: UInt32) {
+        if scratch.blocked { watchOutput(c, s) }
         if stop != .idle { settleRare(stop, c, s) }
+    }
+
+    /// A socket of a link took less than it was given.
+    @inline(never)
+    private mutating func watchOutput(_ c: UInt32, _ s: UInt32) {
+        scratch.blocked = false
+        if !clients[c].output.isEmpty { watchClient(c, output: true) }
+        if !servers[s].output.isEmpty { watchServer(s, output: true) }
     }
 
     @inline(never)
@@ -159,8 +158,8 @@ extension EngineThread {
         case .idle:
             break
         case .again:
-            again.append(clientToken(c))
-            again.append(serverToken(s))
+            goOn(clientToken(c))
+            goOn(serverToken(s))
         case .released:
             release(c, s)
         case .clientGone:

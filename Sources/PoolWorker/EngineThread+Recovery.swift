@@ -29,7 +29,7 @@ extension EngineThread {
         servers[s].finishing = finishing
         recover(s)
         // What it has sent meanwhile may be waiting.
-        if servers[s].state == .recovering { again.append(serverToken(s)) }
+        if servers[s].state == .recovering { goOn(serverToken(s)) }
     }
 
     /// One step towards an idle server.

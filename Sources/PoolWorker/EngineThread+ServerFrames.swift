@@ -61,7 +61,6 @@ extension EngineThread {
             guard isNeeded(tag, servers[s].state) else {
                 servers[s].input.drop(FrameHeader.size)
                 servers[s].bodyLeft = body
-                servers[s].lastTag = tag
                 return true
             }
             guard body <= Block.size - 64 else {
@@ -71,7 +70,6 @@ extension EngineThread {
             guard servers[s].input.count >= FrameHeader.size + body else { return false }
             let frame = servers[s].input.array
             servers[s].input.drop(FrameHeader.size + body)
-            servers[s].lastTag = tag
             serverFrame(s, tag, frame[FrameHeader.size..<FrameHeader.size + body])
             return true
         }

@@ -119,9 +119,15 @@ extension EngineThread {
         servers[s].fd = fd
         servers[s].state = .connecting
         servers[s].since = now
-        guard servers[s].output.append(startup), poller.watch(fd, serverToken(s)) == 0 else {
+        guard servers[s].output.append(startup), watchConnecting(s) else {
             return closeServer(s, .connectTimeout)
         }
+    }
+
+    /// Watches a socket that connects: it can be written to when it stands.
+    mutating func watchConnecting(_ s: UInt32) -> Bool {
+        servers[s].watchesOutput = true
+        return poller.watch(servers[s].fd, serverToken(s), output: true) == 0
     }
 
     private mutating func connectFailed(_ s: UInt32, _ error: Int32) {

@@ -122,7 +122,6 @@ extension EngineThread {
             }
             noteParameter(s, bytes[5...length])
             adoptParameters(c, servers[s].parameters)
-            servers[s].lastTag = BackendTag.parameterStatus
             servers[s].input.drop(length + 1)
             send(c, Array(bytes[...length]))
         }
@@ -135,8 +134,7 @@ extension EngineThread {
         if servers[s].input.isEmpty { servers[s].input.giveBack() }
         if servers[s].input.hasMemory, clients[c].output.isEmpty {
             let mode = pools[servers[s].pool].mode
-            let stop = Relay.deliver(
-                &servers[s], &clients[c], pooled: mode != .session, statements: mode == .statement)
+            let stop = Relay.deliver(&servers[s], &clients[c], scratch, mode)
             if stop != .idle { return settle(stop, client: c, server: s) }
         }
         settle(pumpServer(s), client: c, server: s)

@@ -103,7 +103,7 @@ extension EngineThread {
         send(c, writer.bytes)
         if draining == .transactions { closeClient(c, .shutdown) }
         if clients[c].state == .idle, clients[c].readable || clients[c].input.hasMemory {
-            again.append(clientToken(c))
+            goOn(clientToken(c))
         }
     }
 

@@ -44,11 +44,16 @@ struct EngineThread: ~Copyable {
     /// Where bytes are received that need not be kept.
     let scratch = Scratch()
     /// Sockets to go on with although no event will come: (kind, index, generation).
-    var again: [PollToken] = []
+    private var again: [PollToken] = []
     var now = Clock.now()
     var settings: CworkerTuning
     var texts: WorkerSettings
     var nextTick: UInt64 = 0
+    /// From this instant on a turn of the loop has more to do than its events: the next
+    /// housekeeping, or 0.
+    var attention: UInt64 = 0
+    /// How long the next wait may take, in milliseconds.
+    private var patience: Int32 = 0
     var stopping = false
     var draining: Drain?
     var listening = true
@@ -82,33 +87,44 @@ struct EngineThread: ~Copyable {
     mutating func run() {
         _ = self.poller.watchInput(inbox.descriptor, PollToken(.inbox, index: 0, generation: 0))
         watchListeners()
-        while !stopping {
-            let events = poller.wait(again.isEmpty ? 333 : 0)
+        while true {
+            let events = poller.wait(patience)
             now = Clock.now()
             for index in 0..<events { handle(poller.event(index)) }
-            if !again.isEmpty { goOn() }
-            if now >= nextTick {
-                nextTick = now + Self.tick
-                keepHouse()
-            }
+            if now >= attention && !attend() { break }
         }
         closeEverything()
     }
 
-    /// Serves the sockets that stopped in the middle, so that others got their turn.
+    /// What a turn has to do besides its events; false at the end.
     @inline(never)
-    private mutating func goOn() {
+    private mutating func attend() -> Bool {
+        if stopping { return false }
         // Some of them come again at once.
         let count = again.count
         for index in 0..<count { handle(PollEvent(token: again[index], mask: 0)) }
         again.removeFirst(count)
+        if now >= nextTick {
+            nextTick = now + Self.tick
+            keepHouse()
+        }
+        patience = again.isEmpty ? 333 : 0
+        attention = again.isEmpty ? nextTick : 0
+        return true
+    }
+
+    /// A socket that stopped in the middle is gone on with in the next turn, when others
+    /// got theirs.
+    mutating func goOn(_ token: PollToken) {
+        again.append(token)
+        attention = 0
     }
 
     @inline(__always)
     private mutating func handle(_ event: PollEvent) {
-        if event.token.kind == .client {
+        if event.token.isClient {
             clientEvent(event.token.index, event)
-        } else if event.token.kind == .server {
+        } else if event.token.isServer {
             serverEvent(event.token.index, event)
         } else {
             otherEvent(event.token)
@@ -123,28 +139,25 @@ struct EngineThread: ~Copyable {
     @inline(never)
     private mutating func clientEvent(_ c: UInt32, _ event: PollEvent) {
         guard event.token.matches(clients.generation(c)) else { return }
-        guard Relay.note(event, &clients[c]) else { return otherClientEvent(c, event) }
-        let p = clients[c].pool
-        let (s, stop) = Relay.request(&clients[c], c, &pools[p], &servers, &serverLinks, scratch, now)
-        if s == noIndex { return startUnsuited(c) }
-        settle(stop, client: c, server: s)
+        guard let server = serverForCommonRequest(c, event) else { return otherClientEvent(c, event) }
+        let stop = moveRequest(c, to: server)
+        settle(stop, client: c, server: clients[c].server)
     }
 
     @inline(never)
     private mutating func serverEvent(_ s: UInt32, _ event: PollEvent) {
         guard event.token.matches(servers.generation(s)) else { return }
-        guard Relay.note(event, &servers[s]) else { return otherServerEvent(s, event) }
-        let (c, p) = (servers[s].client, servers[s].pool)
-        let wanted = crowded && waitingCounters.total(p) > 0
-        let stop = Relay.reply(
-            &servers[s], s, &clients[c], &pools[p], &serverLinks, scratch, now, wanted: wanted)
-        settle(stop, client: c, server: s)
+        guard isCommonReply(s, event) else { return otherServerEvent(s, event) }
+        let c = servers[s].client
+        settle(moveReply(s), client: c, server: s)
     }
 
     @inline(never)
     private mutating func otherClientEvent(_ c: UInt32, _ event: PollEvent) {
-        if event.isWritable && !clients[c].output.isEmpty {
-            flushClient(c)
+        if event.isReadable { clients[c].readable = true }
+        if event.isHungUp { clients[c].hungUp = true }
+        if event.isWritable {
+            clientWritable(c)
             guard event.token.matches(clients.generation(c)) else { return }
         }
         switch clients[c].state {
@@ -162,6 +175,8 @@ struct EngineThread: ~Copyable {
 
     @inline(never)
     private mutating func otherServerEvent(_ s: UInt32, _ event: PollEvent) {
+        if event.isReadable { servers[s].readable = true }
+        if event.isHungUp { servers[s].hungUp = true }
         if event.isWritable {
             serverWritable(s)
             guard event.token.matches(servers.generation(s)) else { return }
@@ -178,12 +193,35 @@ struct EngineThread: ~Copyable {
         }
     }
 
+    private mutating func clientWritable(_ c: UInt32) {
+        if clients[c].output.isEmpty { return watchClient(c, output: false) }
+        flushClient(c)
+    }
+
     private mutating func serverWritable(_ s: UInt32) {
         switch servers[s].state {
         case .connecting: serverConnected(s)
         case .canceller: cancellerWritable(s)
-        default: if !servers[s].output.isEmpty { flushServer(s) }
+        default:
+            if servers[s].output.isEmpty { return watchServer(s, output: false) }
+            flushServer(s)
         }
+    }
+
+    // MARK: output that waits
+
+    /// Watches a client for output while some waits. It isn't ended with the last byte,
+    /// as more often follows, but with the next event that finds none.
+    mutating func watchClient(_ c: UInt32, output: Bool) {
+        guard clients[c].watchesOutput != output else { return }
+        clients[c].watchesOutput = output
+        poller.change(clients[c].fd, clientToken(c), output: output)
+    }
+
+    mutating func watchServer(_ s: UInt32, output: Bool) {
+        guard servers[s].watchesOutput != output else { return }
+        servers[s].watchesOutput = output
+        poller.change(servers[s].fd, serverToken(s), output: output)
     }
 
     // MARK: tokens

@@ -37,18 +37,15 @@ struct Server: BitwiseCopyable {
     var fd: Int32 = -1
     var state: State = .routing
     var task: Task = .none
-    var readable = false
-    var hungUp = false
-    /// Close it instead of releasing it.
-    var obsolete = false
+    var signs = SocketSigns()
+    /// Its socket is watched for output, too: from the start, which tells that it stands.
+    var watchesOutput = false
     /// A cancel was sent for the client that died.
     var interrupted = false
     /// recovering: may take as long as it takes.
     var finishing = false
     /// A query of ours has failed.
     var failed = false
-    /// Tag of the last frame begun.
-    var lastTag: UInt8 = 0
     let pool: UInt32
     /// Index of the linked client, or `noIndex`. canceller: of the client it is for.
     var client = noIndex

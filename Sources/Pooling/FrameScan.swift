@@ -37,26 +37,19 @@ public struct Scan: BitwiseCopyable, Sendable {
 /// Walks over the frames of received bytes, tells `Traffic` about each, and says how far
 /// they may be forwarded. Bodies are passed over unseen; a frame may end in a later
 /// buffer (`bodyLeft`).
+///
+/// Functions of their own on purpose: inlined they would make their callers spill.
 public enum FrameScan {
     /// Bytes from a client.
     /// - Parameter bodyLeft: body bytes still to come of the frame last begun; kept by the
     ///   caller from call to call.
-    @inlinable @_noLocks @inline(__always)
+    @_noLocks @inline(never)
     public static func frontend(_ bytes: ByteView, bodyLeft: inout Int, traffic: inout Traffic) -> Scan {
-        var rest = bytes
-        // Bytes to pass over before the next header.
-        var left = UInt(bitPattern: bodyLeft)
+        // Where the next header is; beyond the end while a body is cut off.
+        var at = UInt(bitPattern: bodyLeft)
         var stop = Scan.Stop.end
-        while true {
-            guard left < rest.size else {
-                left &-= rest.size
-                rest = rest.dropping(rest.size)
-                break
-            }
-            rest = rest.dropping(left)
-            left = 0
-            guard rest.size >= 5 else { break }
-            let (tag, length) = rest.header
+        while bytes.hasHeader(at: at) {
+            let (tag, length) = bytes.header(at: at)
             guard isPossible(length) else {
                 stop = .malformed
                 break
@@ -67,88 +60,82 @@ public enum FrameScan {
                 if case .terminate = verdict { stop = .terminate } else { stop = .malformed }
                 break
             }
-            left = 1 &+ UInt(length)
+            at &+= 1 &+ UInt(length)
         }
-        bodyLeft = Int(bitPattern: left)
-        return Scan(taken: bytes.byteCount &- rest.byteCount, stop: stop)
+        return ended(bytes, at, stop, &bodyLeft)
     }
 
     /// Bytes from a server that is linked (or whose client has gone).
     /// - Parameters:
-    ///   - pooled: stop where the server may be released (transaction and statement mode).
-    ///   - statements: a transaction left open is a violation (statement mode).
-    ///   - lastTag: the last frame begun; for whoever wonders why a server closed.
-    @inlinable @_noLocks @inline(__always)
+    ///   - mode: where to stop: other than in session mode where the server may be
+    ///     released; in statement mode a transaction left open is a violation.
+    @_noLocks @inline(never)
     public static func backend(
-        _ bytes: ByteView, bodyLeft: inout Int, traffic: inout Traffic, pooled: Bool, statements: Bool,
-        lastTag: inout UInt8
+        _ bytes: ByteView, bodyLeft: inout Int, traffic: inout Traffic, mode: PoolMode
     ) -> Scan {
-        var rest = bytes
-        var left = UInt(bitPattern: bodyLeft)
-        var last = lastTag
+        var at = UInt(bitPattern: bodyLeft)
         var stop = Scan.Stop.end
-        while true {
-            guard left < rest.size else {
-                left &-= rest.size
-                rest = rest.dropping(rest.size)
-                break
-            }
-            rest = rest.dropping(left)
-            left = 0
-            guard rest.size >= 5 else { break }
-            let (tag, length) = rest.header
+        guard bytes.size >= 5 else { return ended(bytes, at, stop, &bodyLeft) }
+        while bytes.hasHeader(at: at) {
+            let (tag, length) = bytes.header(at: at)
             guard isPossible(length) else {
                 stop = .malformed
                 break
             }
-            last = tag
-            if tag == BackendTag.dataRow || isPlain(tag) {
-                // the many
-            } else if tag == BackendTag.readyForQuery {
-                // Its one byte is looked at, so it has to be there.
-                guard rest.size >= 6 && length == 5 else {
-                    if length != 5 { stop = .malformed }
+            if !isFrequent(tag) {
+                if tag == BackendTag.readyForQuery {
+                    // Its one byte is looked at, so it has to be there.
+                    guard at &+ 5 < bytes.size || length != 5 else { break }
+                    stop = length == 5 ? ready(bytes.byte(Int(bitPattern: at &+ 5)), &traffic, mode) : .malformed
+                    if stop == .malformed { break }
+                    at &+= 6
+                    if stop == .end { continue }
                     break
                 }
-                let status = rest.byte(5)
-                guard traffic.ready(status) else {
-                    stop = .malformed
-                    break
+                if !isPlain(tag) {
+                    stop = note(tag, &traffic)
+                    if stop != .end { break }
                 }
-                rest = rest.dropping(6)
-                guard pooled else { continue }
-                guard traffic.isQuiet else {
-                    guard traffic.isSpent else { continue }
-                    stop = .spent
-                    break
-                }
-                if status == TransactionStatus.idle {
-                    stop = .released
-                    break
-                }
-                guard statements else { continue }
-                stop = .transaction
-                break
-            } else {
-                stop = note(tag, &traffic)
-                if stop != .end { break }
             }
-            left = 1 &+ UInt(length)
+            at &+= 1 &+ UInt(length)
         }
-        bodyLeft = Int(bitPattern: left)
-        lastTag = last
-        return Scan(taken: bytes.byteCount &- rest.byteCount, stop: stop)
+        return ended(bytes, at, stop, &bodyLeft)
+    }
+
+    /// The server sent ReadyForQuery.
+    @_noLocks @inline(__always)
+    private static func ready(_ status: UInt8, _ traffic: inout Traffic, _ mode: PoolMode) -> Scan.Stop {
+        guard traffic.ready(status) else { return .malformed }
+        if case .session = mode { return .end }
+        if traffic.isReleasable { return .released }
+        guard traffic.isQuiet else { return traffic.isSpent ? .spent : .end }
+        if case .statement = mode { return .transaction }
+        return .end
+    }
+
+    /// A scan has come to an offset, maybe beyond the end of the bytes.
+    @_noLocks @inline(__always)
+    static func ended(_ bytes: ByteView, _ at: UInt, _ stop: Scan.Stop, _ bodyLeft: inout Int) -> Scan {
+        let taken = min(at, bytes.size)
+        bodyLeft = Int(bitPattern: at &- taken)
+        return Scan(taken: Int(bitPattern: taken), stop: stop)
+    }
+
+    /// The frames of a simple query's result.
+    @_noLocks @inline(__always)
+    static func isFrequent(_ tag: UInt8) -> Bool {
+        tag == BackendTag.dataRow || tag == BackendTag.commandComplete || tag == BackendTag.rowDescription
     }
 
     /// The length of a frame, as on the wire, is one we take.
-    @inlinable @_noLocks @inline(__always)
+    @_noLocks @inline(__always)
     static func isPossible(_ length: UInt32) -> Bool {
         length &- 4 <= UInt32(truncatingIfNeeded: FrameLimit.large &- 4)
     }
 
     /// Frames that mean nothing to a link: one bit per tag from 'A' on, and
     /// the digits.
-    @inlinable @_noLocks @inline(__always)
+    @_noLocks @inline(__always)
     static func isPlain(_ tag: UInt8) -> Bool {
         // A C D H I N T V c d n s t
         let letters: UInt64 =
@@ -160,7 +147,7 @@ public enum FrameScan {
     }
 
     /// Tells of a rarer frame. `end`: it is forwarded like the others.
-    @usableFromInline @_noLocks @inline(never)
+    @_noLocks @inline(never)
     static func note(_ tag: UInt8, _ traffic: inout Traffic) -> Scan.Stop {
         switch tag {
         case BackendTag.parameterStatus: return .parameterStatus

@@ -31,10 +31,11 @@ public struct Pool: BitwiseCopyable, Sendable {
     @inlinable
     public var next: UInt32 { @_noLocks get { waiting.isEmpty ? idle.first : noIndex } }
 
-    /// Leases the idle server that is next.
+    /// Leases the idle server that is next; there is one.
     @inlinable @_noLocks @inline(__always)
-    public mutating func leaseNext(_ servers: inout Links) {
-        if idle.popFirst(&servers) != noIndex { leased &+= 1 }
+    public mutating func leaseNext(_ servers: inout Links) -> UInt32 {
+        leased &+= 1
+        return idle.popFirst(&servers)
     }
 
     /// A leased server is free again, and nobody waits.

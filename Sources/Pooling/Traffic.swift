@@ -21,15 +21,8 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// How many of `expected` may never come: a COPY IN failed, and nothing in the protocol
     /// tells whether it had read the Syncs behind its Execute.
     @usableFromInline var doubtful: UInt32 = 0
-    /// `swallowable` may grow: only Syncs, Flushes and CopyData followed the one Execute.
-    @usableFromInline var counting = false
-    /// Extended-query messages were sent that no Sync follows yet.
-    @usableFromInline var unsynced = false
-    @usableFromInline var copyIn = false
-    /// CopyDone or CopyFail was sent for the execution in progress.
-    @usableFromInline var copyEnded = false
-    /// The count can't be trusted any more; the link stays until its client leaves.
-    @usableFromInline var uncertain = false
+    /// What `Flags` names, in one byte: the hot path asks for several at once.
+    @usableFromInline var flags: UInt8 = 0
     /// Status of the last ReadyForQuery, a `TransactionStatus`.
     public var status: UInt8 = TransactionStatus.idle
 
@@ -38,8 +31,12 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// Nothing outstanding in either direction.
     @inlinable
     public var isQuiet: Bool {
-        @_noLocks get { expected == 0 && !unsynced && !copyIn && !uncertain }
+        @_noLocks get { expected == 0 && flags & (Flags.unsynced | Flags.copyIn | Flags.uncertain) == 0 }
     }
+
+    /// A ReadyForQuery is outstanding.
+    @inlinable
+    public var isExpecting: Bool { @_noLocks get { expected > 0 } }
 
     /// Nothing outstanding and no transaction open: the server may be released.
     @inlinable
@@ -93,11 +90,15 @@ public struct Traffic: BitwiseCopyable, Sendable {
             guard length == 4 else { return .invalid }
             if copyIn && counting && !copyEnded {
                 swallowed &+= 1
+                flags |= Flags.copySyncs
                 break
             }
             if doubtful > 0 && !counting { uncertain = true }
             expected &+= 1
-            if counting && !copyEnded { swallowable &+= 1 }
+            if counting && !copyEnded {
+                swallowable &+= 1
+                flags |= Flags.copySyncs
+            }
             unsynced = false
         case FrontendTag.copyDone, FrontendTag.copyFail:
             guard length <= (tag == FrontendTag.copyDone ? 4 : FrameLimit.small) else { return .invalid }
@@ -133,11 +134,8 @@ public struct Traffic: BitwiseCopyable, Sendable {
     public mutating func ready(_ status: UInt8) -> Bool {
         guard expected > 0, TransactionStatus.isKnown(status) else { return false }
         expected &-= 1
-        if swallowable > 0 { swallowable &-= 1 }
-        swallowed = 0
-        doubtful = min(doubtful, expected)
-        copyIn = false
         self.status = status
+        if flags != 0 { flagsAtReady() }
         if expected == 0 && !unsynced {
             executions = 0
             counting = false
@@ -145,10 +143,21 @@ public struct Traffic: BitwiseCopyable, Sendable {
         return true
     }
 
+    @inlinable @_noLocks
+    mutating func flagsAtReady() {
+        copyIn = false
+        hasFailed = false
+        if swallowable > 0 { swallowable &-= 1 }
+        swallowed = 0
+        doubtful = min(doubtful, expected)
+        put(Flags.copySyncs, swallowable | doubtful != 0)
+    }
+
     /// The server sent an ErrorResponse.
     @inlinable @_noLocks
     public mutating func failed() {
         copyIn = false
+        hasFailed = true
         guard swallowed > 0 else { return }
         expected &+= swallowed
         doubtful = swallowed
@@ -167,5 +176,61 @@ public struct Traffic: BitwiseCopyable, Sendable {
         expected &+= 1
         unsynced = false
         copyIn = false
+    }
+}
+
+extension Traffic {
+    @usableFromInline
+    enum Flags {
+        @inlinable static var counting: UInt8 { @_noLocks get { 1 } }
+        @inlinable static var unsynced: UInt8 { @_noLocks get { 2 } }
+        @inlinable static var copyIn: UInt8 { @_noLocks get { 4 } }
+        @inlinable static var copyEnded: UInt8 { @_noLocks get { 8 } }
+        @inlinable static var uncertain: UInt8 { @_noLocks get { 16 } }
+        /// `swallowable`, `swallowed` or `doubtful` isn't 0.
+        @inlinable static var copySyncs: UInt8 { @_noLocks get { 32 } }
+        @inlinable static var failed: UInt8 { @_noLocks get { 64 } }
+    }
+
+    @inlinable @_noLocks @inline(__always)
+    func has(_ flag: UInt8) -> Bool { flags & flag != 0 }
+
+    @inlinable @_noLocks @inline(__always)
+    mutating func put(_ flag: UInt8, _ value: Bool) { flags = value ? flags | flag : flags & ~flag }
+
+    /// `swallowable` may grow: only Syncs, Flushes and CopyData followed the one Execute.
+    @inlinable
+    var counting: Bool {
+        @_noLocks get { has(Flags.counting) }
+        @_noLocks set { put(Flags.counting, newValue) }
+    }
+    /// Extended-query messages were sent that no Sync follows yet.
+    @inlinable
+    var unsynced: Bool {
+        @_noLocks get { has(Flags.unsynced) }
+        @_noLocks set { put(Flags.unsynced, newValue) }
+    }
+    @inlinable
+    var copyIn: Bool {
+        @_noLocks get { has(Flags.copyIn) }
+        @_noLocks set { put(Flags.copyIn, newValue) }
+    }
+    /// CopyDone or CopyFail was sent for the execution in progress.
+    @inlinable
+    var copyEnded: Bool {
+        @_noLocks get { has(Flags.copyEnded) }
+        @_noLocks set { put(Flags.copyEnded, newValue) }
+    }
+    /// The server has sent an ErrorResponse, and no ReadyForQuery since.
+    @inlinable
+    public internal(set) var hasFailed: Bool {
+        @_noLocks get { has(Flags.failed) }
+        @_noLocks set { put(Flags.failed, newValue) }
+    }
+    /// The count can't be trusted any more; the link stays until its client leaves.
+    @inlinable
+    var uncertain: Bool {
+        @_noLocks get { has(Flags.uncertain) }
+        @_noLocks set { put(Flags.uncertain, newValue) }
     }
 }

@@ -31,7 +31,7 @@ public enum FrameHeader: Equatable, Sendable {
     @inlinable @_noLocks
     public static func read(_ bytes: ByteView, at offset: Int, limit: Int) -> FrameHeader {
         guard bytes.byteCount - offset >= size else { return .needMore }
-        let (tag, length) = bytes.dropping(UInt(offset)).header
+        let (tag, length) = bytes.header(at: UInt(offset))
         guard length >= 4, length <= limit else { return .malformed }
         return .header(tag: tag, body: Int(length) &- 4)
     }

@@ -27,16 +27,15 @@ import Wire
 
     /// What came of a stream that arrived in pieces.
     static func scan(_ stream: [UInt8], cuts: [Int], _ flags: UInt8, fromClient: Bool) -> String {
-        var (traffic, bodyLeft, lastTag, taken) = (Traffic(), 0, UInt8(0), 0)
+        var (traffic, bodyLeft, taken) = (Traffic(), 0, 0)
+        let mode: PoolMode = flags & 1 == 0 ? .session : flags & 2 == 0 ? .transaction : .statement
         for tag in [FrontendTag.query, FrontendTag.query] { _ = traffic.frontend(tag) }
         var stop = Scan.Stop.end
         for end in cuts + [stream.count] where stop == .end && end >= taken {
             let scan = Array(stream[taken..<end]).withByteView { view in
                 fromClient
                     ? FrameScan.frontend(view, bodyLeft: &bodyLeft, traffic: &traffic)
-                    : FrameScan.backend(
-                        view, bodyLeft: &bodyLeft, traffic: &traffic, pooled: flags & 1 == 1,
-                        statements: flags & 3 == 3, lastTag: &lastTag)
+                    : FrameScan.backend(view, bodyLeft: &bodyLeft, traffic: &traffic, mode: mode)
             }
             taken += scan.taken
             stop = scan.stop

@@ -28,28 +28,23 @@ private struct FrontendStream {
 /// noted and, for a ParameterStatus, taken out, as the worker does.
 private struct BackendStream {
     var traffic: Traffic
-    let pooled: Bool
-    let statements: Bool
+    let mode: PoolMode
     var bodyLeft = 0
-    var lastTag: UInt8 = 0
     private var kept: [UInt8] = []
     private(set) var forwarded: [UInt8] = []
     /// Where in the stream a scan stopped, and why.
     private(set) var stops: [String] = []
 
-    init(_ traffic: Traffic, pooled: Bool = true, statements: Bool = false) {
+    init(_ traffic: Traffic, _ mode: PoolMode = .transaction) {
         self.traffic = traffic
-        self.pooled = pooled
-        self.statements = statements
+        self.mode = mode
     }
 
     mutating func receive(_ bytes: some Sequence<UInt8>) {
         kept += bytes
         while true {
             let scan = kept.withByteView {
-                FrameScan.backend(
-                    $0, bodyLeft: &bodyLeft, traffic: &traffic, pooled: pooled, statements: statements,
-                    lastTag: &lastTag)
+                FrameScan.backend($0, bodyLeft: &bodyLeft, traffic: &traffic, mode: mode)
             }
             forwarded += kept.prefix(scan.taken)
             kept.removeFirst(scan.taken)
@@ -147,7 +142,7 @@ private struct BackendStream {
                 stream.receive(Self.replies[second...])
                 guard
                     stream.forwarded == Self.delivered, stream.stops == whole.stops, stream.bodyLeft == 0,
-                    stream.traffic.isReleasable, stream.lastTag == BackendTag.readyForQuery
+                    stream.traffic.isReleasable, !stream.traffic.hasFailed
                 else {
                     Issue.record("cut at \(first) and \(second): \(stream.stops)")
                     return
@@ -268,7 +263,7 @@ private struct BackendStream {
     @Test func `a scan stops where the server is spent, in pooled modes only`() {
         var traffic = Traffic()
         for character in "PBES" { _ = traffic.frontend(tag(character)) }
-        var (pooled, session) = (BackendStream(traffic), BackendStream(traffic, pooled: false))
+        var (pooled, session) = (BackendStream(traffic), BackendStream(traffic, .session))
         pooled.receive(frame(tag("1")) + frame(tag("2")) + frame(tag("G"), [0, 0, 0]))
         session.receive(frame(tag("1")) + frame(tag("2")) + frame(tag("G"), [0, 0, 0]))
         for character in "dcS" {
@@ -283,7 +278,7 @@ private struct BackendStream {
     }
 
     @Test func `a session's server is never released by a scan`() {
-        var stream = BackendStream(Self.waiting, pooled: false)
+        var stream = BackendStream(Self.waiting, .session)
         stream.receive(ready() + ready() + ready() + ready())
         #expect(stream.stops == [])
         #expect(stream.traffic.isReleasable)
@@ -292,23 +287,20 @@ private struct BackendStream {
     @Test func `a scan stops where the server may be released, and what follows is kept`() {
         var traffic = Traffic()
         _ = traffic.frontend(FrontendTag.query)
-        var (bodyLeft, lastTag) = (0, UInt8(0))
+        var bodyLeft = 0
         let bytes = frame(tag("C"), [0]) + ready() + frame(tag("N"), [0])
         let scan = bytes.withByteView {
-            FrameScan.backend(
-                $0, bodyLeft: &bodyLeft, traffic: &traffic, pooled: true, statements: false, lastTag: &lastTag
-            )
+            FrameScan.backend($0, bodyLeft: &bodyLeft, traffic: &traffic, mode: .transaction)
         }
         #expect(scan.taken == 12)
         #expect(scan.stop == .released)
-        #expect(lastTag == BackendTag.readyForQuery)
     }
 
     @Test(arguments: [0x54, 0x45] as [UInt8])
     func `a transaction left open stops a scan in statement mode only`(status: UInt8) {
         var traffic = Traffic()
         _ = traffic.frontend(FrontendTag.query)
-        var statement = BackendStream(traffic, statements: true)
+        var statement = BackendStream(traffic, .statement)
         statement.receive(frame(tag("C"), [0]) + ready(status))
         #expect(statement.stops == ["transaction 12"])
         var transaction = BackendStream(traffic)
@@ -321,15 +313,19 @@ private struct BackendStream {
         var traffic = Traffic()
         _ = traffic.frontend(FrontendTag.query)
         _ = traffic.frontend(FrontendTag.query)
-        var stream = BackendStream(traffic, statements: true)
+        var stream = BackendStream(traffic, .statement)
         stream.receive(ready(tag("T")) + ready())
         #expect(stream.stops == ["released 12"])
     }
 
-    @Test func `the last frame begun is remembered`() {
-        var stream = BackendStream(Self.waiting)
+    @Test func `an error is remembered until the server is ready again`() {
+        var traffic = Self.waiting
+        _ = traffic.frontend(FrontendTag.query)
+        var stream = BackendStream(traffic)
         stream.receive(frame(tag("C"), [0]) + frame(tag("E"), [0, 0]).dropLast())
-        #expect(stream.lastTag == BackendTag.errorResponse)
+        #expect(stream.traffic.hasFailed)
         #expect(stream.bodyLeft == 1)
+        stream.receive([0] + ready(tag("T")))
+        #expect(!stream.traffic.hasFailed)
     }
 }

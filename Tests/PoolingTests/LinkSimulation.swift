@@ -67,12 +67,11 @@ struct LinkSimulation {
     mutating func receive() -> ServerMessage {
         let message = toClient.removeFirst()
         log.append("<\(message)")
-        var (bodyLeft, lastTag) = (0, UInt8(0))
+        var bodyLeft = 0
         let bytes = message.bytes
         let scan = bytes.withByteView {
             FrameScan.backend(
-                $0, bodyLeft: &bodyLeft, traffic: &traffic, pooled: pooled, statements: false,
-                lastTag: &lastTag)
+                $0, bodyLeft: &bodyLeft, traffic: &traffic, mode: pooled ? .transaction : .session)
         }
         if scan.taken != bytes.count || scan.stop == .malformed {
             violation = "the backend scan said \(scan) to what PostgreSQL sends"

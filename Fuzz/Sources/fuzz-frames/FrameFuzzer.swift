@@ -10,13 +10,10 @@ public func fuzzFrames(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard let start, count > 0 else { return 0 }
     let bytes = Array(UnsafeBufferPointer(start: start + 1, count: count - 1))
     let cut = min(Int(start[0] >> 2), bytes.count)
-    let (pooled, statements) = (start[0] & 1 == 1, start[0] & 3 == 3)
+    let mode: PoolMode = start[0] & 1 == 0 ? .session : start[0] & 2 == 0 ? .transaction : .statement
     precondition(scan(bytes, cut: 0, fromClient) == scan(bytes, cut: cut, fromClient))
     let fromServer: (ByteView, inout Int, inout Traffic) -> Scan = { view, bodyLeft, traffic in
-        var lastTag: UInt8 = 0
-        return FrameScan.backend(
-            view, bodyLeft: &bodyLeft, traffic: &traffic, pooled: pooled, statements: statements,
-            lastTag: &lastTag)
+        FrameScan.backend(view, bodyLeft: &bodyLeft, traffic: &traffic, mode: mode)
     }
     precondition(scan(bytes, cut: 0, fromServer) == scan(bytes, cut: cut, fromServer))
     return 0

@@ -154,8 +154,9 @@ HOT void	csys_block_give(void *block);
 /* ---- set-up and slow paths ---- */
 
 int			csys_epoll_create(void);
-/* Watches fd, edge-triggered, for input, output and hang-up. */
-int			csys_epoll_add(int epoll, int fd, uint64_t data);
+/* Watches fd, edge-triggered, for input and hang-up, and on demand for output. */
+int			csys_epoll_add(int epoll, int fd, uint64_t data, bool output);
+int			csys_epoll_change(int epoll, int fd, uint64_t data, bool output);
 /* Watches fd, level-triggered, for input only. */
 int			csys_epoll_add_level(int epoll, int fd, uint64_t data);
 int			csys_epoll_delete(int epoll, int fd);

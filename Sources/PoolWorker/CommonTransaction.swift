@@ -1,0 +1,130 @@
+import Engine
+import FixedStorage
+import Pooling
+
+/// The common transaction: a request and a reply that arrive whole, on sockets of which
+/// nothing else is known and for which nothing waits. Where anything else turns up, the
+/// general functions of `Relay` go on.
+extension EngineThread {
+    /// The server for a client's input: for an idle client the one that is next, if it will
+    /// do as it is; a linked client's own. Nil: it takes the general functions.
+    @_noLocks @inline(__always)
+    mutating func serverForCommonRequest(_ c: UInt32, _ event: PollEvent) -> Entry<Server>? {
+        let client = clients.entry(c)
+        guard event.isInputOnly, client.value.signs.areClear, !client.value.input.hasMemory else {
+            return nil
+        }
+        let server: Entry<Server>
+        if case .idle = client.value.state {
+            let s = pools[client.value.pool].next
+            guard s != noIndex else { return nil }
+            server = servers.entry(s)
+            guard server.value.parameters == client.value.parameters else { return nil }
+        } else {
+            guard case .active = client.value.state else { return nil }
+            server = servers.entry(client.value.server)
+            guard case .active = server.value.state else { return nil }
+        }
+        return server.value.output.hasMemory ? nil : server
+    }
+
+    @_noLocks @inline(__always)
+    mutating func moveRequest(_ c: UInt32, to server: Entry<Server>) -> PumpStop {
+        let client = clients.entry(c)
+        let n = scratch.receive(client.value.fd)
+        if n <= 0 { return n == Relay.wouldBlock ? .idle : .clientGone }
+        if case .idle = client.value.state {
+            let s = pools[client.value.pool].leaseNext(&serverLinks)
+            Relay.link(&client.value, c, &server.value, s, now)
+        }
+        guard n < Scratch.size else { return moveRest(ofClient: c, nil, n) }
+        let bytes = scratch.bytes(n)
+        let scan = FrameScan.frontend(
+            bytes, bodyLeft: &client.value.bodyLeft, traffic: &server.value.traffic)
+        guard scan.taken == n, server.value.traffic.isExpecting else {
+            return moveRest(ofClient: c, scan, n)
+        }
+        let sent = bytes.send(server.value.fd)
+        return sent == n ? .idle : Relay.concludeRequest(&client.value, &server.value, scan, n, sent, scratch)
+    }
+
+    /// Input of a client that ends in the middle of a header, asks for no reply, or may not
+    /// be all.
+    /// - Parameter scan: nil when it has not been scanned yet.
+    @_noLocks @inline(never)
+    private mutating func moveRest(ofClient c: UInt32, _ scan: Scan?, _ n: Int) -> PumpStop {
+        let s = clients[c].server
+        if n == Scratch.size { clients[c].readable = true }
+        let stop =
+            if let scan {
+                Relay.concludeRequest(&clients[c], &servers[s], scan, n, nil, scratch)
+            } else {
+                Relay.passToServer(&clients[c], &servers[s], n, scratch)
+            }
+        guard case .idle = stop else { return stop }
+        return pumpClient(c)
+    }
+
+    /// Input of a server that is linked.
+    @_noLocks @inline(__always)
+    mutating func isCommonReply(_ s: UInt32, _ event: PollEvent) -> Bool {
+        let server = servers.entry(s)
+        guard event.isInputOnly, case .active = server.value.state, server.value.signs.areClear else {
+            return false
+        }
+        return !server.value.input.hasMemory && !clients[server.value.client].output.hasMemory
+    }
+
+    /// Ends the link, too, where nothing is in the way.
+    @_noLocks @inline(__always)
+    mutating func moveReply(_ s: UInt32) -> PumpStop {
+        let server = servers.entry(s)
+        let client = clients.entry(server.value.client)
+        let n = scratch.receive(server.value.fd)
+        if n <= 0 { return n == Relay.wouldBlock ? .idle : .serverGone }
+        guard n < Scratch.size else { return moveRest(ofServer: s, nil, n) }
+        let bytes = scratch.bytes(n)
+        let scan = FrameScan.backend(
+            bytes, bodyLeft: &server.value.bodyLeft, traffic: &server.value.traffic,
+            mode: pools[server.value.pool].mode)
+        guard scan.taken == n else { return moveRest(ofServer: s, scan, n) }
+        let sent = bytes.send(client.value.fd)
+        guard sent == n else {
+            return Relay.concludeReply(
+                &server.value, &client.value, scan, n, sent, scratch, pools[server.value.pool].mode)
+        }
+        if case .released = scan.stop, client.value.bodyLeft == 0 { return rest(client, server, s) }
+        return Relay.meaning(scan.stop, client.value, server.value, pools[server.value.pool].mode)
+    }
+
+    @_noLocks @inline(never)
+    private mutating func moveRest(ofServer s: UInt32, _ scan: Scan?, _ n: Int) -> PumpStop {
+        let (c, mode) = (servers[s].client, pools[servers[s].pool].mode)
+        if n == Scratch.size { servers[s].readable = true }
+        let stop =
+            if let scan {
+                Relay.concludeReply(&servers[s], &clients[c], scan, n, nil, scratch, mode)
+            } else {
+                Relay.passToClient(&servers[s], &clients[c], n, scratch, mode)
+            }
+        guard case .idle = stop else { return stop }
+        return pumpServer(s)
+    }
+
+    /// Ends a link whose server has nothing more to say: both rest. `released` (nothing
+    /// done) when the server is to be closed or is wanted, or when the client has more to say.
+    @_noLocks @inline(__always)
+    private mutating func rest(_ client: Entry<Client>, _ server: Entry<Server>, _ s: UInt32) -> PumpStop {
+        let pool = pools.entry(server.value.pool)
+        guard server.value.cancels == 0, now < server.value.expires, client.value.signs.areClear else {
+            return .released
+        }
+        guard !client.value.input.hasMemory, pool.value.waiting.isEmpty else { return .released }
+        if crowded && waitingCounters.total(server.value.pool) > 0 { return .released }
+        Relay.unlink(&client.value, &server.value, now)
+        server.value.state = .idle
+        server.value.since = now
+        pool.value.becameIdle(s, &serverLinks)
+        return .idle
+    }
+}
