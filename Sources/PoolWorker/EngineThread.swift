@@ -90,7 +90,11 @@ struct EngineThread: ~Copyable {
         while true {
             let events = poller.wait(patience)
             now = Clock.now()
-            for index in 0..<events { handle(poller.event(index)) }
+            var index = 0
+            while index < events {
+                handle(poller.event(index))
+                index &+= 1
+            }
             if now >= attention && !attend() { break }
         }
         closeEverything()

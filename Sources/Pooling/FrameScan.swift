@@ -48,6 +48,7 @@ public enum FrameScan {
         // Where the next header is; beyond the end while a body is cut off.
         var at = UInt(bitPattern: bodyLeft)
         var stop = Scan.Stop.end
+        guard bytes.size >= 5 else { return ended(bytes, at, stop, &bodyLeft) }
         while bytes.hasHeader(at: at) {
             let (tag, length) = bytes.header(at: at)
             guard isPossible(length) else {

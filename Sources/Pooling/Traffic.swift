@@ -69,14 +69,13 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// one it would close a connection that may be another client's by then.
     @inlinable @_noLocks @inline(__always)
     public mutating func frontend(_ tag: UInt8, length: UInt32 = 4) -> FrontendVerdict {
+        if tag == FrontendTag.query {
+            query()
+            return .forward
+        }
         switch tag {
-        case FrontendTag.query, FrontendTag.functionCall:
-            // Among unsynced extended messages an error could make the server skip it.
-            if unsynced || doubtful > 0 { uncertain = true }
-            expected &+= 1
-            executions &+= 1
-            counting = false
-            copyEnded = false
+        case FrontendTag.functionCall:
+            query()
         case FrontendTag.execute:
             counting = executions == 0 && expected == 0
             swallowable = 0
@@ -114,6 +113,18 @@ public struct Traffic: BitwiseCopyable, Sendable {
             return .invalid
         }
         return .forward
+    }
+
+    /// A Query or FunctionCall: what has a ReadyForQuery of its own.
+    @inlinable @_noLocks @inline(__always)
+    mutating func query() {
+        expected &+= 1
+        executions &+= 1
+        guard flags != 0 else { return }
+        // Among unsynced extended messages an error could make the server skip it.
+        if unsynced || doubtful > 0 { uncertain = true }
+        counting = false
+        copyEnded = false
     }
 
     /// The server began to copy in.
