@@ -87,7 +87,11 @@ public enum FrameScan {
                 if tag == BackendTag.readyForQuery {
                     // Its one byte is looked at, so it has to be there.
                     guard at &+ 5 < bytes.size || length != 5 else { break }
-                    stop = length == 5 ? ready(bytes.byte(Int(bitPattern: at &+ 5)), &traffic, mode) : .malformed
+                    guard length == 5 else {
+                        stop = .malformed
+                        break
+                    }
+                    stop = ready(bytes.byte(Int(bitPattern: at &+ 5)), &traffic, mode)
                     if stop == .malformed { break }
                     at &+= 6
                     if stop == .end { continue }
