@@ -43,10 +43,11 @@ var targets: [Target] = [
     .target(name: "Engine", dependencies: ["FixedStorage", "CSys"], swiftSettings: core),
     // the joint
     .target(name: "CHost", cSettings: gnu),
+    .target(name: "CLedger", cSettings: gnu),
     .target(name: "CWorker", dependencies: ["CHost"], cSettings: gnu),
     .target(
         name: "PoolWorker",
-        dependencies: ["Auth", "Pooling", "Wire", "FixedStorage", "Engine", "CSys", "CWorker"],
+        dependencies: ["Auth", "Pooling", "Wire", "FixedStorage", "Engine", "CSys", "CWorker", "CLedger"],
         swiftSettings: core),
     // hosts
     .executableTarget(
@@ -76,7 +77,7 @@ if let includes = pgConfig("--includedir-server") {
     products.append(.library(name: "pg_carpool", type: .dynamic, targets: ["CPGExt", "PoolWorker"]))
     targets.append(
         .target(
-            name: "CPGExt", dependencies: ["CHost", "CSys"],
+            name: "CPGExt", dependencies: ["CHost", "CSys", "CLedger"],
             cSettings: gnu + [
                 .unsafeFlags(["-isystem", includes, "-fno-strict-aliasing", "-fwrapv", "-Wno-sign-compare"])
             ],

@@ -1,0 +1,87 @@
+/*
+ * state.h: the kinds of session state that follow a client from backend to backend. Each
+ * is a module of its own in agent/; attach.c alone calls them.
+ *
+ * "As after login" is the state of a backend before any client was attached to it. All
+ * functions run on the main thread of a pooled backend. An error in any of them ends that
+ * backend, never reaches a client as someone else's message.
+ */
+#ifndef CARPOOL_STATE_H
+#define CARPOOL_STATE_H
+
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+typedef struct CarpoolStateKind
+{
+	const char *name;			/* for the log and carpool.self_test() */
+	uint32		pin;			/* CLEDGER_PIN_…: what its clients are pinned for where the self-test fails */
+
+	/*
+	 * Of what the session holds now: 0 when it is as after login. Equal contents have
+	 * equal fingerprints in any backend. Runs before every ReadyForQuery outside a
+	 * transaction, and therefore: no transaction, no catalog, no allocation that stays, no
+	 * error, next to no time when the session is clean.
+	 */
+	uint64		(*fingerprint) (void);
+
+	/* Appends the session's contents, which are not empty. Outside a transaction. */
+	void		(*save) (StringInfo to);
+
+	/* Takes what save wrote, from its cursor on, into a session as after login. In a transaction. */
+	void		(*load) (StringInfo from);
+
+	/* Makes the session as after login again. In a transaction. */
+	void		(*reset) (void);
+
+	/*
+	 * Tries all of the above and what they rely on, once in each backend's life before its
+	 * first client and for carpool.self_test(); in a transaction; leaves nothing behind.
+	 * False: it does not work here, and why is appended.
+	 */
+	bool		(*self_test) (StringInfo why);
+} CarpoolStateKind;
+
+/* In the order in which they are loaded; they are reset the other way round. */
+extern const CarpoolStateKind carpool_startup_state;	/* startup.c: a client's startup parameters */
+extern const CarpoolStateKind carpool_settings_state;	/* settings_state.c: SET, role, session authorization */
+extern const CarpoolStateKind carpool_statements_state; /* statements.c: prepared statements of both kinds */
+extern const CarpoolStateKind carpool_sequences_state;	/* sequences.c: currval and lastval */
+
+/*
+ * startup.c: sets the startup parameters of a client attached for the first time, over
+ * what is as after login. pairs: name and value, each ended by NUL, and a NUL; size
+ * includes all. Checked as PostgreSQL checks a startup packet's. In a transaction.
+ */
+extern void carpool_startup_take(const char *pairs, Size size);
+
+/* settings_state.c: looks for PostgreSQL's private lists; before anything else of it is used. */
+extern void carpool_settings_state_open(void);
+
+/*
+ * guclist.c: PostgreSQL's list of settings that are not at their default (guc_nondef_list).
+ * Calls visit for each, in no order, until it returns false.
+ */
+struct config_generic;
+extern bool carpool_guc_list_open(void);
+extern void carpool_guc_list_walk(bool (*visit) (struct config_generic *setting, void *argument), void *argument);
+
+/*
+ * dynahash.c: a private hash table of PostgreSQL's, by the name hash_create() was given;
+ * NULL when it has not been made yet, or when the self-test failed.
+ */
+struct HTAB;
+extern struct HTAB *carpool_hash_find(const char *name);
+extern bool carpool_hash_self_test(StringInfo why);
+
+/* Strings and numbers in a saved session; a string is its length and its bytes. */
+extern void carpool_put_string(StringInfo to, const char *text);	/* NULL is told from "" */
+extern void carpool_put_uint64(StringInfo to, uint64 value);
+extern const char *carpool_get_string(StringInfo from); /* palloc'd; raises an error at the end */
+extern uint64 carpool_get_uint64(StringInfo from);
+
+/* A fingerprint of bytes, to be added up where order doesn't matter; never 0. */
+extern uint64 carpool_fingerprint(uint64 seed, const void *bytes, Size size);
+
+#endif
