@@ -91,6 +91,8 @@ typedef struct CledgerHeader
 	uint64_t	size;			/* bytes of all */
 	uint32_t	starts;			/* worker: counts its starts */
 	uint32_t	failed_tests;	/* agents: bits of CLEDGER_PIN_… whose self-test failed */
+	uint32_t	state_tranche;	/* postmaster: of the locks of the saved sessions' area */
+	uint32_t	reserved;
 	uint64_t	state_area;		/* agents: dsa_handle of the saved sessions, plus 1; 0: none yet */
 	uint64_t	pins[CLEDGER_PIN_REASONS];	/* agents: times each reason began */
 } CledgerHeader;
