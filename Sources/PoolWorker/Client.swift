@@ -34,6 +34,8 @@ struct Client: BitwiseCopyable {
     var pool = noIndex
     /// Index of the linked server, or `noIndex`.
     var server = noIndex
+    /// Its slot in the ledger, from when it enters its pool.
+    var ledger = LedgerClient.nobody
     /// Reference into `ParameterSets`.
     var parameters: UInt32 = 0
     /// Second half of the cancel key.

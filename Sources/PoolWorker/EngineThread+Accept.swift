@@ -126,7 +126,7 @@ extension EngineThread {
         }
     }
 
-    private var tooManyClients: ErrorFields {
+    var tooManyClients: ErrorFields {
         ErrorFields(
             .fatal, "53300", "no more connections allowed (max_client_conn)",
             detail: "\(settings.max_client_conn) clients are connected.", hint: "Raise max_client_conn.")

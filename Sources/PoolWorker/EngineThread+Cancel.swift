@@ -59,7 +59,7 @@ extension EngineThread {
         guard servers[s].pid != 0 else { return }
         if shared.host.interrupt(servers[s].pid) { return }
         guard servers[s].cancels < 4 else { return }
-        var canceller = Server(pool: servers[s].pool, now: now)
+        var canceller = Server(pool: servers[s].pool, ledger: nobody, now: now)
         canceller.state = .canceller
         canceller.client = c
         canceller.target = s

@@ -31,6 +31,8 @@ extension EngineThread {
             if case .terminated = reason { finishing = true }
             clientLeft(s, partialFrame: clients[c].bodyLeft > 0, finishing: finishing)
         }
+        shared.ledger.leave(clients[c].ledger)
+        clients[c].ledger = .nobody
         if let error = reason.error, mayTell {
             send(c, error.frame)
         }
@@ -196,6 +198,7 @@ extension EngineThread {
         case .gone:
             return
         }
+        shared.ledger.giveBack(server: servers[s].slot)
         serverLogins[s] = nil
         taskErrors[s] = nil
         if servers[s].fd >= 0 {

@@ -10,6 +10,8 @@ extension EngineThread {
     /// - Parameter finishing: what it asked for is to be done, not interrupted.
     mutating func clientLeft(_ s: UInt32, partialFrame: Bool, finishing: Bool) {
         servers[s].client = noIndex
+        // From here on the agent writes nothing to the client's slot.
+        if servers[s].state != .setup { servers[s].ledger.attach(.nobody) }
         cancellersForget(s)
         switch servers[s].state {
         case .setup:

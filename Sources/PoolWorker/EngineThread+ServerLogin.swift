@@ -39,7 +39,7 @@ extension EngineThread {
             }
             let verdict = shared.directory.reserve(details.record)
             guard verdict == .open else { return limitReached(p, verdict) }
-            guard let s = servers.insert(Server(pool: p, now: now)) else {
+            guard let s = servers.insert(Server(pool: p, ledger: nobody, now: now)) else {
                 shared.directory.giveBack(details.record)
                 return
             }
@@ -232,9 +232,22 @@ extension EngineThread {
     mutating func confirmAnswered(_ s: UInt32, _ answer: HostAnswer) {
         if let failure = answer.failure {
             serverLoginFailed(s, failure, reachable: true)
-        } else {
+        } else if answer.serverSlot == 0 || meetAgent(s, answer.serverSlot) {
             serverOpened(s)
+        } else {
+            serverLoginFailed(
+                s, ErrorFields(.fatal, "57P03", "the last backend in this slot has not ended yet"),
+                reachable: false)
         }
+    }
+
+    /// The backend has an agent, with an entry in the ledger; false when it can't be had.
+    private mutating func meetAgent(_ s: UInt32, _ slot: UInt32) -> Bool {
+        guard let ledger = shared.ledger.take(server: slot) else { return false }
+        ledger.attach(.nobody)
+        servers[s].slot = slot
+        servers[s].ledger = ledger
+        return true
     }
 
     private mutating func serverOpened(_ s: UInt32) {

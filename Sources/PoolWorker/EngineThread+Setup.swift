@@ -58,6 +58,7 @@ extension EngineThread {
             } else if task == .rollback {
                 resetServer(s)
             } else {
+                servers[s].ledger.attach(.nobody)
                 servers[s].traffic = Traffic()
                 passOn(s)
             }

@@ -22,6 +22,8 @@ struct EngineThread: ~Copyable {
     let crowded: Bool
     let listeners: [Listener]
     let inbox: Inbox
+    /// Stands in for the ledger's entry of a server without an agent.
+    let nobody = LedgerServer.ofNobody()
 
     var poller: Poller
     var clients: Table<Client>

@@ -252,9 +252,9 @@ extension Relay {
     ) {
         client.state = .active
         client.server = s
-        client.since = now
         server.state = .active
         server.client = c
+        server.ledger.attach(client.ledger)
         server.since = now
         server.traffic = Traffic()
     }

@@ -136,6 +136,13 @@ cledger_reference(uint32_t slot, uint32_t generation)
 	return (uint64_t) generation << 32 | slot;
 }
 
+/* The worker says what stands in front of the bytes of the client it is about to attach. */
+CLEDGER_HOT static inline void
+cledger_announce(CledgerServer *server, uint32_t message)
+{
+	__atomic_store_n(&server->message, message, __ATOMIC_RELEASE);
+}
+
 /* The worker writes down whom a server serves, before it forwards that one's first byte. */
 CLEDGER_HOT static inline void
 cledger_attach(CledgerServer *server, uint64_t client)

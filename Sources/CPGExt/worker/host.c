@@ -21,5 +21,6 @@ const CarpoolHost carpool_pg_host = {
 	.log = carpool_mailbox_say,
 	.cancel = cancel_backend,
 	.name = "pg_carpool",
-	.keeps_oids = true
+	.keeps_oids = true,
+	.ledger = NULL
 };
