@@ -13,6 +13,7 @@
 #include "storage/proc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "../private/agent.h"
 #include "../private/ledger.h"
@@ -89,7 +90,9 @@ test_once(void)
 	is_tested = true;
 	carpool_settings_state_open();
 	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
 	carpool_attach_self_test(&broken, NULL);
+	PopActiveSnapshot();
 	CommitTransactionCommand();
 	if (broken & ~carpool_ledger->failed_tests)
 		ereport(WARNING,

@@ -125,6 +125,7 @@ prepare(void)
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not create an eventfd: %m")));
 	carpool_lookup_open();
 	carpool_ledger_open();
+	carpool_pg_host.ledger = carpool_ledger;
 	carpool_rules_load();
 	before_shmem_exit(stop_threads, 0);
 
