@@ -37,6 +37,10 @@ enum
 };
 #define CLEDGER_PIN_REASONS 12
 
+/* The startup parameter of the worker's server logins over TCP, and the size of its value, NUL included. */
+#define CLEDGER_TOKEN_PARAMETER "carpool.token"
+#define CLEDGER_TOKEN_SIZE 40
+
 /* What stands in front of a client's first byte on a server's socket: message. */
 enum
 {
@@ -94,6 +98,7 @@ typedef struct CledgerHeader
 	uint32_t	state_tranche;	/* postmaster: of the locks of the saved sessions' area */
 	uint32_t	reserved;
 	uint64_t	state_area;		/* agents: dsa_handle of the saved sessions, plus 1; 0: none yet */
+	char		token[CLEDGER_TOKEN_SIZE];	/* worker: by which agents know it over TCP; anew at each start */
 	uint64_t	pins[CLEDGER_PIN_REASONS];	/* agents: times each reason began */
 } CledgerHeader;
 

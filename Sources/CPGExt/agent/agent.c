@@ -203,13 +203,58 @@ is_worker(const Port *port)
 		peer.pid == carpool_ledger->worker;
 }
 
+/*
+ * Takes the worker's token out of the startup parameters, where every role could SHOW it;
+ * NULL: there is none.
+ */
+static const char *
+take_token(Port *port)
+{
+	for (int i = 0; i + 1 < list_length(port->guc_options); i += 2)
+		if (strcmp(list_nth(port->guc_options, i), CLEDGER_TOKEN_PARAMETER) == 0)
+		{
+			const char *token = list_nth(port->guc_options, i + 1);
+
+			port->guc_options = list_delete_nth_cell(port->guc_options, i + 1);
+			port->guc_options = list_delete_nth_cell(port->guc_options, i);
+			return token;
+		}
+	return NULL;
+}
+
+/* Whether the worker logs in, of which over TCP only its token tells. */
+static bool
+is_worker_by_token(Port *port)
+{
+	const char *token = take_token(port);
+
+	if (token == NULL)
+		return false;
+	if (carpool_ledger->worker == 0 || carpool_ledger->token[0] == '\0' ||
+		strlen(token) != strlen(carpool_ledger->token) ||
+		timingsafe_bcmp(token, carpool_ledger->token, strlen(token)) != 0)
+		ereport(FATAL,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("\"%s\" is not the token of the carpool worker", CLEDGER_TOKEN_PARAMETER)));
+	return true;
+}
+
+/* Whether this backend is the worker's. A token is taken out in any case. */
+static bool
+is_workers(Port *port)
+{
+	bool		has_token = is_worker_by_token(port);
+
+	return has_token || is_worker(port);
+}
+
 /* The hook: PostgreSQL has decided about a login. */
 static void
 authenticated(Port *port, int status)
 {
 	if (next_authentication)
 		next_authentication(port, status);
-	if (status == STATUS_OK && carpool_ledger && is_worker(port))
+	if (status == STATUS_OK && carpool_ledger && is_workers(port))
 		open_agent();
 }
 

@@ -7,6 +7,7 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/shmem.h"
+#include "utils/builtins.h"
 
 #include "../private/compat.h"
 #include "../private/ledger.h"
@@ -55,6 +56,17 @@ carpool_ledger_make_memory(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
+/* A token nobody can guess; none where the kernel gives no random bytes. */
+static void
+make_token(void)
+{
+	uint8		bytes[(CLEDGER_TOKEN_SIZE - 1) / 2];
+
+	memset(carpool_ledger->token, 0, CLEDGER_TOKEN_SIZE);
+	if (pg_strong_random(bytes, sizeof(bytes)))
+		hex_encode((const char *) bytes, sizeof(bytes), carpool_ledger->token);
+}
+
 /* The worker has come up: whoever an earlier one served is gone. */
 void
 carpool_ledger_open(void)
@@ -73,6 +85,7 @@ carpool_ledger_open(void)
 		cledger_attach(server, 0);
 		server->message = CLEDGER_NO_MESSAGE;
 	}
+	make_token();
 	carpool_ledger->starts++;
 	carpool_ledger->worker = MyProcPid;
 	carpool_ledger_sweep();
