@@ -62,6 +62,7 @@ typedef struct CledgerClient
 	uint32_t	process_id;		/* worker: as in the client's BackendKeyData */
 	uint64_t	state;			/* agents: dsa_pointer of the saved session; 0: as after login */
 	uint32_t	state_generation;	/* agents: whose state that is */
+	uint32_t	saves;			/* agents: counts the changes of state */
 	uint32_t	server;			/* worker: slot of the server it had last; 0: none */
 	uint32_t	database;		/* worker: OIDs of its pool */
 	uint32_t	role;

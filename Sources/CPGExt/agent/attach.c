@@ -29,6 +29,7 @@ static const CarpoolStateKind *const kinds[] = {
 #define SETTINGS 1
 
 static uint64 client;			/* whose session this is; 0: nobody's */
+static uint32 saves;			/* CledgerClient.saves, as of what is held */
 static uint64 saved[KINDS];		/* fingerprints of what is saved of it */
 static uint64 held[KINDS];		/* of what the session holds */
 static uint32 broken;			/* CLEDGER_PIN_…: kinds that don't work here */
@@ -43,6 +44,12 @@ carpool_attach_open(void)
 
 	initStringInfo(&buffer);
 	MemoryContextSwitchTo(old);
+}
+
+static CledgerClient *
+entry(uint64 reference)
+{
+	return cledger_client(carpool_ledger, (uint32) reference);
 }
 
 static bool
@@ -77,6 +84,7 @@ save(void)
 	if (is_empty)
 		resetStringInfo(&buffer);
 	carpool_saved_put(client, &buffer);
+	saves = entry(client)->saves;
 	memcpy(saved, held, sizeof(saved));
 	carpool_agent_server()->saved++;
 }
@@ -145,13 +153,17 @@ carpool_attach_transaction_ended(void)
 		note_pins(pins);
 }
 
-/* Whether anyone but the last client is served now, or sends something for the agent. */
+/*
+ * Whether anyone but the last client is served now, or sends something for the agent; or
+ * the last client has changed its session on another server meanwhile.
+ */
 bool
 carpool_attach_needed(void)
 {
 	const CledgerServer *server = carpool_agent_server();
 
-	return cledger_attached(server) != client || server->message != CLEDGER_NO_MESSAGE;
+	return cledger_attached(server) != client || server->message != CLEDGER_NO_MESSAGE ||
+		entry(client)->saves != saves;
 }
 
 /* Where each kind's contents are in a saved session; wanted gets the fingerprints. */
@@ -212,12 +224,13 @@ switch_to(uint64 next)
 	uint64		wanted[KINDS];
 
 	client = next;
+	saves = entry(client)->saves;
 	carpool_saved_get(client, &buffer);
 	read_saved(&buffer, wanted, contents);
 	if (memcmp(wanted, held, sizeof(held)) != 0)
 		change(wanted, contents);
 	memcpy(saved, wanted, sizeof(saved));
-	carpool_identity_show(cledger_client(carpool_ledger, (uint32) client));
+	carpool_identity_show(entry(client));
 	carpool_agent_server()->attached++;
 }
 
@@ -228,7 +241,7 @@ carpool_attach(void)
 	uint64		next = cledger_attached(server);
 	uint32		message = server->message;
 
-	if (next != client)
+	if (next != client || entry(client)->saves != saves)
 		switch_to(next);
 	if (message == CLEDGER_NO_MESSAGE)
 		return;

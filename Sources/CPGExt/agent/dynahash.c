@@ -25,8 +25,8 @@ typedef struct Known
 } Known;
 
 static Known known[MOST_NAMES];
-static Size header_size;		/* 0: not measured */
-static bool works;
+static Size header_size;		/* 0: not as we think */
+static bool works;				/* as far as it has been tried */
 
 /*
  * An empty child of TopMemoryContext. New children are put in front, so that those before
@@ -115,10 +115,10 @@ look_at_new(void)
 static void
 be_ready(void)
 {
-	if (marker == NULL)
-		marker = AllocSetContextCreate(TopMemoryContext, "carpool marker", ALLOCSET_SMALL_SIZES);
-	if (header_size == 0)
-		(void) measure();
+	if (marker != NULL)
+		return;
+	marker = AllocSetContextCreate(TopMemoryContext, "carpool marker", ALLOCSET_SMALL_SIZES);
+	(void) measure();
 }
 
 /* The entry of a name, which is kept; NULL when there are too many. */
@@ -152,8 +152,7 @@ carpool_hash_find(const char *name)
 {
 	Known	   *entry;
 
-	if (marker == NULL || header_size == 0)
-		be_ready();
+	be_ready();
 	if (!works)
 		return NULL;
 	entry = entry_of(name);

@@ -7,13 +7,13 @@
  */
 #include "postgres.h"
 
-#include "lib/ilist.h"
 #include "utils/guc_tables.h"
 
+#include "../private/guc.h"
 #include "../private/state.h"
 
 /* The head of the list; NULL: not found. */
-static dlist_node *ring_head;
+dlist_node *carpool_guc_list;
 
 static int
 compare_nodes(const void *left, const void *right)
@@ -69,12 +69,12 @@ carpool_guc_list_open(void)
 			expected++;
 	}
 	qsort(known, count, sizeof(*known), compare_nodes);
-	ring_head = NULL;
+	carpool_guc_list = NULL;
 	if (start != NULL && start->source != PGC_S_DEFAULT)
-		ring_head = find_stranger(&start->nondef_link, known, count, expected);
+		carpool_guc_list = find_stranger(&start->nondef_link, known, count, expected);
 	pfree(known);
 	pfree(settings);
-	return ring_head != NULL;
+	return carpool_guc_list != NULL;
 }
 
 /*
@@ -87,9 +87,9 @@ carpool_guc_list_walk(bool (*visit) (struct config_generic *setting, void *argum
 {
 	dlist_node *next;
 
-	if (ring_head == NULL)
+	if (carpool_guc_list == NULL)
 		return;
-	for (dlist_node *node = ring_head->next; node != ring_head; node = next)
+	for (dlist_node *node = carpool_guc_list->next; node != carpool_guc_list; node = next)
 	{
 		next = node->next;
 		if (!visit(dlist_container(struct config_generic, nondef_link, node), argument))

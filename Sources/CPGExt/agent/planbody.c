@@ -130,7 +130,7 @@ parse(const char *text, const Fixed *fixed)
 	elog(ERROR, "saved statement is not in its text: %s", text);
 }
 
-/* columns is not aligned. */
+/* In the current context; columns is not aligned. */
 static TupleDesc
 make_result(const char *columns, const Fixed *fixed)
 {
@@ -154,7 +154,8 @@ make_result(const char *columns, const Fixed *fixed)
 		attribute->attstorage = column.storage;
 		attribute->attcompression = column.compression;
 	}
-	return result;
+	/* a copy, as newer servers keep a digest of each column beside it, which copying makes */
+	return CreateTupleDescCopy(result);
 }
 
 bool

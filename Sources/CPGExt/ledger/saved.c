@@ -95,6 +95,7 @@ replace(CledgerClient *client, dsa_pointer to, uint32 generation)
 	old = (dsa_pointer) client->state;
 	client->state = (uint64) to;
 	client->state_generation = generation;
+	client->saves++;
 	LWLockRelease(lock());
 	if (DsaPointerIsValid(old))
 		dsa_free(area, old);

@@ -50,7 +50,10 @@ extern bool carpool_plan_is_analysed(const CachedPlanSource *source);
  */
 extern uint64 carpool_surroundings(void);
 
-/* Whether names may have come to mean something else since; for catalog changes seen here. */
+/*
+ * Whether names may have come to mean something else since then. Changes are seen from the
+ * first call of watch on.
+ */
 extern void carpool_names_watch(void);
 extern bool carpool_names_changed(TimestampTz since);
 
