@@ -178,6 +178,7 @@ extension EngineThread {
             return closeClient(c, .error(tooManyClients))
         }
         clients[c].ledger = ledger
+        clients[c].signs.rotates = settings.test_rotate_servers
         clients[c].idleTimeout = Clock.nanoseconds(answer.settings.client_idle_timeout)
         clients[c].transactionTimeout = Clock.nanoseconds(answer.settings.idle_transaction_timeout)
         pools[p].clients += 1

@@ -67,11 +67,14 @@ extension EngineThread {
         }
     }
 
-    /// In session mode the next client must find nothing of the last one.
+    /// The next client must find nothing of the last one: in session mode of anything, else
+    /// of what an agent can't carry.
     mutating func resetServer(_ s: UInt32) {
-        let query = texts.resetQuery
+        let hasPins = servers[s].pins != 0 || servers[s].ledger.pins != 0
+        unpin(s)
+        let query = hasPins ? Array("DISCARD ALL".utf8) : texts.resetQuery
         servers[s].traffic = Traffic()
-        if pools[servers[s].pool].mode == .session && !query.isEmpty {
+        if hasPins || (pools[servers[s].pool].mode == .session && !query.isEmpty) {
             runTask(s, .reset, query, state: .resetting)
         } else {
             passOn(s)

@@ -232,22 +232,33 @@ extension EngineThread {
     mutating func confirmAnswered(_ s: UInt32, _ answer: HostAnswer) {
         if let failure = answer.failure {
             serverLoginFailed(s, failure, reachable: true)
-        } else if answer.serverSlot == 0 || meetAgent(s, answer.serverSlot) {
-            serverOpened(s)
+        } else if let failure = meetAgent(s, answer.serverSlot) {
+            serverLoginFailed(s, failure, reachable: false)
         } else {
-            serverLoginFailed(
-                s, ErrorFields(.fatal, "57P03", "the last backend in this slot has not ended yet"),
-                reachable: false)
+            serverOpened(s)
         }
     }
 
-    /// The backend has an agent, with an entry in the ledger; false when it can't be had.
-    private mutating func meetAgent(_ s: UInt32, _ slot: UInt32) -> Bool {
-        guard let ledger = shared.ledger.take(server: slot) else { return false }
+    /// Takes the entry in the ledger of a backend's agent. A pool whose first server had an
+    /// agent has no other servers; one whose first server had none makes no use of agents.
+    /// - Parameter slot: 0: the backend has no agent.
+    /// - Returns: why the server can't be had.
+    private mutating func meetAgent(_ s: UInt32, _ slot: UInt32) -> ErrorFields? {
+        guard let record = poolDetails[servers[s].pool]?.record else { return nil }
+        guard shared.directory.carries(record, with: slot != 0) else { return nil }
+        guard slot != 0 else {
+            return ErrorFields(
+                .fatal, "58000", "a backend has no agent", hint: "The server's log says why.")
+        }
+        guard let ledger = shared.ledger.take(server: slot) else {
+            return ErrorFields(.fatal, "57P03", "the last backend in this slot has not ended yet")
+        }
         ledger.attach(.nobody)
         servers[s].slot = slot
         servers[s].ledger = ledger
-        return true
+        parameterSets.release(servers[s].parameters)
+        servers[s].parameters = ParameterSets.unknown
+        return nil
     }
 
     private mutating func serverOpened(_ s: UInt32) {
@@ -263,7 +274,9 @@ extension EngineThread {
             servers.generation(s), poolDetails[servers[s].pool]?.serverLifetime ?? 0
         )
         passOn(s)
-        if servers.generation(s) == generation { servers[s].expires = servers[s].connected &+ lifetime }
+        guard servers.generation(s) == generation else { return }
+        servers[s].expires = servers[s].connected &+ lifetime
+        if now >= servers[s].expires { servers[s].obsolete = true }
     }
 
     /// A server could not be had.

@@ -114,6 +114,7 @@ public func carpoolWorkerReload(_ settings: OpaquePointer) {
                 + "there is no room for \(wanted) clients")
     }
     shared.settings = next
+    shared.directory.forgetAnswers()
     unsafe shared.post(EngineMessage.reload.message())
 }
 

@@ -36,6 +36,21 @@ struct LedgerClient: BitwiseCopyable {
     static var nobody: LedgerClient { LedgerClient(reference: 0) }
 }
 
+/// The clients' entries, as the threads write them while they run.
+@safe
+struct LedgerClients: BitwiseCopyable, @unchecked Sendable {
+    private let header: UnsafeMutablePointer<CledgerHeader>
+
+    @unsafe
+    init(_ header: UnsafeMutablePointer<CledgerHeader>) { unsafe self.header = unsafe header }
+
+    /// The server that a client has (had last).
+    @_noLocks
+    func note(server: UInt32, of client: LedgerClient) {
+        unsafe cledger_client_served(header, client.reference, server)
+    }
+}
+
 /// CLEDGER_START…
 enum LedgerMessage: UInt32 { case none, start, startAndAnswer }
 
@@ -62,6 +77,8 @@ final class Ledger: @unchecked Sendable {
         }
         unsafe cworker_ledger_take_over(header)
     }
+
+    var clients: LedgerClients { unsafe LedgerClients(header) }
 
     /// Clients it has room for.
     var capacity: Int { unsafe Int(header.pointee.client_slots) - 1 }

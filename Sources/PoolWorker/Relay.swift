@@ -261,7 +261,6 @@ extension Relay {
 
     @_noLocks @inline(__always)
     static func unlink(_ client: inout Client, _ server: inout Server, _ now: UInt64) {
-        client.server = noIndex
         client.state = .idle
         client.since = now
         server.client = noIndex

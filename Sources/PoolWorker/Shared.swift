@@ -25,7 +25,7 @@ final class Shared: @unchecked Sendable {
         ledger = Ledger(host, most: WorkerSettings.mostClients)
         current = settings
         current.limitClients(to: ledger.capacity)
-        directory = Directory(threads: threads)
+        directory = Directory(threads: threads, agents: host.keepsOIDs)
         inboxes = (0..<threads).map { _ in Inbox() }
         hasher = Hasher(inboxes: inboxes)
     }

@@ -142,6 +142,13 @@ cledger_reference(uint32_t slot, uint32_t generation)
 	return (uint64_t) generation << 32 | slot;
 }
 
+/* The worker writes down which server a client of its has, or had last. */
+CLEDGER_HOT static inline void
+cledger_client_served(CledgerHeader *ledger, uint64_t client, uint32_t server)
+{
+	__atomic_store_n(&cledger_client(ledger, (uint32_t) client)->server, server, __ATOMIC_RELAXED);
+}
+
 /* The worker says what stands in front of the bytes of the client it is about to attach. */
 CLEDGER_HOT static inline void
 cledger_announce(CledgerServer *server, uint32_t message)
