@@ -78,7 +78,7 @@ CASES = {
                                     **SHARED),
     "temporary": case("create temp sequence s", "select nextval('s')", "select nextval('s')",
                       "select currval('s')", LAST,
-                      "drop sequence s", LAST),
+                      "drop sequence s", LAST, pins=True),
     "of great values": case("create sequence s_{me} start 9223372036854775806", "select nextval('s_{me}')",
                             "select nextval('s_{me}')", "select nextval('s_{me}')",
                             "select currval('s_{me}')", LAST,

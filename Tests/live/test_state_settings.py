@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from steps import RECONNECT, Case, same_as_direct
+from steps import ORDERS, RECONNECT, Case, same_as_direct
 from wire import Refused, error_of
 
 # Everything that was set in the session or at its start.
@@ -261,7 +261,7 @@ def test_every_setting_reads_as_on_a_direct_connection(places):
     everything = ("select name, setting, source, boot_val, reset_val, pending_restart from pg_settings "
                   "where name not like 'carpool.%' and name <> 'in_hot_standby' order by name")
     same_as_direct(places, Case(["select 1", everything, "set work_mem = '{n}1MB'", everything, "discard all",
-                                 everything], watch=["select 1"]), orders=["a first"])
+                                 everything], watch=["select 1"]), orders=[ORDERS["a first"]])
 
 
 def test_an_extensions_setting(places):
@@ -273,7 +273,7 @@ def test_an_extensions_setting(places):
         extra = {"own_database": True, "before": ["create extension vector"]}
         names = ("ivfflat.probes", "10{n}", "ivfflat.probes", "-1")
     else:
-        load, extra = "load 'auto_explain'", {"role_options": "superuser"}
+        load, extra = "load 'auto_explain'", {"role_options": "superuser", "pins": True}
         names = ("auto_explain.log_min_duration", "10{n}", "auto_explain.log_nested_statements", "x")
     name, value, other, bad = names
     same_as_direct(places, case(

@@ -83,7 +83,7 @@ SQL = {
         "create table t_{me}(x int)", "prepare p as select count(*) from t_{me}", "execute p",
         "set search_path = ''",
         "execute p", "create temp table t_{me}(y int, z int)", "set search_path = pg_temp", "execute p",
-        "drop table pg_temp.t_{me}", "execute p", "reset search_path", "execute p"),
+        "drop table pg_temp.t_{me}", "execute p", "reset search_path", "execute p", pins=True),
     "by the role": case(
         "create table t_{me}(x text)", "insert into t_{me} values ('ROLE'), ('ROLE_x')",
         "alter table t_{me} enable row level security", "alter table t_{me} force row level security",
