@@ -44,7 +44,7 @@ var targets: [Target] = [
     // the joint
     .target(name: "CHost", cSettings: gnu),
     .target(name: "CLedger", cSettings: gnu),
-    .target(name: "CWorker", dependencies: ["CHost"], cSettings: gnu),
+    .target(name: "CWorker", dependencies: ["CHost", "CLedger"], cSettings: gnu),
     .target(
         name: "PoolWorker",
         dependencies: ["Auth", "Pooling", "Wire", "FixedStorage", "Engine", "CSys", "CWorker", "CLedger"],

@@ -55,6 +55,12 @@ cworker_cancel(const CarpoolHost *host, int32_t server_pid)
 	return host->cancel(host->context, server_pid);
 }
 
+CledgerHeader *
+cworker_host_ledger(const CarpoolHost *host)
+{
+	return host->ledger;
+}
+
 /* Address and OS user of the client on a socket. */
 static void
 describe_peer(int fd, CarpoolQuestion *question)
@@ -131,7 +137,7 @@ cworker_answer(const CarpoolAnswer *answer)
 		.slot = answer->ticket.slot,.generation = answer->ticket.generation,
 		.method = answer->method,.mock_md5 = answer->mock_md5,
 		.database_id = answer->database_id,.user_id = answer->user_id,
-		.server_size = answer->server_size,
+		.server_size = answer->server_size,.server_slot = answer->server_slot,
 	};
 
 	return numbers;

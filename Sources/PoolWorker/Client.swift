@@ -32,8 +32,10 @@ struct Client: BitwiseCopyable {
     var counted = false
     /// Index of the pool; `noIndex` before login.
     var pool = noIndex
-    /// Index of the linked server, or `noIndex`.
+    /// Index of the linked server; between two links of the one it had last. `noIndex`: none yet.
     var server = noIndex
+    /// Its slot in the ledger, from when it enters its pool.
+    var ledger = LedgerClient.nobody
     /// Reference into `ParameterSets`.
     var parameters: UInt32 = 0
     /// Second half of the cancel key.
@@ -54,6 +56,9 @@ struct Client: BitwiseCopyable {
     /// 0: the pool's setting.
     var idleTimeout: UInt64 = 0
     var transactionTimeout: UInt64 = 0
+
+    /// Index of the linked server, or `noIndex`.
+    var linkedServer: UInt32 { state == .active ? server : noIndex }
 
     init(fd: Int32, secret: UInt32, now: UInt64) {
         self.fd = fd

@@ -19,8 +19,13 @@ struct ClientLoginState {
     var phase = Phase.startup
     var user: [UInt8] = []
     var database: [UInt8] = []
-    /// Tracked parameters from the startup packet; nil where it has none.
+    /// Settings of the startup packet, the later ones overriding the earlier.
+    var sent: [StartupPacket.Parameter] = []
+    /// The tracked parameters among them; nil where it has none. Where servers have agents
+    /// it isn't looked at.
     var wanted: ParameterValues = ParameterSets.noValues
+    /// What an agent has reported for `sent`.
+    var reported: [PoolRecord.Parameter] = []
     var machine: ClientLogin?
     var secret = Secret.none
     var answer: LoginAnswer?

@@ -22,6 +22,7 @@ enum CloseReason {
     case serverIdle
     case connectTimeout
     case recoveryTimeout
+    case stillPinned
     case evicted
     case loginFailed(ErrorFields)
 
@@ -55,8 +56,7 @@ enum CloseReason {
         case .serverMalformed:
             ErrorFields(.fatal, "08P01", "server sent an invalid message")
         case .clientLeft, .terminated, .cancelHandled, .lifetime, .serverIdle, .connectTimeout,
-            .recoveryTimeout,
-            .evicted:
+            .recoveryTimeout, .stillPinned, .evicted:
             nil
         }
     }
@@ -71,6 +71,7 @@ enum CloseReason {
         case .serverIdle: "server idle timeout"
         case .connectTimeout: "connect timeout"
         case .recoveryTimeout: "could not bring the server back to idle"
+        case .stillPinned: "something of its last client is left that DISCARD ALL does not end"
         case .evicted: "evicted"
         case .loginFailed(let fields): "server login failed: \(fields.severity.rawValue) \(fields.message)"
         default: error?.message ?? ""

@@ -20,6 +20,8 @@ extension EngineThread {
             guard s != noIndex else { return nil }
             server = servers.entry(s)
             guard server.value.parameters == client.value.parameters else { return nil }
+            // An agent has less to do for the client it had last.
+            if s != client.value.server && server.value.slot != 0 { return nil }
         } else {
             guard case .active = client.value.state else { return nil }
             server = servers.entry(client.value.server)
@@ -111,14 +113,13 @@ extension EngineThread {
         return pumpServer(s)
     }
 
-    /// Ends a link whose server has nothing more to say: both rest. `released` (nothing
-    /// done) when the server is to be closed or is wanted, or when the client has more to say.
+    /// Ends a link whose server has nothing more to say, and no signs: both rest. `released`
+    /// (nothing done) when the server is wanted, or has to stay, or when the client has more
+    /// to say.
     @_noLocks @inline(__always)
     private mutating func rest(_ client: Entry<Client>, _ server: Entry<Server>, _ s: UInt32) -> PumpStop {
         let pool = pools.entry(server.value.pool)
-        guard server.value.cancels == 0, now < server.value.expires, client.value.signs.areClear else {
-            return .released
-        }
+        guard server.value.ledger.pins == 0, client.value.signs.areClear else { return .released }
         guard !client.value.input.hasMemory, pool.value.waiting.isEmpty else { return .released }
         if crowded && waitingCounters.total(server.value.pool) > 0 { return .released }
         Relay.unlink(&client.value, &server.value, now)

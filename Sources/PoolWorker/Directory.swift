@@ -25,8 +25,20 @@ final class PoolRecord {
     var retryAt: UInt64 = 0
     /// Parameters as clients spelled them → as the server took them.
     var resolved: [ParameterValues: ParameterValues] = [:]
+    /// Its servers have agents, which take a client's session along. Nil: not known yet.
+    var carries: Bool?
+    /// Startup parameters, as in the ledger's message → what differs in the parameters that
+    /// an agent reported for them.
+    var answers: [[UInt8]: [Parameter]] = [:]
+    /// Servers that their clients keep for what can't be carried.
+    var pinned = 0
 
-    init(index: UInt32, databaseID: UInt32, userID: UInt32, settings: CworkerPoolSettings) {
+    typealias Parameter = (name: [UInt8], value: [UInt8])
+
+    init(
+        index: UInt32, databaseID: UInt32, userID: UInt32, settings: CworkerPoolSettings, carries: Bool?
+    ) {
+        self.carries = carries
         self.index = index
         self.databaseID = databaseID
         self.userID = userID
@@ -54,7 +66,13 @@ final class Directory: @unchecked Sendable {
     private var userServers: [UInt32: Int] = [:]
     let waiting: WaitingCounters
 
-    init(threads: Int) { waiting = WaitingCounters(pools: Self.capacity, threads: threads) }
+    /// Backends may have agents.
+    private let agents: Bool
+
+    init(threads: Int, agents: Bool) {
+        waiting = WaitingCounters(pools: Self.capacity, threads: threads)
+        self.agents = agents
+    }
 
     /// Runs `body` under the lock.
     func locked<Result>(_ body: () -> Result) -> Result { monitor.locked(body) }
@@ -73,7 +91,8 @@ final class Directory: @unchecked Sendable {
             } else {
                 guard records.count < Self.capacity else { return nil }
                 record = PoolRecord(
-                    index: UInt32(records.count), databaseID: databaseID, userID: userID, settings: settings)
+                    index: UInt32(records.count), databaseID: databaseID, userID: userID, settings: settings,
+                    carries: agents ? nil : false)
                 numbers[key] = records.count
                 records.append(record)
             }
@@ -132,6 +151,18 @@ final class Directory: @unchecked Sendable {
             record.retryAt = now + delay
         }
     }
+
+    /// Whether all servers of a pool have agents is decided by the first one.
+    func carries(_ record: PoolRecord, with agent: Bool) -> Bool {
+        locked {
+            let known = record.carries ?? agent
+            record.carries = known
+            return known
+        }
+    }
+
+    /// What agents said of startup parameters may not hold any more.
+    func forgetAnswers() { locked { for record in records { record.answers = [:] } } }
 
     /// A server logged in.
     func succeeded(_ record: PoolRecord, welcome: [(name: [UInt8], value: [UInt8])]) {

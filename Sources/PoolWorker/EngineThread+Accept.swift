@@ -126,7 +126,7 @@ extension EngineThread {
         }
     }
 
-    private var tooManyClients: ErrorFields {
+    var tooManyClients: ErrorFields {
         ErrorFields(
             .fatal, "53300", "no more connections allowed (max_client_conn)",
             detail: "\(settings.max_client_conn) clients are connected.", hint: "Raise max_client_conn.")
@@ -148,12 +148,13 @@ extension EngineThread {
         _ c: UInt32, _ parameters: [StartupPacket.Parameter]
     ) throws(ErrorFields) {
         var login = logins[c] ?? ClientLoginState()
+        var options: [StartupPacket.Parameter] = []
         var settingsSent: [StartupPacket.Parameter] = []
         for parameter in parameters {
             switch String(decoding: parameter.name, as: UTF8.self) {
             case "user": login.user = parameter.value
             case "database": login.database = parameter.value
-            case "options": settingsSent += try StartupOptions.settings(parameter.value)
+            case "options": options += try StartupOptions.settings(parameter.value)
             case "replication": try checkReplication(parameter.value)
             default: settingsSent.append(parameter)
             }
@@ -164,8 +165,18 @@ extension EngineThread {
         // PostgreSQL cuts names at NAMEDATALEN - 1.
         login.user = Array(login.user.prefix(63))
         login.database = login.database.isEmpty ? login.user : Array(login.database.prefix(63))
-        for setting in settingsSent { try keep(setting, &login.wanted) }
+        // PostgreSQL takes those of the options first.
+        login.sent = options + settingsSent
+        // Otherwise it takes a server to know whether there are agents.
+        if !shared.host.keepsOIDs { login.wanted = try trackedParameters(login.sent) }
         logins[c] = login
+    }
+
+    /// The parameters that can follow a client without agents; 0A000 where there are others.
+    func trackedParameters(_ sent: [StartupPacket.Parameter]) throws(ErrorFields) -> ParameterValues {
+        var wanted = ParameterSets.noValues
+        for setting in sent { try keep(setting, &wanted) }
+        return wanted
     }
 
     private func checkReplication(_ value: [UInt8]) throws(ErrorFields) {

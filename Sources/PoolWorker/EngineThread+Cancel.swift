@@ -59,7 +59,7 @@ extension EngineThread {
         guard servers[s].pid != 0 else { return }
         if shared.host.interrupt(servers[s].pid) { return }
         guard servers[s].cancels < 4 else { return }
-        var canceller = Server(pool: servers[s].pool, now: now)
+        var canceller = Server(pool: servers[s].pool, ledger: nobody, now: now)
         canceller.state = .canceller
         canceller.client = c
         canceller.target = s
@@ -71,6 +71,7 @@ extension EngineThread {
             return
         }
         servers[s].cancels += 1
+        servers[s].signs.cancelled = true
         if !watchConnecting(index) { closeServer(index, .connectTimeout) }
     }
 
@@ -104,6 +105,7 @@ extension EngineThread {
         guard servers.generation(target) == servers[s].targetGeneration else { return }
         servers[target].cancels -= 1
         guard servers[target].cancels == 0 else { return }
+        servers[target].signs.cancelled = false
         switch servers[target].state {
         case .settling: passOn(target)
         case .recovering: recover(target)

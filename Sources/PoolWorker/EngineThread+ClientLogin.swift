@@ -170,6 +170,15 @@ extension EngineThread {
         let p = record.index
         clients[c].pool = p
         clients[c].counted = true
+        let entry = CworkerLedgerClient(
+            process_id: processID(c), database_id: record.databaseID, user_id: record.userID,
+            thread: UInt32(number), fd: clients[c].fd)
+        guard let ledger = shared.ledger.enter(entry) else {
+            pools[p].clients += 1
+            return closeClient(c, .error(tooManyClients))
+        }
+        clients[c].ledger = ledger
+        clients[c].signs.rotates = settings.test_rotate_servers
         clients[c].idleTimeout = Clock.nanoseconds(answer.settings.client_idle_timeout)
         clients[c].transactionTimeout = Clock.nanoseconds(answer.settings.idle_transaction_timeout)
         pools[p].clients += 1

@@ -12,7 +12,7 @@ extension EngineThread {
         guard clients[c].state != .closing, clients[c].state != .gone else { return }
         logClosing(c, reason)
         leaveQueue(c)
-        let s = clients[c].server
+        let s = clients[c].linkedServer
         // In the middle of a server's frame there is no place for a message of ours.
         let mayTell = s == noIndex || servers[s].state != .active || servers[s].bodyLeft == 0
         clients[c].server = noIndex
@@ -20,6 +20,7 @@ extension EngineThread {
         clients[c].since = now
         clients[c].input.giveBack()
         defer { logins[c] = nil }
+        starts[c] = nil
         if clients[c].counted {
             clients[c].counted = false
             pools[clients[c].pool].clients -= 1
@@ -31,6 +32,8 @@ extension EngineThread {
             if case .terminated = reason { finishing = true }
             clientLeft(s, partialFrame: clients[c].bodyLeft > 0, finishing: finishing)
         }
+        shared.ledger.leave(clients[c].ledger)
+        clients[c].ledger = .nobody
         if let error = reason.error, mayTell {
             send(c, error.frame)
         }
@@ -164,6 +167,7 @@ extension EngineThread {
         // ours would only confuse.
         let told = servers[s].traffic.hasFailed || servers[s].bodyLeft > 0
         let state = servers[s].state
+        let words = state == .setup ? taskErrors[s] : nil
         closeServer(s, reason)
         guard c != noIndex, state != .canceller, clients[c].server == s else { return }
         clients[c].server = noIndex
@@ -173,6 +177,9 @@ extension EngineThread {
                 shared.log(.info, "\(describe(c)) closing because: \(reason.text)")
             }
             closeClient(c, .terminated)
+        } else if var words {
+            words.severity = .fatal
+            closeClient(c, .error(words))
         } else {
             closeClient(c, reason)
         }
@@ -196,6 +203,8 @@ extension EngineThread {
         case .gone:
             return
         }
+        unpin(s)
+        shared.ledger.giveBack(server: servers[s].slot)
         serverLogins[s] = nil
         taskErrors[s] = nil
         if servers[s].fd >= 0 {
@@ -234,7 +243,8 @@ extension EngineThread {
         guard servers[s].state != .canceller else { return }
         let level: Host.Level =
             switch reason {
-            case .serverGone, .serverMalformed, .loginFailed, .connectTimeout, .recoveryTimeout: .warning
+            case .serverGone, .serverMalformed, .loginFailed, .connectTimeout, .recoveryTimeout, .stillPinned:
+                .warning
             default: .info
             }
         guard level == .warning || settings.log_disconnections else { return }

@@ -46,9 +46,11 @@ extension EngineThread {
         server.watchesOutput = false
         server.state = .active
         server.client = noIndex
+        if server.slot == 0 { server.ledger = nobody }
         let p = server.pool
         guard poolDetails[p] != nil, let s = servers.insert(server) else {
             csys_close(server.fd)
+            shared.ledger.giveBack(server: server.slot)
             return
         }
         pools[p].adopted()

@@ -14,6 +14,7 @@ extension EngineThread {
         for c in 0..<clients.end where clients[c].state != .gone { checkClient(c) }
         for s in 0..<servers.end where servers[s].state != .gone { checkServer(s) }
         for p in 0..<poolEnd where !pools[p].waiting.isEmpty || keepsServers { openServers(p) }
+        if settings.test_rotate_servers { endRotationWaits() }
     }
 
     private func isDue(_ since: UInt64, _ seconds: Double) -> Bool {
@@ -78,6 +79,8 @@ extension EngineThread {
 
     private mutating func checkServer(_ s: UInt32) {
         let server = servers[s]
+        // The hot path looks at the signs, not at the time.
+        if now >= server.expires { servers[s].obsolete = true }
         switch server.state {
         case .routing, .connecting, .login, .confirming:
             if isDue(server.connected, settings.server_connect_timeout) {
@@ -172,6 +175,9 @@ extension EngineThread {
     private mutating func reload() {
         texts = shared.settings
         settings = texts.tuning
+        for c in 0..<clients.end where clients[c].state != .gone {
+            clients[c].signs.rotates = settings.test_rotate_servers
+        }
         for p in 0..<poolEnd where pools[p].clients > 0 { askSettings(p) }
     }
 

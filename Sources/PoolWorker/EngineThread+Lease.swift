@@ -16,6 +16,7 @@ extension EngineThread {
             let s = lease(c)
             if s == noIndex {
                 openServers(clients[c].pool)
+                if settings.test_rotate_servers { endRotationWait(c) }
             } else {
                 serve(c, s)
             }
@@ -58,7 +59,7 @@ extension EngineThread {
     @_noLocks
     private mutating func lease(_ c: UInt32) -> UInt32 {
         let p = clients[c].pool
-        let s = pools[p].lease(c, &clientLinks, &serverLinks)
+        let s = leaseServer(c)
         clients[c].since = now
         if s == noIndex {
             clients[c].state = .waiting
@@ -69,9 +70,28 @@ extension EngineThread {
         return s
     }
 
+    /// The server a client had last, if that is idle, else the one that is next; `noIndex`:
+    /// the client is on the waiting list.
+    @_noLocks
+    mutating func leaseServer(_ c: UInt32) -> UInt32 {
+        let p = clients[c].pool
+        if clients[c].signs.rotates { return leaseOther(c) }
+        let last = clients[c].server
+        if last < servers.end, case .idle = servers[last].state, servers[last].pool == p,
+            pools[p].waiting.isEmpty
+        {
+            pools[p].takeIdle(last, &serverLinks)
+            return last
+        }
+        return pools[p].lease(c, &clientLinks, &serverLinks)
+    }
+
     /// Client and server belong together from now on.
     @_noLocks
-    mutating func link(_ c: UInt32, _ s: UInt32) { Relay.link(&clients[c], c, &servers[s], s, now) }
+    mutating func link(_ c: UInt32, _ s: UInt32) {
+        ledgerClients.note(server: servers[s].slot, of: clients[c].ledger)
+        Relay.link(&clients[c], c, &servers[s], s, now)
+    }
 
     /// A client and a server have just been linked: the server gets the client's
     /// parameters, then the client's bytes.
@@ -84,8 +104,10 @@ extension EngineThread {
     }
 
     /// The link is over and the server idle: the client keeps nothing, the server goes to
-    /// whoever waits.
+    /// whoever waits; unless the client has something there that can't be carried.
     mutating func release(_ c: UInt32, _ s: UInt32) {
+        if servers[s].ledger.pins != 0 { return pin(c, s) }
+        unpin(s)
         unlink(c, s)
         passOn(s)
         // It may have sent its next request already.
@@ -117,21 +139,26 @@ extension EngineThread {
     mutating func keep(_ s: UInt32) { place(s, foreign: 0) }
 
     private mutating func place(_ s: UInt32, foreign: Int32) {
+        if settings.test_rotate_servers { return placeRotating(s, foreign: foreign) }
         let p = servers[s].pool
         switch pools[p].release(s, foreign: foreign, &clientLinks, &serverLinks) {
         case .toClient(let next):
             if crowded { waitingCounters.add(p, thread: number, -1) }
             give(s, to: next)
-        case .idle:
-            servers[s].state = .idle
-            servers[s].since = now
-            if servers[s].readable || servers[s].input.hasMemory { readServer(s) }
+        case .idle: becameIdle(s)
         case .toOtherThread: handOver(s)
         }
     }
 
+    /// A server is on the idle list.
+    mutating func becameIdle(_ s: UInt32) {
+        servers[s].state = .idle
+        servers[s].since = now
+        if servers[s].readable || servers[s].input.hasMemory { readServer(s) }
+    }
+
     /// A client that waited gets a server.
-    private mutating func give(_ s: UInt32, to c: UInt32) {
+    mutating func give(_ s: UInt32, to c: UInt32) {
         let welcoming = clients[c].state == .welcome
         link(c, s)
         if welcoming { welcomeOnServer(c, s) } else { serve(c, s) }
@@ -175,7 +202,8 @@ extension EngineThread {
         case .parameterStatus:
             readParameterStatus(s)
         case .spent:
-            servers[s].obsolete = true
+            // One with pins stays; whatever its client sends next makes the link uncertain.
+            if servers[s].ledger.pins == 0 { servers[s].obsolete = true }
             release(c, s)
         case .transaction:
             servers[s].obsolete = true

@@ -10,6 +10,8 @@ extension EngineThread {
     /// - Parameter finishing: what it asked for is to be done, not interrupted.
     mutating func clientLeft(_ s: UInt32, partialFrame: Bool, finishing: Bool) {
         servers[s].client = noIndex
+        // From here on the agent writes nothing to the client's slot.
+        if servers[s].state != .setup { servers[s].ledger.attach(.nobody) }
         cancellersForget(s)
         switch servers[s].state {
         case .setup:
@@ -65,11 +67,14 @@ extension EngineThread {
         }
     }
 
-    /// In session mode the next client must find nothing of the last one.
+    /// The next client must find nothing of the last one: in session mode of anything, else
+    /// of what an agent can't carry.
     mutating func resetServer(_ s: UInt32) {
-        let query = texts.resetQuery
+        let hasPins = servers[s].pins != 0 || servers[s].ledger.pins != 0
+        unpin(s)
+        let query = hasPins ? Array("DISCARD ALL".utf8) : texts.resetQuery
         servers[s].traffic = Traffic()
-        if pools[servers[s].pool].mode == .session && !query.isEmpty {
+        if hasPins || (pools[servers[s].pool].mode == .session && !query.isEmpty) {
             runTask(s, .reset, query, state: .resetting)
         } else {
             passOn(s)

@@ -39,7 +39,7 @@ extension EngineThread {
             }
             let verdict = shared.directory.reserve(details.record)
             guard verdict == .open else { return limitReached(p, verdict) }
-            guard let s = servers.insert(Server(pool: p, now: now)) else {
+            guard let s = servers.insert(Server(pool: p, ledger: nobody, now: now)) else {
                 shared.directory.giveBack(details.record)
                 return
             }
@@ -232,9 +232,33 @@ extension EngineThread {
     mutating func confirmAnswered(_ s: UInt32, _ answer: HostAnswer) {
         if let failure = answer.failure {
             serverLoginFailed(s, failure, reachable: true)
+        } else if let failure = meetAgent(s, answer.serverSlot) {
+            serverLoginFailed(s, failure, reachable: false)
         } else {
             serverOpened(s)
         }
+    }
+
+    /// Takes the entry in the ledger of a backend's agent. A pool whose first server had an
+    /// agent has no other servers; one whose first server had none makes no use of agents.
+    /// - Parameter slot: 0: the backend has no agent.
+    /// - Returns: why the server can't be had.
+    private mutating func meetAgent(_ s: UInt32, _ slot: UInt32) -> ErrorFields? {
+        guard let record = poolDetails[servers[s].pool]?.record else { return nil }
+        guard shared.directory.carries(record, with: slot != 0) else { return nil }
+        guard slot != 0 else {
+            return ErrorFields(
+                .fatal, "58000", "a backend has no agent", hint: "The server's log says why.")
+        }
+        guard let ledger = shared.ledger.take(server: slot) else {
+            return ErrorFields(.fatal, "57P03", "the last backend in this slot has not ended yet")
+        }
+        ledger.attach(.nobody)
+        servers[s].slot = slot
+        servers[s].ledger = ledger
+        parameterSets.release(servers[s].parameters)
+        servers[s].parameters = ParameterSets.unknown
+        return nil
     }
 
     private mutating func serverOpened(_ s: UInt32) {
@@ -250,7 +274,9 @@ extension EngineThread {
             servers.generation(s), poolDetails[servers[s].pool]?.serverLifetime ?? 0
         )
         passOn(s)
-        if servers.generation(s) == generation { servers[s].expires = servers[s].connected &+ lifetime }
+        guard servers.generation(s) == generation else { return }
+        servers[s].expires = servers[s].connected &+ lifetime
+        if now >= servers[s].expires { servers[s].obsolete = true }
     }
 
     /// A server could not be had.

@@ -7,6 +7,7 @@ import Wire
 extension EngineThread {
     /// Sends the SETs that make server `s` suit client `c`, to which it is linked.
     mutating func startSetup(_ c: UInt32, _ s: UInt32) {
+        if servers[s].slot != 0 { return startSession(c, s) }
         let from = parameterSets.values(servers[s].parameters)
         let to = parameterSets.values(clients[c].parameters)
         guard let query = ParameterSets.settingQuery(from: from, to: to) else {
@@ -19,14 +20,19 @@ extension EngineThread {
 
     /// Runs a query of ours on a server that is quiet; `taskDone` gets the outcome.
     mutating func runTask(_ s: UInt32, _ task: Server.Task, _ query: [UInt8], state: Server.State) {
+        var writer = FrameWriter()
+        writer.query(query)
+        runTask(s, task, message: writer.bytes, state: state)
+    }
+
+    /// The same with any message that ReadyForQuery answers.
+    mutating func runTask(_ s: UInt32, _ task: Server.Task, message: [UInt8], state: Server.State) {
         servers[s].state = state
         servers[s].task = task
         servers[s].failed = false
         servers[s].since = now
         servers[s].traffic.ownQuery()
-        var writer = FrameWriter()
-        writer.query(query)
-        if !sendServer(s, writer.bytes) { serverDied(s, .serverGone) }
+        if !sendServer(s, message) { serverDied(s, .serverGone) }
     }
 
     /// ReadyForQuery came for a query of ours.
@@ -51,13 +57,22 @@ extension EngineThread {
         case .welcome:
             servers[s].state = .active
             servers[s].traffic = Traffic()
-            if servers[s].failed { refuseParameters(c, s) } else { parametersResolved(c, s) }
+            if servers[s].failed {
+                refuseParameters(c, s)
+            } else if servers[s].slot != 0 {
+                sessionStarted(c, s)
+            } else {
+                parametersResolved(c, s)
+            }
         case .rollback, .reset:
             if servers[s].failed || servers[s].traffic.status != TransactionStatus.idle {
                 closeServer(s, .recoveryTimeout)
             } else if task == .rollback {
                 resetServer(s)
+            } else if servers[s].ledger.pins != 0 {
+                closeServer(s, .stillPinned)
             } else {
+                servers[s].ledger.attach(.nobody)
                 servers[s].traffic = Traffic()
                 passOn(s)
             }
@@ -95,6 +110,7 @@ extension EngineThread {
         var reader = ByteReader(body)
         guard let name = reader.string(), let value = reader.string() else { return }
         if servers[s].state == .login { serverLogins[s]?.welcome.append((name, value)) }
+        if servers[s].slot != 0 { return noteAnswer(s, name, value) }
         guard let index = TrackedParameter.index(name) else { return }
         var values = parameterSets.values(servers[s].parameters)
         guard values[index] != value else { return }
@@ -120,8 +136,10 @@ extension EngineThread {
                 if n < 0 { return }
                 continue
             }
-            noteParameter(s, bytes[5...length])
-            adoptParameters(c, servers[s].parameters)
+            if servers[s].slot == 0 {
+                noteParameter(s, bytes[5...length])
+                adoptParameters(c, servers[s].parameters)
+            }
             servers[s].input.drop(length + 1)
             send(c, Array(bytes[...length]))
         }

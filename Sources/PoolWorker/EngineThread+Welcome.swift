@@ -8,15 +8,16 @@ import Wire
 extension EngineThread {
     /// Welcomes a client that has entered its pool, as soon as its parameters are known.
     mutating func welcome(_ c: UInt32) {
-        guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record else { return }
-        let (known, resolved) = shared.directory.locked { (record.welcome, record.resolved[login.wanted]) }
-        if let known, let values = resolved ?? plainly(login.wanted, over: baseValues(known)) {
-            return finishLogin(c, known, values)
+        guard let record = poolDetails[clients[c].pool]?.record else { return }
+        let (known, carries) = shared.directory.locked { (record.welcome, record.carries) }
+        if let known, let carries {
+            if carries ? welcomeToAgents(c, known) : welcomeAtOnce(c, known) { return }
+            guard clients[c].state == .login else { return }
         }
         clients[c].state = .welcome
         clients[c].since = now
         let p = clients[c].pool
-        let s = pools[p].lease(c, &clientLinks, &serverLinks)
+        let s = leaseServer(c)
         if s != noIndex {
             link(c, s)
             welcomeOnServer(c, s)
@@ -24,11 +25,38 @@ extension EngineThread {
             if crowded { waitingCounters.add(p, thread: number, 1) }
             failFast(p)
             if clients[c].state == .welcome { openServers(p) }
+            if settings.test_rotate_servers { endRotationWait(c) }
+        }
+    }
+
+    /// Welcomes a client without asking a server; false when one has to be asked, or when
+    /// the client was refused.
+    private mutating func welcomeAtOnce(_ c: UInt32, _ known: [PoolRecord.Parameter]) -> Bool {
+        guard checkParameters(c), let login = logins[c], let record = poolDetails[clients[c].pool]?.record
+        else { return false }
+        let resolved = shared.directory.locked { record.resolved[login.wanted] }
+        guard let values = resolved ?? plainly(login.wanted, over: baseValues(known)) else { return false }
+        finishLogin(c, known, values)
+        return true
+    }
+
+    /// Without agents not all startup parameters can be taken; false when the client was refused.
+    private mutating func checkParameters(_ c: UInt32) -> Bool {
+        guard shared.host.keepsOIDs, let login = logins[c] else { return true }
+        do {
+            let wanted = try trackedParameters(login.sent)
+            logins[c]?.wanted = wanted
+            return true
+        } catch {
+            closeClient(c, .error(error))
+            return false
         }
     }
 
     /// A client in its welcome has got a server.
     mutating func welcomeOnServer(_ c: UInt32, _ s: UInt32) {
+        if servers[s].slot != 0 { return askAgent(c, s) }
+        guard checkParameters(c) else { return }
         guard let login = logins[c] else { return release(c, s) }
         let have = parameterSets.values(servers[s].parameters)
         guard let query = ParameterSets.settingQuery(from: have, to: login.wanted) else {
@@ -80,20 +108,24 @@ extension EngineThread {
     }
 
     private mutating func finishLogin(
-        _ c: UInt32, _ welcome: [(name: [UInt8], value: [UInt8])], _ values: ParameterValues
+        _ c: UInt32, _ welcome: [PoolRecord.Parameter], _ values: ParameterValues
     ) {
+        let told = welcome.map { name, value in
+            (name: name, value: TrackedParameter.index(name).flatMap { values[$0] } ?? value)
+        }
+        finishLogin(c, told, parameters: parameterSets.number(for: values))
+    }
+
+    /// - Parameter told: what the client is told of its session.
+    mutating func finishLogin(_ c: UInt32, _ told: [PoolRecord.Parameter], parameters: UInt32) {
         logins[c] = nil
-        let set = parameterSets.number(for: values)
         parameterSets.release(clients[c].parameters)
-        clients[c].parameters = set
+        clients[c].parameters = parameters
         clients[c].state = .idle
         clients[c].since = now
         var writer = FrameWriter()
         writer.frame(BackendTag.authentication) { $0.int32(0) }
-        for (name, value) in welcome {
-            let own = TrackedParameter.index(name).flatMap { values[$0] }
-            writer.parameterStatus(name, own ?? value)
-        }
+        for (name, value) in told { writer.parameterStatus(name, value) }
         let (process, secret) = (processID(c), clients[c].secret)
         writer.frame(BackendTag.backendKeyData) {
             $0.int32(process)

@@ -22,6 +22,9 @@ struct EngineThread: ~Copyable {
     let crowded: Bool
     let listeners: [Listener]
     let inbox: Inbox
+    /// Stands in for the ledger's entry of a server without an agent.
+    let nobody = LedgerServer.ofNobody()
+    let ledgerClients: LedgerClients
 
     var poller: Poller
     var clients: Table<Client>
@@ -37,6 +40,8 @@ struct EngineThread: ~Copyable {
     var keepsServers = false
     var parameterSets = ParameterSets()
     var logins: [UInt32: ClientLoginState] = [:]
+    /// What a client's first server is to be told of its startup parameters, until it has one.
+    var starts: [UInt32: [UInt8]] = [:]
     var serverLogins: [UInt32: ServerLoginState] = [:]
     /// What a server said when a query of ours failed.
     var taskErrors: [UInt32: ErrorFields] = [:]
@@ -70,6 +75,7 @@ struct EngineThread: ~Copyable {
         inbox = shared.inboxes[number]
         waitingCounters = shared.directory.waiting
         crowded = shared.threads > 1
+        ledgerClients = shared.ledger.clients
         texts = shared.settings
         settings = texts.tuning
         unsafe clients = Table(capacity: Self.capacity, reserve: reserveMemory)

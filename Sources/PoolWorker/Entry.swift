@@ -106,7 +106,15 @@ public func carpoolWorkerAnswer(_ answer: OpaquePointer) {
 @_cdecl("carpool_worker_reload")
 public func carpoolWorkerReload(_ settings: OpaquePointer) {
     guard let shared = unsafe worker?.shared else { return }
-    unsafe shared.settings = WorkerSettings(settings)
+    var next = unsafe WorkerSettings(settings)
+    let wanted = next.tuning.max_client_conn
+    if !next.limitClients(to: shared.ledger.capacity) {
+        shared.log(
+            .warning, "max_client_conn stays at \(next.tuning.max_client_conn) until the next start: "
+                + "there is no room for \(wanted) clients")
+    }
+    shared.settings = next
+    shared.directory.forgetAnswers()
     unsafe shared.post(EngineMessage.reload.message())
 }
 

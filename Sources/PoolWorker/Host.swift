@@ -1,3 +1,4 @@
+import CLedger
 import CWorker
 import Wire
 
@@ -16,6 +17,9 @@ struct Host: @unchecked Sendable {
 
     /// Pools are keyed by OIDs, and the host confirms servers.
     var keepsOIDs: Bool { unsafe cworker_host_keeps_oids(host) }
+
+    /// Nil: the host's servers have no agents.
+    var ledger: UnsafeMutablePointer<CledgerHeader>? { unsafe cworker_host_ledger(host) }
 
     func log(_ level: Level, _ line: String) { unsafe cworker_log(host, level.rawValue, line) }
 
@@ -68,6 +72,8 @@ struct HostAnswer {
     let server: ServerAddress
     let serverUser: [UInt8]
     let serverDatabase: [UInt8]
+    /// In the ledger; 0: the server has no agent.
+    let serverSlot: UInt32
 
     /// Reads an answer; it stays the caller's.
     @unsafe
@@ -80,6 +86,7 @@ struct HostAnswer {
         mockMD5 = numbers.mock_md5
         databaseID = numbers.database_id
         userID = numbers.user_id
+        serverSlot = numbers.server_slot
         pool = unsafe cworker_answer_pool(answer)
         unsafe mockNonce = Array(UnsafeBufferPointer(start: cworker_answer_nonce(answer), count: 32))
         let text = { (which: CworkerText) in
@@ -116,7 +123,10 @@ private func rawBytes(_ text: UnsafePointer<CChar>?) -> [UInt8] {
 
 /// The settings as the worker uses them: the numbers, and the strings it reads while it runs.
 struct WorkerSettings {
-    let tuning: CworkerTuning
+    /// The upper end of max_client_conn.
+    static let mostClients = 100_000
+
+    private(set) var tuning: CworkerTuning
     let listenAddresses: [String]
     let unixDirectory: String
     let resetQuery: [UInt8]
@@ -131,5 +141,13 @@ struct WorkerSettings {
         unixDirectory = string("unix_socket_dir")
         resetQuery = Array(string("server_reset_query").utf8)
         ignoredParameters = Set(list("ignore_startup_parameters").map { $0.lowercased() })
+    }
+
+    /// Lowers max_client_conn to what there is room for; false when it had to be.
+    @discardableResult
+    mutating func limitClients(to most: Int) -> Bool {
+        guard tuning.max_client_conn > most else { return true }
+        tuning.max_client_conn = Int32(most)
+        return false
     }
 }

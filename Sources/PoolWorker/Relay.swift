@@ -252,16 +252,15 @@ extension Relay {
     ) {
         client.state = .active
         client.server = s
-        client.since = now
         server.state = .active
         server.client = c
+        server.ledger.attach(client.ledger)
         server.since = now
         server.traffic = Traffic()
     }
 
     @_noLocks @inline(__always)
     static func unlink(_ client: inout Client, _ server: inout Server, _ now: UInt64) {
-        client.server = noIndex
         client.state = .idle
         client.since = now
         server.client = noIndex

@@ -54,6 +54,11 @@ struct Server: BitwiseCopyable {
     var targetGeneration: UInt32 = 0
     /// Cancel requests on their way to it.
     var cancels: Int32 = 0
+    /// Its agent's slot in the ledger, and the entry there; 0: it has none.
+    var slot: UInt32 = 0
+    var ledger: LedgerServer
+    /// What its client is known to keep it for: CLEDGER_PIN_…
+    var pins: UInt32 = 0
     var pid: Int32 = 0
     var key: UInt32 = 0
     /// Reference into `ParameterSets`.
@@ -67,8 +72,9 @@ struct Server: BitwiseCopyable {
     /// When its lifetime is over.
     var expires = UInt64.max
 
-    init(pool: UInt32, now: UInt64) {
+    init(pool: UInt32, ledger: LedgerServer, now: UInt64) {
         self.pool = pool
+        self.ledger = ledger
         since = now
         connected = now
     }

@@ -12,6 +12,7 @@ final class Shared: @unchecked Sendable {
     let inboxes: [Inbox]
     let hasher: Hasher
     let verifiers = DerivedVerifiers()
+    let ledger: Ledger
     private let monitor = Monitor()
     private var current: WorkerSettings
     private let clientCount = SharedCounter()
@@ -21,8 +22,10 @@ final class Shared: @unchecked Sendable {
         self.host = host
         self.notify = notify
         threads = max(1, Int(settings.tuning.threads))
+        ledger = Ledger(host, most: WorkerSettings.mostClients)
         current = settings
-        directory = Directory(threads: threads)
+        current.limitClients(to: ledger.capacity)
+        directory = Directory(threads: threads, agents: host.keepsOIDs)
         inboxes = (0..<threads).map { _ in Inbox() }
         hasher = Hasher(inboxes: inboxes)
     }

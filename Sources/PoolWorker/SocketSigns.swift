@@ -21,6 +21,17 @@ struct SocketSigns: BitwiseCopyable {
         @_noLocks set { put(4, newValue) }
     }
 
+    /// A server's: cancel requests are on their way to it.
+    var cancelled: Bool {
+        @_noLocks get { bits & 8 != 0 }
+        @_noLocks set { put(8, newValue) }
+    }
+    /// A client's: it changes its server with each transaction (test_rotate_servers).
+    var rotates: Bool {
+        @_noLocks get { bits & 16 != 0 }
+        @_noLocks set { put(16, newValue) }
+    }
+
     @_noLocks @inline(__always)
     private mutating func put(_ bit: UInt8, _ value: Bool) { bits = value ? bits | bit : bits & ~bit }
 }

@@ -17,10 +17,22 @@ public enum TrackedParameter {
         return folded.firstIndex(of: lower)
     }
 
-    static let applicationName = 5
+    public static let applicationName = 5
 
     /// Is this a value whose meaning the worker knows without asking a server?
     public static func isPlain(_ index: Int) -> Bool { index == applicationName }
+
+    /// An application_name as PostgreSQL takes it: at most 63 bytes, no part of a UTF-8
+    /// character at their end, all but printable ASCII spelled \xNN.
+    public static func applicationName(_ value: [UInt8]) -> [UInt8] {
+        var cut = value.prefix(63)
+        if value.count > cut.count {
+            while let next = value.dropFirst(cut.count).first, next & 0xC0 == 0x80, !cut.isEmpty {
+                cut.removeLast()
+            }
+        }
+        return clean(applicationName, Array(cut)) ?? []
+    }
 
     /// A value fit for a SET in any client_encoding: printable ASCII. In an
     /// application_name PostgreSQL itself spells other bytes \xNN (pg_clean_ascii); in any
@@ -50,6 +62,9 @@ public struct ParameterSets {
 
     /// The set of a connection that hasn't told its parameters yet.
     public static let unknown: UInt32 = 0
+    /// The set of a client whose parameters its first server is still to be told; no
+    /// server has it.
+    public static let unstarted: UInt32 = 1
     public static let noValues: ParameterValues = .init(repeating: nil, count: TrackedParameter.names.count)
 
     private var entries: [Entry]
@@ -57,7 +72,7 @@ public struct ParameterSets {
     private var free: [UInt32] = []
 
     public init() {
-        entries = [Entry(values: Self.noValues, references: 1)]
+        entries = [Entry](repeating: Entry(values: Self.noValues, references: 1), count: 2)
         numbers = [Self.noValues: Self.unknown]
     }
 
@@ -86,8 +101,9 @@ public struct ParameterSets {
     public mutating func retain(_ number: UInt32) { entries[Int(number)].references += 1 }
 
     public mutating func release(_ number: UInt32) {
+        guard number > Self.unstarted else { return }
         entries[Int(number)].references -= 1
-        guard entries[Int(number)].references == 0, number != Self.unknown else { return }
+        guard entries[Int(number)].references == 0 else { return }
         numbers[entries[Int(number)].values] = nil
         entries[Int(number)].values = []
         free.append(number)

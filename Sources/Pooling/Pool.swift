@@ -45,6 +45,17 @@ public struct Pool: BitwiseCopyable, Sendable {
         idle.pushFirst(server, &servers)
     }
 
+    /// The same, to be the last to be leased again.
+    @_noLocks
+    public mutating func becameIdleLast(_ server: UInt32, _ servers: inout Links) {
+        leased &-= 1
+        idle.pushLast(server, &servers)
+    }
+
+    /// A leased server goes to another thread.
+    @_noLocks
+    public mutating func handedOver() { leased &-= 1 }
+
     /// A client needs a server. Returns the server it now has, or `noIndex`: then it is
     /// on the waiting list. Nobody overtakes: while others wait, it queues.
     @_noLocks

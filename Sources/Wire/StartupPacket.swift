@@ -94,6 +94,20 @@ public enum StartupPacket: Equatable, Sendable {
         return writer.bytes
     }
 
+    /// The startup parameters of a client, as an agent takes them in front of its first
+    /// bytes (cledger.h, CLEDGER_START).
+    public static func sessionPacket(_ parameters: [Parameter]) -> [UInt8] {
+        var writer = FrameWriter()
+        writer.packet {
+            for parameter in parameters {
+                $0.string(parameter.name)
+                $0.string(parameter.value)
+            }
+            $0.byte(0)
+        }
+        return writer.bytes
+    }
+
     /// A StartupMessage of protocol 3.0.
     public static func startupPacket(_ parameters: [Parameter]) -> [UInt8] {
         var writer = FrameWriter()

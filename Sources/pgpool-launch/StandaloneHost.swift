@@ -32,7 +32,9 @@ final class StandaloneHost: Sendable {
                 // no signal reaches a backend from here
                 cancel: { _, _ in false },
                 name: UnsafePointer(strdup("pgpool-launch")),
-                keeps_oids: false))
+                keeps_oids: false,
+                // the servers are out of reach: they have no agents
+                ledger: nil))
         return UnsafePointer(host)
     }
 }

@@ -15,6 +15,8 @@
 
 #include "csettings.h"
 
+struct CledgerHeader;
+
 #define CARPOOL_NAME_SIZE 128	/* user and database names, NUL included */
 #define CARPOOL_SECRET_SIZE 2064	/* passwords and verifiers, NUL included */
 #define CARPOOL_NO_UID UINT32_MAX
@@ -117,6 +119,8 @@ typedef struct CarpoolAnswer
 	uint32_t	server_size;
 	char		server_user[CARPOOL_NAME_SIZE];
 	char		server_database[CARPOOL_NAME_SIZE];
+	/* CONFIRM: the ledger's slot of the agent in that backend; 0: it has none */
+	uint32_t	server_slot;
 } CarpoolAnswer;
 
 typedef enum CarpoolLogLevel
@@ -146,6 +150,12 @@ typedef struct CarpoolHost
 
 	const char *name;			/* "pg_carpool" or "pgpool-launch", for messages */
 	bool		keeps_oids;		/* pools are keyed by OIDs, CONFIRM means something */
+
+	/*
+	 * The ledger that the worker shares with the agents in the backends; never given back.
+	 * NULL where backends have no agents: the worker keeps one for itself.
+	 */
+	struct CledgerHeader *ledger;
 } CarpoolHost;
 
 /* How carpool_worker_drain() lets clients go. Both stop listening at once. */

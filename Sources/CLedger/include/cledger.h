@@ -37,6 +37,10 @@ enum
 };
 #define CLEDGER_PIN_REASONS 12
 
+/* The startup parameter of the worker's server logins over TCP, and the size of its value, NUL included. */
+#define CLEDGER_TOKEN_PARAMETER "carpool.token"
+#define CLEDGER_TOKEN_SIZE 40
+
 /* What stands in front of a client's first byte on a server's socket: message. */
 enum
 {
@@ -58,6 +62,7 @@ typedef struct CledgerClient
 	uint32_t	process_id;		/* worker: as in the client's BackendKeyData */
 	uint64_t	state;			/* agents: dsa_pointer of the saved session; 0: as after login */
 	uint32_t	state_generation;	/* agents: whose state that is */
+	uint32_t	saves;			/* agents: counts the changes of state */
 	uint32_t	server;			/* worker: slot of the server it had last; 0: none */
 	uint32_t	database;		/* worker: OIDs of its pool */
 	uint32_t	role;
@@ -91,7 +96,10 @@ typedef struct CledgerHeader
 	uint64_t	size;			/* bytes of all */
 	uint32_t	starts;			/* worker: counts its starts */
 	uint32_t	failed_tests;	/* agents: bits of CLEDGER_PIN_… whose self-test failed */
+	uint32_t	state_tranche;	/* postmaster: of the locks of the saved sessions' area */
+	uint32_t	reserved;
 	uint64_t	state_area;		/* agents: dsa_handle of the saved sessions, plus 1; 0: none yet */
+	char		token[CLEDGER_TOKEN_SIZE];	/* worker: by which agents know it over TCP; anew at each start */
 	uint64_t	pins[CLEDGER_PIN_REASONS];	/* agents: times each reason began */
 } CledgerHeader;
 
@@ -132,6 +140,20 @@ static inline uint64_t
 cledger_reference(uint32_t slot, uint32_t generation)
 {
 	return (uint64_t) generation << 32 | slot;
+}
+
+/* The worker writes down which server a client of its has, or had last. */
+CLEDGER_HOT static inline void
+cledger_client_served(CledgerHeader *ledger, uint64_t client, uint32_t server)
+{
+	__atomic_store_n(&cledger_client(ledger, (uint32_t) client)->server, server, __ATOMIC_RELAXED);
+}
+
+/* The worker says what stands in front of the bytes of the client it is about to attach. */
+CLEDGER_HOT static inline void
+cledger_announce(CledgerServer *server, uint32_t message)
+{
+	__atomic_store_n(&server->message, message, __ATOMIC_RELEASE);
 }
 
 /* The worker writes down whom a server serves, before it forwards that one's first byte. */

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "cledger.h"
+
 typedef struct CarpoolHost CarpoolHost;
 typedef struct CarpoolSettings CarpoolSettings;
 typedef struct CarpoolAnswer CarpoolAnswer;
@@ -48,6 +50,8 @@ const char *cworker_host_name(const CarpoolHost *host);
 bool		cworker_host_keeps_oids(const CarpoolHost *host);
 void		cworker_log(const CarpoolHost *host, int level, const char *line);
 bool		cworker_cancel(const CarpoolHost *host, int32_t server_pid);
+/* NULL: the host has none. */
+CledgerHeader *cworker_host_ledger(const CarpoolHost *host);
 
 enum CworkerQuestionKind
 {
@@ -89,6 +93,7 @@ typedef struct CworkerAnswer
 	uint32_t	database_id;
 	uint32_t	user_id;
 	uint32_t	server_size;
+	uint32_t	server_slot;
 } CworkerAnswer;
 
 enum CworkerMethod
@@ -125,5 +130,26 @@ const char *cworker_answer_text(const CarpoolAnswer *answer, int text);
 const uint8_t *cworker_answer_nonce(const CarpoolAnswer *answer);
 /* The server's socket address, server_size bytes. */
 const void *cworker_answer_server(const CarpoolAnswer *answer);
+
+/* ---- ledger ---- */
+
+/* What the ledger says of a client. */
+typedef struct CworkerLedgerClient
+{
+	uint32_t	process_id;
+	uint32_t	database_id;
+	uint32_t	user_id;
+	uint32_t	thread;
+	int32_t		fd;				/* for its address */
+} CworkerLedgerClient;
+
+/* Ends the uses of clients' slots that a worker before this one left behind. */
+void		cworker_ledger_take_over(CledgerHeader *ledger);
+
+/* A client begins to use a free slot; returns the reference to it. */
+uint64_t	cworker_ledger_enter(CledgerHeader *ledger, uint32_t slot, const CworkerLedgerClient *client);
+
+/* The client that the reference is to has gone: its slot is free. */
+void		cworker_ledger_leave(CledgerHeader *ledger, uint64_t reference);
 
 #endif

@@ -1,0 +1,71 @@
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// What of a session can't be carried to another server keeps its client on the one it
+/// has: the link goes on as in session mode, until a ReadyForQuery finds no pins.
+extension EngineThread {
+    /// A link that would end has pins.
+    mutating func pin(_ c: UInt32, _ s: UInt32) {
+        servers[s].since = now
+        guard notePins(c, s, servers[s].ledger.pins) else { return }
+        let (generation, server) = (clients.generation(c), servers.generation(s))
+        // What stopped here goes on here.
+        if servers[s].readable || servers[s].input.hasMemory { continueDelivery(s, c) }
+        guard clients.generation(c) == generation, servers.generation(s) == server,
+            clients[c].linkedServer == s, servers[s].state == .active
+        else { return }
+        if clients[c].readable || clients[c].input.count >= FrameHeader.size {
+            settle(pumpClient(c), client: c, server: s)
+        }
+    }
+
+    /// False when the client had to be closed, as too many have pins.
+    private mutating func notePins(_ c: UInt32, _ s: UInt32, _ pins: UInt32) -> Bool {
+        let before = servers[s].pins
+        guard pins != before else { return true }
+        servers[s].pins = pins
+        shared.log(.debug, "\(describe(c)) keeps its server: \(PinReasons.text(pins))")
+        guard before == 0, let record = poolDetails[servers[s].pool]?.record else { return true }
+        let limit = Int(settings.max_pinned_servers)
+        let count = shared.directory.locked {
+            record.pinned += 1
+            return record.pinned
+        }
+        guard limit > 0, count > limit else { return true }
+        closeClient(
+            c,
+            .error(
+                ErrorFields(
+                    .fatal, "53400", "too many clients keep their server",
+                    detail: "Of each pool \(limit) servers may be kept; this session would keep one for: "
+                        + "\(PinReasons.text(pins)).",
+                    hint: "Raise max_pinned_servers, or end what keeps servers.")))
+        return false
+    }
+
+    /// A server is kept by nobody, or goes.
+    mutating func unpin(_ s: UInt32) {
+        guard servers[s].pins != 0 else { return }
+        servers[s].pins = 0
+        if let record = poolDetails[servers[s].pool]?.record {
+            shared.directory.locked { record.pinned -= 1 }
+        }
+        let c = servers[s].client
+        if c != noIndex { shared.log(.debug, "\(describe(c)) keeps its server no longer") }
+    }
+}
+
+/// The names of CLEDGER_PIN_…, in the order of their bits.
+enum PinReasons {
+    private static let names = [
+        "advisory lock", "temporary object", "held cursor", "listen", "setseed", "loaded library", "language",
+        "replication", "backup", "setting", "statement", "sequence",
+    ]
+
+    static func text(_ pins: UInt32) -> String {
+        let known = names.indices.filter { pins & (1 << UInt32($0)) != 0 }.map { names[$0] }
+        return known.isEmpty ? "unknown (\(pins))" : known.joined(separator: ", ")
+    }
+}
