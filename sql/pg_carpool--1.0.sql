@@ -15,3 +15,20 @@ COMMENT ON FUNCTION carpool.version() IS 'version of the library that the server
 
 GRANT USAGE ON SCHEMA carpool TO PUBLIC;
 REVOKE ALL ON FUNCTION carpool.require(text) FROM PUBLIC;
+
+CREATE FUNCTION carpool.pins(
+	OUT pid integer, OUT database oid, OUT role oid, OUT client_process_id integer, OUT reasons text[])
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'carpool_pins';
+COMMENT ON FUNCTION carpool.pins() IS 'servers that their clients keep between transactions, and why';
+
+CREATE FUNCTION carpool.pin_counts(OUT reason text, OUT times bigint) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'carpool_pin_counts';
+COMMENT ON FUNCTION carpool.pin_counts() IS 'how often each reason to keep a server began since the start';
+
+CREATE FUNCTION carpool.self_test(OUT mechanism text, OUT works boolean, OUT why text) RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'carpool_self_test';
+COMMENT ON FUNCTION carpool.self_test() IS 'tries what the agents do with private parts of PostgreSQL';
+
+REVOKE ALL ON FUNCTION carpool.pins(), carpool.pin_counts(), carpool.self_test() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION carpool.pins(), carpool.pin_counts(), carpool.self_test() TO pg_monitor;

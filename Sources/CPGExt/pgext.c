@@ -6,6 +6,8 @@
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 
+#include "private/agent.h"
+#include "private/ledger.h"
 #include "private/letgo.h"
 #include "private/settings.h"
 
@@ -23,6 +25,7 @@ request_memory(void)
 	if (next_shmem_request)
 		next_shmem_request();
 	carpool_letgo_request_memory();
+	carpool_ledger_request_memory();
 }
 
 /* Finds or makes our part of the shared memory. */
@@ -32,6 +35,7 @@ make_memory(void)
 	if (next_shmem_startup)
 		next_shmem_startup();
 	carpool_letgo_make_memory();
+	carpool_ledger_make_memory();
 }
 
 /*
@@ -76,5 +80,6 @@ _PG_init(void)
 	next_shmem_startup = shmem_startup_hook;
 	shmem_startup_hook = make_memory;
 	carpool_utility_install();
+	carpool_agent_install();
 	register_worker();
 }

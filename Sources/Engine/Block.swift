@@ -131,9 +131,9 @@ public struct Block: BitwiseCopyable {
 public struct Scratch: BitwiseCopyable {
     @usableFromInline let memory: UnsafeMutableRawPointer
 
-    /// Bytes it holds; no more than a block, which may have to take them over. The last
-    /// byte of the memory is `blocked`.
-    @inlinable public static var size: Int { @_noLocks get { Block.size &- 1 } }
+    /// Bytes it holds: as many as a block, as each may have to take over what the other
+    /// has. The byte behind them is `blocked`.
+    @inlinable public static var size: Int { @_noLocks get { Block.size } }
 
     /// Bytes that were sent from here have had to be put into a block, as a socket took no
     /// more of them; until somebody has seen to it.
@@ -145,8 +145,7 @@ public struct Scratch: BitwiseCopyable {
     }
 
     public init() {
-        unsafe memory = csys_block_take()
-        blocked = false
+        unsafe memory = csys_reserve(Self.size + 1)
     }
 
     /// Bytes received, 0 at the end of the stream, or -errno.

@@ -37,6 +37,10 @@ enum
 };
 #define CLEDGER_PIN_REASONS 12
 
+/* The startup parameter of the worker's server logins over TCP, and the size of its value, NUL included. */
+#define CLEDGER_TOKEN_PARAMETER "carpool.token"
+#define CLEDGER_TOKEN_SIZE 40
+
 /* What stands in front of a client's first byte on a server's socket: message. */
 enum
 {
@@ -58,6 +62,7 @@ typedef struct CledgerClient
 	uint32_t	process_id;		/* worker: as in the client's BackendKeyData */
 	uint64_t	state;			/* agents: dsa_pointer of the saved session; 0: as after login */
 	uint32_t	state_generation;	/* agents: whose state that is */
+	uint32_t	saves;			/* agents: counts the changes of state */
 	uint32_t	server;			/* worker: slot of the server it had last; 0: none */
 	uint32_t	database;		/* worker: OIDs of its pool */
 	uint32_t	role;
@@ -91,7 +96,10 @@ typedef struct CledgerHeader
 	uint64_t	size;			/* bytes of all */
 	uint32_t	starts;			/* worker: counts its starts */
 	uint32_t	failed_tests;	/* agents: bits of CLEDGER_PIN_… whose self-test failed */
+	uint32_t	state_tranche;	/* postmaster: of the locks of the saved sessions' area */
+	uint32_t	reserved;
 	uint64_t	state_area;		/* agents: dsa_handle of the saved sessions, plus 1; 0: none yet */
+	char		token[CLEDGER_TOKEN_SIZE];	/* worker: by which agents know it over TCP; anew at each start */
 	uint64_t	pins[CLEDGER_PIN_REASONS];	/* agents: times each reason began */
 } CledgerHeader;
 

@@ -4,6 +4,7 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 
+#include "../private/ledger.h"
 #include "../private/lookup.h"
 
 /*
@@ -26,4 +27,6 @@ carpool_answer_confirm(const CarpoolQuestion *question, CarpoolAnswer *answer)
 						  "the server connection belongs to another role or database");
 		carpool_error_detail(&answer->failure, "The role or the database was renamed during the login.");
 	}
+	else
+		answer->server_slot = carpool_ledger_slot_of(question->server_pid);
 }

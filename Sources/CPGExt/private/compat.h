@@ -6,7 +6,10 @@
 
 #include "catalog/pg_database.h"
 #include "libpq/hba.h"
+#include "libpq/libpq.h"
+#include "miscadmin.h"
 #include "storage/latch.h"
+#include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
 
@@ -36,6 +39,39 @@ carpool_wait_event_set(int size)
 	return CreateWaitEventSet(NULL, size);
 #else
 	return CreateWaitEventSet(TopMemoryContext, size);
+#endif
+}
+
+/* Makes a role the one that has authenticated itself. */
+static inline void
+carpool_set_authenticated_user(Oid role, bool is_superuser)
+{
+#if PG_VERSION_NUM >= 170000
+	SetAuthenticatedUserId(role);
+#else
+	SetAuthenticatedUserId(role, is_superuser);
+#endif
+}
+
+/* Whether PostgreSQL has received more than it has taken. */
+static inline bool
+carpool_has_unread_input(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return pq_buffer_remaining_data() > 0;
+#else
+	return pq_buffer_has_data();
+#endif
+}
+
+/* A process's slot in the ledger: from 1 to MaxBackends. */
+static inline uint32
+carpool_slot_of_proc(PGPROC *proc)
+{
+#if PG_VERSION_NUM >= 170000
+	return (uint32) GetNumberFromPGProc(proc) + 1;
+#else
+	return (uint32) proc->backendId;
 #endif
 }
 

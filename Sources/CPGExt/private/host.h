@@ -4,7 +4,7 @@
 
 #include "chost.h"
 
-extern const CarpoolHost carpool_pg_host;
+extern CarpoolHost carpool_pg_host;
 
 /* stopping.c: whether a smart shutdown is under way. */
 extern bool carpool_server_is_stopping(void);

@@ -30,5 +30,6 @@ extern uint32 carpool_ledger_slot_of(int pid);
  */
 extern void carpool_saved_get(uint64 client, StringInfo bytes);
 extern void carpool_saved_put(uint64 client, const StringInfo bytes);
+extern void carpool_saved_free(uint32 slot);
 
 #endif

@@ -15,7 +15,8 @@ cancel_backend(void *context, int32_t server_pid)
 	return kill(-server_pid, SIGINT) == 0 || kill(server_pid, SIGINT) == 0;
 }
 
-const CarpoolHost carpool_pg_host = {
+/* The ledger is filled in when the worker starts. */
+CarpoolHost carpool_pg_host = {
 	.context = NULL,
 	.ask = carpool_mailbox_ask,
 	.log = carpool_mailbox_say,

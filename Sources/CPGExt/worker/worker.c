@@ -27,6 +27,7 @@
 
 #include "../private/compat.h"
 #include "../private/host.h"
+#include "../private/ledger.h"
 #include "../private/letgo.h"
 #include "../private/lookup.h"
 #include "../private/mailbox.h"
@@ -53,6 +54,7 @@ stop_threads(int code, Datum argument)
 	LWLockReleaseAll();
 	AbortOutOfAnyTransaction();
 	carpool_letgo_close();
+	carpool_ledger_close();
 	carpool_names_close();
 	if (started)
 	{
@@ -122,6 +124,8 @@ prepare(void)
 	if (notify_fd < 0)
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not create an eventfd: %m")));
 	carpool_lookup_open();
+	carpool_ledger_open();
+	carpool_pg_host.ledger = carpool_ledger;
 	carpool_rules_load();
 	before_shmem_exit(stop_threads, 0);
 
@@ -243,6 +247,7 @@ tick(void)
 	last = now;
 	watch_shutdown();
 	show_activity();
+	carpool_ledger_sweep();
 	pgstat_report_stat(false);
 }
 

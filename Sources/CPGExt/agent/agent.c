@@ -1,0 +1,266 @@
+/*
+ * agent.c: the agent of a pooled backend. It knows the worker when that logs in, and from
+ * then on stands between PostgreSQL and its socket: it learns of the end of each
+ * transaction from the ReadyForQuery that PostgreSQL sends, and waits in its place for the
+ * next client's first byte, so that the session can be made that client's before
+ * PostgreSQL reads anything of it.
+ */
+#include "postgres.h"
+
+#include <sys/socket.h>
+
+#include "access/xact.h"
+#include "commands/async.h"
+#include "libpq/auth.h"
+#include "libpq/libpq.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/sinval.h"
+#include "utils/timeout.h"
+#include "utils/wait_event.h"
+
+#include "../private/agent.h"
+#include "../private/compat.h"
+#include "../private/ledger.h"
+#include "../private/pins.h"
+
+bool		carpool_agent_silent;
+
+static ClientAuthentication_hook_type next_authentication;
+static const PQcommMethods *inner;	/* PostgreSQL's own way to the socket */
+static PQcommMethods methods;
+static CledgerServer *server;
+static bool is_ready;			/* ReadyForQuery is about to be flushed */
+static bool is_working;			/* the agent itself is at work */
+
+CledgerServer *
+carpool_agent_server(void)
+{
+	return server;
+}
+
+/* An error of the agent's ends the backend: PostgreSQL would go on with half a session. */
+static void pg_attribute_noreturn()
+fail(MemoryContext context)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	carpool_agent_silent = false;
+	ereport(FATAL,
+			(errcode(error->sqlerrcode),
+			 errmsg("carpool agent: %s", error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint ? errhint("%s", error->hint) : 0));
+}
+
+/* Runs a part of the agent. */
+static void
+work(void (*part) (void))
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	is_working = true;
+	PG_TRY();
+	{
+		part();
+	}
+	PG_CATCH();
+	{
+		fail(context);
+	}
+	PG_END_TRY();
+	is_working = false;
+	MemoryContextSwitchTo(context);
+}
+
+/* What other processes want of an idle backend; as ProcessClientReadInterrupt() does it. */
+static void
+serve_interrupts(void)
+{
+	QueryCancelPending = false; /* nothing runs */
+	IdleSessionTimeoutPending = false;
+	CHECK_FOR_INTERRUPTS();
+	if (catchupInterruptPending)
+		ProcessCatchupInterrupt();
+	if (notifyInterruptPending)
+		ProcessNotifyInterrupt(true);
+}
+
+/* Waits until the worker has sent something. */
+static void
+wait_for_input(void)
+{
+	WaitEvent	event;
+
+	for (;;)
+	{
+		ModifyWaitEvent(FeBeWaitSet, FeBeWaitSetSocketPos, WL_SOCKET_READABLE, NULL);
+		WaitEventSetWait(FeBeWaitSet, -1, &event, 1, WAIT_EVENT_CLIENT_READ);
+		if (event.events & WL_POSTMASTER_DEATH)
+			ereport(FATAL,
+					(errcode(ERRCODE_ADMIN_SHUTDOWN),
+					 errmsg("terminating connection due to unexpected postmaster exit")));
+		if (event.events & WL_LATCH_SET)
+		{
+			ResetLatch(MyLatch);
+			serve_interrupts();
+		}
+		if (event.events & WL_SOCKET_READABLE)
+			return;
+	}
+}
+
+/* Between two transactions: whose is the next one? */
+static void
+wait_for_client(void)
+{
+	/* a client's idle_session_timeout is about the client, and this backend is not only its */
+	disable_timeout(IDLE_SESSION_TIMEOUT, false);
+	do
+	{
+		wait_for_input();
+		/* a cancel that came before this was for an earlier statement */
+		QueryCancelPending = false;
+		if (!carpool_attach_needed())
+			return;
+		is_ready = false;
+		work(carpool_attach);
+	} while (is_ready);			/* a client was answered, and is served no longer */
+}
+
+static int
+agent_flush(void)
+{
+	int			result = inner->flush();
+
+	if (is_ready && !is_working)
+	{
+		is_ready = false;
+		if (result == 0 && !carpool_has_unread_input())
+			wait_for_client();
+		is_ready = false;
+	}
+	return result;
+}
+
+static int
+agent_putmessage(char type, const char *bytes, size_t size)
+{
+	if (carpool_agent_silent)
+		return 0;
+	if (type == 'Z' && size == 1 && bytes[0] == 'I')
+	{
+		if (!is_working)
+			work(carpool_attach_transaction_ended);
+		else
+			carpool_attach_transaction_ended();
+		is_ready = true;
+	}
+	return inner->putmessage(type, bytes, size);
+}
+
+/* The backend ends: its slot is nobody's. */
+static void
+close_agent(int code, Datum argument)
+{
+	server->pins = 0;
+	server->pid = 0;
+}
+
+/* This backend is the worker's. */
+static void
+open_agent(void)
+{
+	uint32		slot = carpool_ledger_own_slot();
+
+	server = cledger_server(carpool_ledger, slot);
+	memset(server, 0, sizeof(*server));
+	server->database = InvalidOid;
+	before_shmem_exit(close_agent, 0);
+	carpool_pins_install();
+	carpool_attach_open();
+	inner = PqCommMethods;
+	methods = *inner;
+	methods.flush = agent_flush;
+	methods.putmessage = agent_putmessage;
+	PqCommMethods = &methods;
+	server->pid = MyProcPid;
+}
+
+/* Whether the other end of a Unix socket is the worker's process. */
+static bool
+is_worker(const Port *port)
+{
+	struct ucred peer;
+	socklen_t	size = sizeof(peer);
+
+	return port->raddr.addr.ss_family == AF_UNIX && carpool_ledger->worker != 0 &&
+		getsockopt(port->sock, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+		peer.pid == carpool_ledger->worker;
+}
+
+/*
+ * Takes the worker's token out of the startup parameters, where every role could SHOW it;
+ * NULL: there is none.
+ */
+static const char *
+take_token(Port *port)
+{
+	for (int i = 0; i + 1 < list_length(port->guc_options); i += 2)
+		if (strcmp(list_nth(port->guc_options, i), CLEDGER_TOKEN_PARAMETER) == 0)
+		{
+			const char *token = list_nth(port->guc_options, i + 1);
+
+			port->guc_options = list_delete_nth_cell(port->guc_options, i + 1);
+			port->guc_options = list_delete_nth_cell(port->guc_options, i);
+			return token;
+		}
+	return NULL;
+}
+
+/* Whether the worker logs in, of which over TCP only its token tells. */
+static bool
+is_worker_by_token(Port *port)
+{
+	const char *token = take_token(port);
+
+	if (token == NULL)
+		return false;
+	if (carpool_ledger->worker == 0 || carpool_ledger->token[0] == '\0' ||
+		strlen(token) != strlen(carpool_ledger->token) ||
+		timingsafe_bcmp(token, carpool_ledger->token, strlen(token)) != 0)
+		ereport(FATAL,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("\"%s\" is not the token of the carpool worker", CLEDGER_TOKEN_PARAMETER)));
+	return true;
+}
+
+/* Whether this backend is the worker's. A token is taken out in any case. */
+static bool
+is_workers(Port *port)
+{
+	bool		has_token = is_worker_by_token(port);
+
+	return has_token || is_worker(port);
+}
+
+/* The hook: PostgreSQL has decided about a login. */
+static void
+authenticated(Port *port, int status)
+{
+	if (next_authentication)
+		next_authentication(port, status);
+	if (status == STATUS_OK && carpool_ledger && is_workers(port))
+		open_agent();
+}
+
+void
+carpool_agent_install(void)
+{
+	next_authentication = ClientAuthentication_hook;
+	ClientAuthentication_hook = authenticated;
+}

@@ -1,0 +1,282 @@
+/*
+ * attach.c: a session follows its client. At the end of a transaction what the session
+ * holds is compared, by fingerprint, with what is saved of its client, and saved when it
+ * differs; when another client is attached the session is made that client's, kind by
+ * kind, where the fingerprints differ. Between equal sessions nothing is done.
+ *
+ * A saved session is, for each kind: its fingerprint and, unless that is 0, its contents.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "../private/agent.h"
+#include "../private/ledger.h"
+#include "../private/pins.h"
+#include "../private/state.h"
+
+static const CarpoolStateKind *const kinds[] = {
+	&carpool_startup_state, &carpool_settings_state, &carpool_statements_state, &carpool_sequences_state
+};
+
+#define KINDS lengthof(kinds)
+#define STARTUP 0				/* kinds[] */
+#define SETTINGS 1
+
+static uint64 client;			/* whose session this is; 0: nobody's */
+static uint32 saves;			/* CledgerClient.saves, as of what is held */
+static uint64 saved[KINDS];		/* fingerprints of what is saved of it */
+static uint64 held[KINDS];		/* of what the session holds */
+static uint32 broken;			/* CLEDGER_PIN_…: kinds that don't work here */
+static bool is_tested;
+static StringInfoData buffer;
+
+/* Called once, at the login: nothing can be looked up yet. */
+void
+carpool_attach_open(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	initStringInfo(&buffer);
+	MemoryContextSwitchTo(old);
+}
+
+static CledgerClient *
+entry(uint64 reference)
+{
+	return cledger_client(carpool_ledger, (uint32) reference);
+}
+
+static bool
+works(int kind)
+{
+	return (broken & kinds[kind]->pin) == 0;
+}
+
+/* Writes the session down for its client. */
+static void
+save(void)
+{
+	bool		is_empty = true;
+
+	resetStringInfo(&buffer);
+	for (int i = 0; i < KINDS; i++)
+	{
+		uint64		fingerprint = works(i) ? held[i] : 0;
+		int			start;
+		uint32		size;
+
+		carpool_put_uint64(&buffer, fingerprint);
+		if (fingerprint == 0)
+			continue;
+		is_empty = false;
+		start = buffer.len;
+		appendStringInfoSpaces(&buffer, sizeof(size));
+		kinds[i]->save(&buffer);
+		size = (uint32) (buffer.len - start - sizeof(size));
+		memcpy(buffer.data + start, &size, sizeof(size));
+	}
+	if (is_empty)
+		resetStringInfo(&buffer);
+	carpool_saved_put(client, &buffer);
+	saves = entry(client)->saves;
+	memcpy(saved, held, sizeof(saved));
+	carpool_agent_server()->saved++;
+}
+
+/* Tries, once in each backend, whether all works that relies on PostgreSQL's private parts. */
+static void
+test_once(void)
+{
+	if (is_tested)
+		return;
+	is_tested = true;
+	carpool_settings_state_open();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	carpool_attach_self_test(&broken, NULL);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	if (broken & ~carpool_ledger->failed_tests)
+		ereport(WARNING,
+				(errmsg("carpool cannot carry some kinds of session state on this server: "
+						"their clients keep their servers"),
+				 errhint("See SELECT * FROM carpool.self_test().")));
+	carpool_ledger->failed_tests |= broken;
+	carpool_agent_server()->role = GetAuthenticatedUserId();
+	carpool_agent_server()->database = MyDatabaseId;
+}
+
+/* Counts a reason that begins. */
+static void
+note_pins(uint32 pins)
+{
+	CledgerServer *server = carpool_agent_server();
+	uint32		begun = pins & ~server->pins;
+
+	for (int i = 0; begun != 0 && i < CLEDGER_PIN_REASONS; i++)
+		if (begun & (1u << i))
+			__atomic_fetch_add(&carpool_ledger->pins[i], 1, __ATOMIC_RELAXED);
+	if (pins)
+		server->pinned++;
+	__atomic_store_n(&server->pins, pins, __ATOMIC_RELEASE);
+}
+
+void
+carpool_attach_transaction_ended(void)
+{
+	CledgerServer *server = carpool_agent_server();
+	uint32		pins = 0;
+	bool		changed = false;
+
+	test_once();
+	for (int i = 0; i < KINDS; i++)
+	{
+		held[i] = kinds[i]->fingerprint();
+		if (held[i] != saved[i])
+			changed = true;
+		if (held[i] != 0 && !works(i))
+			pins |= kinds[i]->pin;
+	}
+	/* the client may have gone: then what it leaves is for nobody */
+	if (cledger_attached(server) != client)
+		client = 0;
+	if (changed && client != 0)
+		save();
+	pins |= carpool_pins_now();
+	if (pins != 0 || server->pins != 0)
+		note_pins(pins);
+}
+
+/*
+ * Whether anyone but the last client is served now, or sends something for the agent; or
+ * the last client has changed its session on another server meanwhile.
+ */
+bool
+carpool_attach_needed(void)
+{
+	const CledgerServer *server = carpool_agent_server();
+
+	return cledger_attached(server) != client || server->message != CLEDGER_NO_MESSAGE ||
+		entry(client)->saves != saves;
+}
+
+/* Where each kind's contents are in a saved session; wanted gets the fingerprints. */
+static void
+read_saved(StringInfo bytes, uint64 *wanted, StringInfo contents)
+{
+	memset(wanted, 0, KINDS * sizeof(*wanted));
+	if (bytes->len == 0)
+		return;
+	for (int i = 0; i < KINDS; i++)
+	{
+		uint32		size;
+
+		wanted[i] = carpool_get_uint64(bytes);
+		if (wanted[i] == 0)
+			continue;
+		memcpy(&size, bytes->data + bytes->cursor, sizeof(size));
+		bytes->cursor += sizeof(size);
+		contents[i].data = bytes->data + bytes->cursor;
+		contents[i].len = (int) size;
+		contents[i].maxlen = (int) size;
+		contents[i].cursor = 0;
+		bytes->cursor += (int) size;
+	}
+}
+
+/* Makes the session, where it differs, what it has to be. */
+static void
+change(const uint64 *wanted, StringInfo contents)
+{
+	bool		differs[KINDS];
+
+	for (int i = 0; i < KINDS; i++)
+		differs[i] = held[i] != wanted[i];
+	/* settings lie on top of the startup parameters */
+	differs[SETTINGS] |= differs[STARTUP];
+	StartTransactionCommand();
+	for (int i = KINDS - 1; i >= 0; i--)
+		if (differs[i] && held[i] != 0)
+			kinds[i]->reset();
+	for (int i = 0; i < KINDS; i++)
+		if (differs[i] && wanted[i] != 0)
+			kinds[i]->load(&contents[i]);
+	CommitTransactionCommand();
+	/* the client knows its own values */
+	carpool_agent_silent = true;
+	ReportChangedGUCOptions();
+	carpool_agent_silent = false;
+	memcpy(held, wanted, sizeof(held));
+	carpool_agent_server()->loaded++;
+}
+
+/* Another client's session. */
+static void
+switch_to(uint64 next)
+{
+	StringInfoData contents[KINDS];
+	uint64		wanted[KINDS];
+
+	client = next;
+	saves = entry(client)->saves;
+	carpool_saved_get(client, &buffer);
+	read_saved(&buffer, wanted, contents);
+	if (memcmp(wanted, held, sizeof(held)) != 0)
+		change(wanted, contents);
+	memcpy(saved, wanted, sizeof(saved));
+	carpool_identity_show(entry(client));
+	carpool_agent_server()->attached++;
+}
+
+void
+carpool_attach(void)
+{
+	CledgerServer *server = carpool_agent_server();
+	uint64		next = cledger_attached(server);
+	uint32		message = server->message;
+
+	if (next != client || entry(client)->saves != saves)
+		switch_to(next);
+	if (message == CLEDGER_NO_MESSAGE)
+		return;
+	server->message = CLEDGER_NO_MESSAGE;
+	carpool_start_client(message);
+	held[STARTUP] = carpool_startup_state.fingerprint();
+}
+
+/* Tries each kind; *failed gets the bits of those that don't work. Inside a transaction. */
+bool
+carpool_attach_self_test(uint32 *failed, void (*tell) (const char *mechanism, bool works, const char *why))
+{
+	StringInfoData why;
+	uint32		pins_failed = 0;
+
+	*failed = 0;
+	initStringInfo(&why);
+	for (int i = 0; i < KINDS; i++)
+	{
+		bool		fine;
+
+		resetStringInfo(&why);
+		fine = kinds[i]->self_test(&why);
+		if (!fine)
+			*failed |= kinds[i]->pin;
+		if (tell)
+			tell(kinds[i]->name, fine, why.data);
+		else if (!fine)
+			ereport(LOG, (errmsg("carpool self-test of %s failed: %s", kinds[i]->name, why.data)));
+	}
+	resetStringInfo(&why);
+	if (!carpool_pins_self_test(&why, &pins_failed) && !tell)
+		ereport(LOG, (errmsg("carpool self-test of pins failed: %s", why.data)));
+	if (tell)
+		tell("pins", pins_failed == 0, why.data);
+	pfree(why.data);
+	return *failed == 0 && pins_failed == 0;
+}

@@ -1,0 +1,82 @@
+/* identity.c: the server's views, functions and log show the client that is served, not the worker. */
+#include "postgres.h"
+
+#include <arpa/inet.h>
+#include <sys/un.h>
+
+#include "libpq/libpq-be.h"
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "utils/backend_status.h"
+
+#include "../private/agent.h"
+
+/* The client's address, as PostgreSQL would have it from accept(). */
+static void
+fill_address(SockAddr *to, const CledgerClient *client)
+{
+	memset(to, 0, sizeof(*to));
+	if (client->family == AF_INET)
+	{
+		struct sockaddr_in *in = (struct sockaddr_in *) &to->addr;
+
+		in->sin_family = AF_INET;
+		in->sin_port = htons(client->port);
+		memcpy(&in->sin_addr, client->address, 4);
+		to->salen = sizeof(*in);
+	}
+	else if (client->family == AF_INET6)
+	{
+		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *) &to->addr;
+
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(client->port);
+		memcpy(&in6->sin6_addr, client->address, 16);
+		to->salen = sizeof(*in6);
+	}
+	else
+	{
+		((struct sockaddr_un *) &to->addr)->sun_family = AF_UNIX;
+		to->salen = sizeof(sa_family_t);
+	}
+}
+
+/* For log_line_prefix (%h, %r) and csvlog. */
+static void
+name_address(const CledgerClient *client)
+{
+	static char host[INET6_ADDRSTRLEN];
+	static char port[8];
+
+	port[0] = '\0';
+	if (client->family == AF_INET || client->family == AF_INET6)
+	{
+		inet_ntop(client->family, client->address, host, sizeof(host));
+		snprintf(port, sizeof(port), "%u", client->port);
+	}
+	else
+		strlcpy(host, "[local]", sizeof(host));
+	MyProcPort->remote_host = host;
+	MyProcPort->remote_port = port;
+}
+
+/* For pg_stat_activity. */
+static void
+report_address(void)
+{
+	volatile PgBackendStatus *entry = MyBEEntry;
+
+	if (entry == NULL)
+		return;
+	PGSTAT_BEGIN_WRITE_ACTIVITY(entry);
+	memcpy(unvolatize(SockAddr *, &entry->st_clientaddr), &MyProcPort->raddr, sizeof(SockAddr));
+	PGSTAT_END_WRITE_ACTIVITY(entry);
+}
+
+void
+carpool_identity_show(const CledgerClient *client)
+{
+	fill_address(&MyProcPort->raddr, client);
+	name_address(client);
+	report_address();
+}

@@ -1,0 +1,154 @@
+/*
+ * plans.c: what is known of plan sources, and those that wait for a client. They stay
+ * ordinary saved plan sources: PostgreSQL invalidates them and analyses them again.
+ */
+#include "postgres.h"
+
+#include "parser/analyze.h"
+#include "utils/timestamp.h"
+
+#include "../private/state.h"
+#include "../private/statements.h"
+
+#define BUCKETS 512
+
+bool		carpool_plan_dropped;
+
+static dlist_head buckets[BUCKETS]; /* of idle ones, by content and surroundings */
+static dlist_head ages = DLIST_STATIC_INIT(ages);
+static int	idle;
+
+static void
+unlink_idle(CarpoolPlan *plan)
+{
+	dlist_delete(&plan->bucket);
+	dlist_delete(&plan->age);
+	plan->is_idle = false;
+	idle--;
+}
+
+/* PostgreSQL frees a plan source. */
+static void
+dropped(void *argument)
+{
+	CarpoolPlan *plan = argument;
+
+	if (plan->is_idle)
+		unlink_idle(plan);
+	else
+		carpool_plan_dropped = true;
+}
+
+/*
+ * Whether a text means the same whenever it is analysed. 'now' and its like, as constants of
+ * a date or a time, do not.
+ */
+static bool
+is_timeless(const char *text)
+{
+	static const char *const words[] = {"now", "today", "tomorrow", "yesterday"};
+
+	for (const char *quote = strchr(text, '\''); quote != NULL; quote = strchr(quote + 1, '\''))
+	{
+		const char *word = quote + 1 + strspn(quote + 1, " \t\r\n");
+
+		for (int i = 0; i < lengthof(words); i++)
+			if (pg_strncasecmp(word, words[i], strlen(words[i])) == 0)
+				return false;
+	}
+	return true;
+}
+
+CarpoolPlan *
+carpool_plan_note(CachedPlanSource *source, const char *body, uint32 size, TimestampTz analysed)
+{
+	CarpoolPlan *plan = MemoryContextAllocZero(source->context, offsetof(CarpoolPlan, body) + size);
+
+	carpool_names_watch();
+	plan->source = source;
+	plan->is_shareable = is_timeless(source->query_string);
+	plan->content = carpool_fingerprint(0, body, size);
+	plan->surroundings = carpool_surroundings();
+	plan->analysed = analysed;
+	plan->size = size;
+	memcpy(plan->body, body, size);
+	plan->dropped.func = dropped;
+	plan->dropped.arg = plan;
+	MemoryContextRegisterResetCallback(source->context, &plan->dropped);
+	return plan;
+}
+
+CarpoolPlan *
+carpool_plan_of(const PreparedStatement *statement)
+{
+	CachedPlanSource *source = statement->plansource;
+	CarpoolPlan *plan;
+	StringInfoData body;
+
+	for (MemoryContextCallback *each = source->context->reset_cbs; each != NULL; each = each->next)
+		if (each->func == dropped)
+			return each->arg;
+	initStringInfo(&body);
+	carpool_plan_write(&body, source, statement->from_sql);
+	plan = carpool_plan_note(source, body.data, body.len, statement->prepare_time);
+	pfree(body.data);
+	return plan;
+}
+
+/* Has the text analysed and planned again at its next use. */
+static void
+invalidate(CarpoolPlan *plan)
+{
+	if (!carpool_plan_is_analysed(plan->source))
+		return;
+	plan->source->is_valid = false;
+	if (plan->source->gplan != NULL)
+		plan->source->gplan->is_valid = false;
+	plan->analysed = GetCurrentTimestamp();
+}
+
+static dlist_head *
+bucket_of(uint64 content, uint64 surroundings)
+{
+	return &buckets[(content ^ surroundings) % BUCKETS];
+}
+
+void
+carpool_plan_park(CarpoolPlan *plan, uint64 surroundings)
+{
+	if (!plan->is_shareable)
+	{
+		DropCachedPlan(plan->source);
+		return;
+	}
+	if (plan->surroundings != surroundings)
+	{
+		invalidate(plan);
+		plan->surroundings = surroundings;
+	}
+	dlist_push_head(bucket_of(plan->content, surroundings), &plan->bucket);
+	dlist_push_head(&ages, &plan->age);
+	plan->is_idle = true;
+	if (++idle > CARPOOL_IDLE_PLANS)
+		DropCachedPlan(dlist_tail_element(CarpoolPlan, age, &ages)->source);
+}
+
+CarpoolPlan *
+carpool_plan_take(const char *body, uint32 size, uint64 content, uint64 surroundings, TimestampTz prepared)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, bucket_of(content, surroundings))
+	{
+		CarpoolPlan *plan = dlist_container(CarpoolPlan, bucket, iter.cur);
+
+		if (plan->content != content || plan->surroundings != surroundings || plan->size != size ||
+			memcmp(plan->body, body, size) != 0)
+			continue;
+		unlink_idle(plan);
+		if (plan->analysed < prepared && carpool_names_changed(plan->analysed))
+			invalidate(plan);
+		return plan;
+	}
+	return NULL;
+}

@@ -1,0 +1,120 @@
+/*
+ * statements_test.c: whether prepared statements can be taken out of PostgreSQL's table and
+ * put back. The name is nobody's, so that a client's statements may be there meanwhile.
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "utils/builtins.h"
+
+#include "../private/state.h"
+#include "../private/statements.h"
+
+#define NAME "\001 carpool's own statement"
+#define QUOTED "\"" NAME "\""
+
+static bool
+runs(const char *command, int expected)
+{
+	return SPI_execute(command, false, 0) == expected;
+}
+
+/* Whether the statement, executed, says 42. */
+static bool
+answers(void)
+{
+	const char *value;
+
+	if (!runs("EXECUTE " QUOTED "(41)", SPI_OK_UTILITY) || SPI_processed != 1 || SPI_tuptable == NULL)
+		return false;
+	value = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	return value != NULL && strcmp(value, "42") == 0;
+}
+
+/* Out of the table, and back with the same plan source. */
+static const char *
+try_kept(const char *body, const CarpoolPlan *plan, TimestampTz prepared)
+{
+	uint64		surroundings = carpool_surroundings();
+
+	carpool_statement_detach(FetchPreparedStatement(NAME, true), surroundings);
+	if (FetchPreparedStatement(NAME, false) != NULL)
+		return "a statement can't be taken out of the table";
+	if (!plan->is_idle)
+		return "a plan source is not kept";
+	if (carpool_statement_attach(NAME, prepared, body, plan->size, plan->content, surroundings) != plan)
+		return "a kept plan source is not found";
+	if (FetchPreparedStatement(NAME, true)->prepare_time != prepared)
+		return "a statement's time is not what it was";
+	return answers() ? NULL : "a kept plan source can't be executed";
+}
+
+/* Dropped by PostgreSQL, and made again from its bytes. */
+static const char *
+try_made(const char *body, uint32 size, TimestampTz prepared)
+{
+	uint64		content = carpool_fingerprint(0, body, size);
+	PreparedStatement *statement;
+	StringInfoData again;
+
+	carpool_plan_dropped = false;
+	DropPreparedStatement(NAME, true);
+	if (!carpool_plan_dropped)
+		return "a plan source that is dropped is not noticed";
+	(void) carpool_statement_attach(NAME, prepared, body, size, content, carpool_surroundings());
+	statement = FetchPreparedStatement(NAME, true);
+	if (statement->plansource->is_valid)
+		return "a plan source can't be made without analysis";
+	if (!answers() || !statement->plansource->is_valid)
+		return "a plan source that was made again can't be executed";
+	initStringInfo(&again);
+	carpool_plan_write(&again, statement->plansource, statement->from_sql);
+	if (again.len != size || memcmp(again.data, body, size) != 0 || statement->prepare_time != prepared)
+		return "a plan source that was made again is not what it was";
+	return NULL;
+}
+
+static const char *
+try_all(void)
+{
+	HTAB	   *table = carpool_hash_find(CARPOOL_STATEMENTS_TABLE);
+	PreparedStatement *statement = FetchPreparedStatement(NAME, true);
+	TimestampTz prepared = statement->prepare_time;
+	CarpoolPlan *plan;
+	const char *problem;
+	char	   *body;
+	uint32		size;
+
+	if (table == NULL || hash_search(table, NAME, HASH_FIND, NULL) != statement)
+		return "the table of prepared statements is not found";
+	plan = carpool_plan_of(statement);
+	if (carpool_plan_of(statement) != plan)
+		return "what is known of a plan source is not found again";
+	size = plan->size;
+	body = palloc(size);
+	memcpy(body, plan->body, size);
+	problem = try_kept(body, plan, prepared);
+	return problem != NULL ? problem : try_made(body, size, prepared);
+}
+
+bool
+carpool_statements_test(StringInfo why)
+{
+	const char *problem;
+
+	if (!carpool_hash_self_test(why))
+		return false;
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (!runs("PREPARE " QUOTED "(pg_catalog.int4) AS SELECT $1 OPERATOR(pg_catalog.+) 1", SPI_OK_UTILITY))
+		problem = "a statement can't be prepared";
+	else
+	{
+		problem = try_all();
+		DropPreparedStatement(NAME, false);
+	}
+	SPI_finish();
+	if (problem != NULL)
+		appendStringInfoString(why, problem);
+	return problem == NULL;
+}

@@ -1,0 +1,35 @@
+/* agent.h: what runs in pooled backends; see docs/ARCHITECTURE.md. */
+#ifndef CARPOOL_AGENT_H
+#define CARPOOL_AGENT_H
+
+#include "postgres.h"
+
+#include "cledger.h"
+#include "lib/stringinfo.h"
+
+/* agent.c: in the postmaster, so that backends recognise the worker when it logs in. */
+extern void carpool_agent_install(void);
+
+/* This backend's entry in the ledger; NULL where no agent runs. */
+extern CledgerServer *carpool_agent_server(void);
+
+/* Nothing of what PostgreSQL sends to the client goes out while this is true. */
+extern bool carpool_agent_silent;
+
+/* attach.c: a session follows its client. */
+extern void carpool_attach_open(void);
+extern bool carpool_attach_needed(void);
+extern void carpool_attach(void);	/* whoever the ledger says is served now */
+extern void carpool_attach_transaction_ended(void); /* before ReadyForQuery goes out */
+extern bool carpool_attach_self_test(uint32 *failed, void (*tell) (const char *mechanism, bool works, const char *why));
+
+/* start.c: the startup parameters of a client, from in front of its first byte; true when answered. */
+extern bool carpool_start_client(uint32 message);
+
+/* become.c: the role of this backend's pool, for good. */
+extern void carpool_become(Oid role);
+
+/* identity.c: whom the server's views and log show. */
+extern void carpool_identity_show(const CledgerClient *client);
+
+#endif

@@ -1,0 +1,126 @@
+/* guc.h: what the carried settings (settings_state.c, startup.c) share. */
+#ifndef CARPOOL_GUC_H
+#define CARPOOL_GUC_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "lib/stringinfo.h"
+#include "utils/guc_tables.h"
+
+/* guclist.c: the head of guc_nondef_list, for loops that a call per setting would slow down. */
+extern dlist_node *carpool_guc_list;
+
+/* gucvalue.c: the value in force, or the one that RESET returns to. */
+typedef enum CarpoolGucWhich
+{
+	CARPOOL_GUC_CURRENT,
+	CARPOOL_GUC_RESET
+} CarpoolGucWhich;
+
+/* Bytes of a value that is no string, as text. */
+#define CARPOOL_GUC_TEXT 32
+
+/*
+ * A value as text that set_config_option() takes back for the very same value. Strings are
+ * the setting's own, the others are in buffer or static; NULL when there is none.
+ */
+extern const char *carpool_guc_text(struct config_generic *setting, CarpoolGucWhich which,
+									char buffer[CARPOOL_GUC_TEXT]);
+
+/* Of name, value, and who set it in which context; no_value: of a current one, but its value. */
+extern uint64 carpool_guc_fingerprint(struct config_generic *setting, CarpoolGucWhich which);
+extern uint64 carpool_guc_fingerprint_no_value(struct config_generic *setting);
+
+/* Changes a setting's source (set_guc_source of guc.c); needs the list. */
+extern void carpool_guc_set_source(struct config_generic *setting, GucSource source);
+
+/*
+ * placeholders.c: custom settings that no module has defined. Of one that was ever set,
+ * something stays: current_setting('a.b', true) is '' and no longer NULL.
+ */
+extern bool carpool_placeholders_open(void);
+
+/* Of the names of those that have no value; 0: there are none. */
+extern uint64 carpool_placeholders_fingerprint(void);
+
+/* Calls visit for each of these. */
+extern void carpool_placeholders_walk(void (*visit) (struct config_generic *setting, void *argument),
+									  void *argument);
+
+/* The setting of a name, made when there is none; NULL when the name isn't allowed. */
+extern struct config_generic *carpool_placeholder_make(const char *name);
+
+/* Takes a placeholder out of PostgreSQL altogether. False: that can't be done, or not now. */
+extern bool carpool_placeholder_remove(struct config_generic *setting);
+
+/*
+ * gucbase.c: what settings were after login, while a client's startup parameters lie above
+ * it.
+ */
+typedef struct CarpoolGucBase
+{
+	char	   *name;
+	char	   *value;			/* NULL: the built-in default */
+	bool		existed;		/* a custom setting may have been nobody's */
+	GucSource	source;
+	GucContext	scontext;
+	Oid			srole;
+	char	   *file_value;		/* of a configuration file read since; NULL: value holds */
+} CarpoolGucBase;
+
+/* Notes it; setting is NULL when there is none of this name. The strings are in context. */
+extern void carpool_guc_base_note(CarpoolGucBase *base, const char *name,
+								  struct config_generic *setting, MemoryContext context);
+
+/* Brings bases up to date with the configuration files, which have been read again since. */
+extern void carpool_guc_base_refresh(CarpoolGucBase *bases, int count, MemoryContext context);
+
+/* Makes the setting what it was. */
+extern void carpool_guc_base_restore(const CarpoolGucBase *base);
+
+/* gucloading.c: one saved setting. */
+typedef enum CarpoolGucKind
+{
+	CARPOOL_GUC_VALUE,			/* of a setting that PostgreSQL or a module defines */
+	CARPOOL_GUC_CUSTOM,			/* of a placeholder */
+	CARPOOL_GUC_NAME,			/* a placeholder without a value */
+	CARPOOL_GUC_SOURCE,			/* its source alone */
+	CARPOOL_GUC_OWN_ROLE,		/* role is at its reset value, under another session authorization */
+	CARPOOL_GUC_END				/* there are no more */
+} CarpoolGucKind;
+
+typedef struct CarpoolGucSaved
+{
+	CarpoolGucKind kind;
+	const char *name;
+	const char *value;
+	GucContext	scontext;
+	Oid			srole;
+	Oid			role;			/* that the value names; of role and session_authorization */
+} CarpoolGucSaved;
+
+extern void carpool_guc_put(StringInfo to, const CarpoolGucSaved *saved);
+extern void carpool_guc_put_end(StringInfo to);
+
+/* The next one; false at the end. */
+extern bool carpool_guc_get(StringInfo from, CarpoolGucSaved *saved);
+
+/* What saves the present value of a setting; buffer may be where the value is. */
+extern CarpoolGucSaved carpool_guc_describe(struct config_generic *setting, CarpoolGucWhich which,
+											char buffer[CARPOOL_GUC_TEXT]);
+
+/* Sets it, in a transaction. False: PostgreSQL didn't take it, and said so at elevel. */
+extern bool carpool_guc_load(const CarpoolGucSaved *saved, int elevel);
+
+/* Takes back what a session set, in a transaction. */
+extern void carpool_guc_unset(struct config_generic *setting);
+
+/* Those that decide on the session's rights. */
+extern bool carpool_guc_is_role(const char *name);
+
+/* The self-tests of both kinds. */
+extern bool carpool_settings_self_test(StringInfo why);
+extern bool carpool_startup_self_test(StringInfo why);
+
+#endif

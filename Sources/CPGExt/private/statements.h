@@ -1,0 +1,83 @@
+/*
+ * statements.h: prepared statements that follow their client. A statement is an entry of
+ * PostgreSQL's "Prepared Queries" table: a name, a time and a plan source. Plan sources stay
+ * in their backend when their client goes, and serve the next client with the same text.
+ */
+#ifndef CARPOOL_STATEMENTS_H
+#define CARPOOL_STATEMENTS_H
+
+#include "postgres.h"
+
+#include "commands/prepare.h"
+#include "lib/ilist.h"
+#include "lib/stringinfo.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+
+#define CARPOOL_IDLE_PLANS 1000 /* plan sources without a client that a backend keeps at most */
+
+/*
+ * What is known of a plan source. It is in the plan source's own memory context and goes
+ * when PostgreSQL drops that; a callback of the context leads to it.
+ */
+typedef struct CarpoolPlan
+{
+	CachedPlanSource *source;
+	MemoryContextCallback dropped;
+	bool		is_idle;		/* without a client: in the two lists */
+	bool		is_shareable;	/* its text means the same at any time */
+	dlist_node	bucket;
+	dlist_node	age;			/* the oldest last */
+	uint64		content;		/* fingerprint of body */
+	uint64		surroundings;	/* in which it was analysed and planned */
+	TimestampTz analysed;		/* at this time or later */
+	uint32		size;			/* of body */
+	char		body[FLEXIBLE_ARRAY_MEMBER];	/* planbody.c */
+} CarpoolPlan;
+
+/* planbody.c: all that makes a plan source, as bytes: equal bytes, equal plan sources. */
+extern void carpool_plan_write(StringInfo to, const CachedPlanSource *source, bool from_sql);
+extern CachedPlanSource *carpool_plan_make(const char *body, uint32 size);	/* in a transaction; not saved */
+extern bool carpool_plan_from_sql(const char *body);
+
+/* Whether its analysis looks anything up, so that it can be made invalid and analysed again. */
+extern bool carpool_plan_is_analysed(const CachedPlanSource *source);
+
+/*
+ * surroundings.c: a fingerprint of the settings, and the role, that analysis and planning of
+ * a statement may depend on beyond its text.
+ */
+extern uint64 carpool_surroundings(void);
+
+/*
+ * Whether names may have come to mean something else since then. Changes are seen from the
+ * first call of watch on.
+ */
+extern void carpool_names_watch(void);
+extern bool carpool_names_changed(TimestampTz since);
+
+/* plans.c: what is known of a statement's plan source; looked at now when it is new. */
+extern CarpoolPlan *carpool_plan_of(const PreparedStatement *statement);
+extern CarpoolPlan *carpool_plan_note(CachedPlanSource *source, const char *body, uint32 size,
+									  TimestampTz analysed);
+extern bool carpool_plan_dropped;	/* one that had a client was dropped; the reader sets it back */
+
+/* Keeps a plan source that no longer belongs to a statement, or drops it. */
+extern void carpool_plan_park(CarpoolPlan *plan, uint64 surroundings);
+
+/* A kept one for a statement prepared at some time; no longer kept then. NULL: there is none. */
+extern CarpoolPlan *carpool_plan_take(const char *body, uint32 size, uint64 content, uint64 surroundings,
+									  TimestampTz prepared);
+
+/* statements.c: puts a saved statement into PostgreSQL's table, and takes one out of it. */
+extern CarpoolPlan *carpool_statement_attach(const char *name, TimestampTz prepared, const char *body,
+											 uint32 size, uint64 content, uint64 surroundings);
+extern void carpool_statement_detach(PreparedStatement *statement, uint64 surroundings);
+
+/* statements_test.c */
+extern bool carpool_statements_test(StringInfo why);
+
+#define CARPOOL_STATEMENTS_TABLE "Prepared Queries"
+
+#endif
