@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from cluster import Cluster
-from database_host import DatabaseHost, database_settings
+from database_host import DatabaseHost, DirectHost, database_settings
 from environment import make_environment
 from launcher_host import LauncherHost
 from pooler import Pooler
@@ -125,6 +125,38 @@ def launcher(plain_cluster, environment):
     host = LauncherHost(plain_cluster, environment)
     yield host
     host.clean()
+
+
+@pytest.fixture(scope="session")
+def rotating_cluster(environment, template):
+    """Transaction mode; no client gets the server that it had last."""
+    cluster = make_database_cluster(
+        environment, template, pool_mode="transaction", default_pool_size=4, test_rotate_servers="on"
+    )
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture
+def rotating(rotating_cluster):
+    """Carpool in the database, in transaction mode, with the servers rotating."""
+    host = DatabaseHost(rotating_cluster)
+    yield host
+    host.clean()
+
+
+@pytest.fixture
+def places(rotating):
+    """The same cluster, directly and through Carpool: what steps.same_as_direct compares."""
+    host = DirectHost(rotating.cluster)
+    yield host, rotating
+    host.clean()
+
+
+@pytest.fixture(params=["direct", "pooled"])
+def place(request, places):
+    """Either of both, for a test that says itself what is right."""
+    return places[request.param == "pooled"]
 
 
 @pytest.fixture(params=HOSTS)

@@ -91,6 +91,16 @@ class DatabaseHost(Pooler):
             self.changed = self.needs_restart = False
 
 
+class DirectHost(DatabaseHost):
+    """The same cluster without Carpool in between: what is right."""
+
+    name = "direct"
+
+    def __init__(self, cluster):
+        super().__init__(cluster)
+        self.port = cluster.port
+
+
 def database_settings(environment, cluster_socket_folder, port, **carpool):
     """postgresql.conf's part for a cluster with Carpool in it."""
     return {

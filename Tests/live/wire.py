@@ -30,7 +30,7 @@ class Frame(NamedTuple):
         for _ in range(count):
             size, = struct.unpack_from("!i", self.body, at)
             at += 4
-            values.append(None if size < 0 else self.body[at:at + size].decode())
+            values.append(None if size < 0 else self.body[at:at + size].decode("utf-8", "backslashreplace"))
             at += max(size, 0)
         return values
 
