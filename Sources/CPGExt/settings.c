@@ -150,6 +150,12 @@ carpool_settings_define(void)
 	MarkGUCPrefixReserved("carpool");
 }
 
+const char *
+carpool_settings_stateless_languages(void)
+{
+	return strings[AT_stateless_languages];
+}
+
 /* The values as they were last read; strings of GUCs don't outlive a reload. */
 static CarpoolSettings current;
 

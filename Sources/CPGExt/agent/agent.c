@@ -62,8 +62,11 @@ static void
 work(void (*part) (void))
 {
 	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoff = QueryCancelHoldoffCount;
 
 	is_working = true;
+	/* a cancel that comes late is for a statement that has ended, not for us */
+	QueryCancelHoldoffCount++;
 	PG_TRY();
 	{
 		part();
@@ -74,6 +77,7 @@ work(void (*part) (void))
 	}
 	PG_END_TRY();
 	is_working = false;
+	QueryCancelHoldoffCount = holdoff;	/* an error that was caught has set it to 0 */
 	MemoryContextSwitchTo(context);
 }
 

@@ -18,6 +18,7 @@
 #include "../private/agent.h"
 #include "../private/ledger.h"
 #include "../private/pins.h"
+#include "../private/pinsigns.h"
 #include "../private/state.h"
 
 static const CarpoolStateKind *const kinds[] = {
@@ -216,6 +217,20 @@ change(const uint64 *wanted, StringInfo contents)
 	carpool_agent_server()->loaded++;
 }
 
+/* What an earlier client was pinned for; the worker has let it end already, as far as it can be ended. */
+static void
+forget_pins(void)
+{
+	if (carpool_pins_indelible() != 0)
+		ereport(FATAL,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a session that cannot be reset was given to another client")));
+	StartTransactionCommand();
+	carpool_pins_reset();
+	CommitTransactionCommand();
+	note_pins(carpool_pins_now());
+}
+
 /* Another client's session. */
 static void
 switch_to(uint64 next)
@@ -223,6 +238,8 @@ switch_to(uint64 next)
 	StringInfoData contents[KINDS];
 	uint64		wanted[KINDS];
 
+	if (carpool_agent_server()->pins != 0)
+		forget_pins();
 	client = next;
 	saves = entry(client)->saves;
 	carpool_saved_get(client, &buffer);

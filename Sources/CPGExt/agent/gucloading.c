@@ -157,16 +157,43 @@ carpool_guc_load(const CarpoolGucSaved *saved, int elevel)
 	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("saved setting of unknown kind %d", saved->kind)));
 }
 
+/* Makes the source of a value that of the reset value. */
+static void
+unset_source(struct config_generic *setting)
+{
+	carpool_guc_set_source(setting, setting->reset_source);
+	setting->scontext = setting->reset_scontext;
+	setting->srole = setting->reset_srole;
+}
+
+/*
+ * Resets or removes a placeholder. Not by PostgreSQL's ways: it would remember the value
+ * for the transaction's end, and what is remembered can't be removed.
+ */
+static bool
+unset_placeholder(struct config_generic *setting)
+{
+	struct config_string *conf = (struct config_string *) setting;
+
+	if (!(setting->flags & GUC_CUSTOM_PLACEHOLDER) || setting->stack != NULL)
+		return false;
+	if (setting->reset_source == PGC_S_DEFAULT)
+		return carpool_placeholder_remove(setting);
+	if (*conf->variable != conf->reset_val)
+		guc_free(*conf->variable);
+	*conf->variable = conf->reset_val;
+	unset_source(setting);
+	return true;
+}
+
 void
 carpool_guc_unset(struct config_generic *setting)
 {
-	if (setting->reset_source == PGC_S_DEFAULT && carpool_placeholder_remove(setting))
+	if (unset_placeholder(setting))
 		return;
 	if (setting->flags & GUC_NO_RESET)
 	{
-		carpool_guc_set_source(setting, setting->reset_source);
-		setting->scontext = setting->reset_scontext;
-		setting->srole = setting->reset_srole;
+		unset_source(setting);
 		return;
 	}
 	(void) set_config_option_ext(setting->name, NULL, PGC_SUSET, PGC_S_SESSION, BOOTSTRAP_SUPERUSERID,

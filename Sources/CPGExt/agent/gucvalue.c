@@ -97,13 +97,18 @@ carpool_guc_fingerprint(struct config_generic *setting, CarpoolGucWhich which)
 	uint64		seed = which == CARPOOL_GUC_RESET ?
 		seed_of(setting, setting->reset_srole, setting->reset_scontext) :
 		seed_of(setting, setting->srole, setting->scontext);
-	union config_var_val value = value_of(setting, which);
+	char		buffer[CARPOOL_GUC_TEXT];
+	const char *text;
 
-	if (setting->vartype != PGC_STRING)
+	/* as text, where another backend may have a placeholder */
+	if (setting->vartype != PGC_STRING && setting->group != CUSTOM_OPTIONS)
+	{
+		union config_var_val value = value_of(setting, which);
+
 		return carpool_fingerprint(seed, &value, sizeof(value));
-	if (value.stringval == NULL)
-		return seed;
-	return carpool_fingerprint(seed, value.stringval, strlen(value.stringval));
+	}
+	text = carpool_guc_text(setting, which, buffer);
+	return text != NULL ? carpool_fingerprint(seed, text, strlen(text)) : seed;
 }
 
 void

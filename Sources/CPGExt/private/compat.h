@@ -8,6 +8,7 @@
 #include "libpq/hba.h"
 #include "libpq/libpq.h"
 #include "miscadmin.h"
+#include "replication/slot.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
@@ -39,6 +40,17 @@ carpool_wait_event_set(int size)
 	return CreateWaitEventSet(NULL, size);
 #else
 	return CreateWaitEventSet(TopMemoryContext, size);
+#endif
+}
+
+/* Drops the temporary replication slots of this session. */
+static inline void
+carpool_replication_slot_cleanup(void)
+{
+#if PG_VERSION_NUM >= 170000
+	ReplicationSlotCleanup(false);
+#else
+	ReplicationSlotCleanup();
 #endif
 }
 

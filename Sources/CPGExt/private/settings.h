@@ -7,5 +7,6 @@
 extern void carpool_settings_define(void);
 extern const CarpoolSettings *carpool_settings_read(void);
 extern const CarpoolSettings *carpool_settings_current(void);
+extern const char *carpool_settings_stateless_languages(void);	/* as now, in any process */
 
 #endif
