@@ -156,7 +156,9 @@ class Run:
             host.configure_role(self.role, pool_size=size)
 
     def note(self, name, text):
-        text = text.replace(self.role.name, "ROLE").replace(self.dbname, "DATABASE")
+        text = text.replace(self.role.name, "ROLE")
+        if self.case.own_database:
+            text = text.replace(self.dbname, "DATABASE")
         for pattern, word in VOLATILE:
             text = pattern.sub(word, text)
         self.transcript.append(f"{name} {text}")
