@@ -23,6 +23,27 @@ private func values(_ given: [String: String]) -> ParameterValues {
         #expect(sets.values(other) == values(["TimeZone": "Europe/Rome"]))
     }
 
+    @Test func `no values that a server can have are the set of those not yet told`() {
+        var sets = ParameterSets()
+        #expect(sets.number(for: ParameterSets.noValues) != ParameterSets.unstarted)
+        #expect(sets.number(for: values(["TimeZone": "UTC"])) != ParameterSets.unstarted)
+        for _ in 0..<3 { sets.release(ParameterSets.unstarted) }
+        #expect(sets.number(for: values(["TimeZone": "Europe/Rome"])) != ParameterSets.unstarted)
+    }
+
+    /// As check_application_name and truncate_identifier of PostgreSQL.
+    @Test func `an application_name is cut and spelled as PostgreSQL does`() {
+        let long = [UInt8](repeating: UInt8(ascii: "x"), count: 70)
+        #expect(TrackedParameter.applicationName(Array("psql".utf8)) == Array("psql".utf8))
+        #expect(TrackedParameter.applicationName(long) == Array(long.prefix(63)))
+        #expect(TrackedParameter.applicationName(Array("é".utf8)) == Array(#"\xc3\xa9"#.utf8))
+        let cut = TrackedParameter.applicationName(Array(long.prefix(62)) + Array("é".utf8))
+        #expect(cut == Array(long.prefix(62)))
+        let whole = TrackedParameter.applicationName(Array(long.prefix(61)) + Array("éx".utf8))
+        #expect(whole == Array(long.prefix(61)) + Array(#"\xc3\xa9"#.utf8))
+        #expect(TrackedParameter.applicationName([]) == [])
+    }
+
     @Test func `no values are the unknown set, which never goes`() {
         var sets = ParameterSets()
         #expect(sets.number(for: ParameterSets.noValues) == ParameterSets.unknown)

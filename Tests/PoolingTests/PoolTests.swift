@@ -66,6 +66,19 @@ import Testing
         #expect(pool.idle.count == 2)
     }
 
+    @Test func `servers that become idle last go round`() {
+        var bench = Bench(idle: [3, 5])
+        let first = bench.lease(0)
+        bench.pool.becameIdleLast(first, &bench.servers)
+        let second = bench.lease(0)
+        bench.pool.becameIdleLast(second, &bench.servers)
+        let third = bench.lease(0)
+        #expect([first, second, third] == [3, 5, 3])
+        let pool = bench.pool
+        #expect(pool.leased == 1)
+        #expect(pool.servers == 2)
+    }
+
     @Test func `a client that gives up is not served`() {
         var bench = Bench(idle: [3])
         for client: UInt32 in 0..<4 { _ = bench.lease(client) }

@@ -155,4 +155,14 @@ import Testing
             #expect(bytes.count < 4 || bytes.count < length, "seed \(seed)")
         }
     }
+
+    /// cledger.h, CLEDGER_START.
+    @Test func `a session packet is length, pairs and a NUL`() {
+        let packet = StartupPacket.sessionPacket([
+            parameter("work_mem", "5MB"), parameter("search_path", ""),
+        ])
+        let body = bytes("work_mem\0" + "5MB\0" + "search_path\0" + "\0" + "\0")
+        #expect(packet == number(UInt32(4 + body.count)) + body)
+        #expect(StartupPacket.sessionPacket([]) == number(5) + [0])
+    }
 }
