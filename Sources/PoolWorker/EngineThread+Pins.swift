@@ -38,7 +38,7 @@ extension EngineThread {
             c,
             .error(
                 ErrorFields(
-                    .fatal, "53400", "too many clients keep their server",
+                    .fatal, "53400", "too many pinned servers",
                     detail: "Of each pool \(limit) servers may be kept; this session would keep one for: "
                         + "\(PinReasons.text(pins)).",
                     hint: "Raise max_pinned_servers, or end what keeps servers.")))
