@@ -77,7 +77,7 @@ extension EngineThread {
         let p = clients[c].pool
         if clients[c].signs.rotates { return leaseOther(c) }
         let last = clients[c].server
-        if last < servers.end, case .idle = servers[last].state, servers[last].pool == p,
+        if last != noIndex, case .idle = servers[last].state, servers[last].pool == p,
             pools[p].waiting.isEmpty
         {
             pools[p].takeIdle(last, &serverLinks)

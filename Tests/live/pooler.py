@@ -26,6 +26,7 @@ class Pooler:
     """
 
     name = "?"
+    agents = False      # its servers have agents: sessions follow their clients
     database = "app"
 
     def __init__(self, cluster):

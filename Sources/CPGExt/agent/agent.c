@@ -154,7 +154,7 @@ agent_flush(void)
 static int
 agent_putmessage(char type, const char *bytes, size_t size)
 {
-	if (carpool_agent_silent)
+	if (carpool_agent_silent && type != 'E')
 		return 0;
 	if (type == 'Z' && size == 1 && bytes[0] == 'I')
 	{

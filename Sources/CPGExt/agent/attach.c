@@ -201,6 +201,8 @@ change(const uint64 *wanted, StringInfo contents)
 		differs[i] = held[i] != wanted[i];
 	/* settings lie on top of the startup parameters */
 	differs[SETTINGS] |= differs[STARTUP];
+	/* the client has heard what there was to hear, and knows its own values */
+	carpool_agent_silent = true;
 	StartTransactionCommand();
 	for (int i = KINDS - 1; i >= 0; i--)
 		if (differs[i] && held[i] != 0)
@@ -209,8 +211,6 @@ change(const uint64 *wanted, StringInfo contents)
 		if (differs[i] && wanted[i] != 0)
 			kinds[i]->load(&contents[i]);
 	CommitTransactionCommand();
-	/* the client knows its own values */
-	carpool_agent_silent = true;
 	ReportChangedGUCOptions();
 	carpool_agent_silent = false;
 	memcpy(held, wanted, sizeof(held));

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "mb/pg_wchar.h"
 #include "utils/conffiles.h"
 #include "utils/guc.h"
@@ -27,6 +28,7 @@ carpool_guc_base_note(CarpoolGucBase *base, const char *name, struct config_gene
 
 	memset(base, 0, sizeof(*base));
 	base->name = MemoryContextStrdup(context, setting != NULL ? setting->name : name);
+	base->srole = BOOTSTRAP_SUPERUSERID;
 	if (setting == NULL)
 		return;
 	base->existed = true;
@@ -81,6 +83,9 @@ carpool_guc_base_refresh(CarpoolGucBase *bases, int count, MemoryContext context
 			if (base->source > PGC_S_FILE)
 				continue;
 			value = value_in(head, base->name);
+			/* a reload can't set this one, and all sessions should agree */
+			if (value != NULL && strcmp(base->name, "client_encoding") == 0)
+				continue;
 			base->file_value = value != NULL ? MemoryContextStrdup(context, value) : NULL;
 			if (value == NULL && base->source == PGC_S_FILE)
 				leave_file(base, context);
@@ -117,7 +122,7 @@ carpool_guc_base_restore(const CarpoolGucBase *base)
 	if (setting == NULL)
 		return;
 	is_current = setting->source == PGC_S_CLIENT;
-	if (!base->existed && carpool_placeholder_remove(setting))
+	if (!base->existed && base->file_value == NULL && carpool_placeholder_remove(setting))
 		return;
 	/* it was refused, and nothing lies above */
 	if (setting->reset_source != PGC_S_CLIENT)

@@ -115,10 +115,12 @@ load_value(const CarpoolGucSaved *saved, int elevel)
 	struct config_generic *setting = carpool_placeholder_make(saved->name);
 
 	/* as a reload, so that session_authorization leaves role alone */
-	if (setting == NULL || saved->value == NULL ||
-		set_config_option_ext(saved->name, saved->value, context, PGC_S_SESSION, saved->srole,
+	if (saved->value == NULL)
+		return false;
+	if (set_config_option_ext(saved->name, saved->value, context, PGC_S_SESSION, saved->srole,
 							  GUC_ACTION_SET, true, elevel, true) == 0)
 		return wish_temp_buffers(saved);
+	Assert(setting != NULL);
 	setting->scontext = saved->scontext;
 	if (carpool_guc_is_role(saved->name) && role_of(saved->name) != saved->role)
 		ereport(ERROR,
@@ -154,7 +156,9 @@ carpool_guc_load(const CarpoolGucSaved *saved, int elevel)
 		case CARPOOL_GUC_END:
 			return true;
 	}
-	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("saved setting of unknown kind %d", saved->kind)));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("saved setting of unknown kind %d", (int) saved->kind)));
 }
 
 /* Makes the source of a value that of the reset value. */

@@ -23,7 +23,14 @@ typedef struct Entry
 
 static HTAB *table;				/* of all settings; NULL: not found */
 
-/* The names of all placeholders, as long as the table has so many entries. */
+/*
+ * Those without a value that were there before any client: custom settings that were once
+ * in the configuration file. They are no session's.
+ */
+static const char **inherited;
+static int	inherited_count;
+
+/* The names of the other placeholders, as long as the table has so many entries. */
 static MemoryContext memory;
 static const char **names;
 static int	count;
@@ -87,6 +94,15 @@ note(const char *name)
 	names[count++] = MemoryContextStrdup(memory, name);
 }
 
+static bool
+is_inherited(const char *name)
+{
+	for (int i = 0; i < inherited_count; i++)
+		if (pg_strcasecmp(inherited[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* Looks for all placeholders. */
 static void
 look(void)
@@ -98,9 +114,35 @@ look(void)
 	count = 0;
 	hash_seq_init(&scan, table);
 	while ((entry = hash_seq_search(&scan)) != NULL)
-		if (entry->setting->flags & GUC_CUSTOM_PLACEHOLDER)
+		if ((entry->setting->flags & GUC_CUSTOM_PLACEHOLDER) && !is_inherited(entry->setting->name))
 			note(entry->setting->name);
 	entries = hash_get_num_entries(table);
+}
+
+/* The placeholder of a name in the list if it has no value, else NULL. */
+static struct config_generic *
+without_value(const char *name)
+{
+	struct config_generic *setting = find_option(name, false, true, LOG);
+
+	if (setting == NULL || !(setting->flags & GUC_CUSTOM_PLACEHOLDER) || setting->source != PGC_S_DEFAULT)
+		return NULL;
+	return setting;
+}
+
+/* Notes those that are there before any client. */
+static void
+inherit(void)
+{
+	int			found = 0;
+
+	look();
+	inherited = MemoryContextAlloc(TopMemoryContext, Max(count, 1) * sizeof(*inherited));
+	for (int i = 0; i < count; i++)
+		if (without_value(names[i]) != NULL)
+			inherited[found++] = MemoryContextStrdup(TopMemoryContext, names[i]);
+	inherited_count = found;
+	entries = -1;
 }
 
 /* Finds the table. False: placeholders can't be seen nor removed here. May be called again. */
@@ -113,21 +155,14 @@ carpool_placeholders_open(void)
 	table = context != NULL ? table_of(context) : NULL;
 	if (table != NULL && !is_table(table))
 		table = NULL;
-	if (memory == NULL)
-		memory = AllocSetContextCreate(TopMemoryContext, "carpool placeholders", ALLOCSET_SMALL_SIZES);
 	entries = -1;
+	if (memory == NULL)
+	{
+		memory = AllocSetContextCreate(TopMemoryContext, "carpool placeholders", ALLOCSET_SMALL_SIZES);
+		if (table != NULL)
+			inherit();
+	}
 	return table != NULL;
-}
-
-/* The placeholder of a name in the list if it has no value, else NULL. */
-static struct config_generic *
-without_value(const char *name)
-{
-	struct config_generic *setting = find_option(name, false, true, LOG);
-
-	if (setting == NULL || !(setting->flags & GUC_CUSTOM_PLACEHOLDER) || setting->source != PGC_S_DEFAULT)
-		return NULL;
-	return setting;
 }
 
 uint64
@@ -185,13 +220,14 @@ carpool_placeholder_remove(struct config_generic *setting)
 
 	/* in guc_stack_list and guc_report_list it would be missed */
 	if (table == NULL || !(setting->flags & GUC_CUSTOM_PLACEHOLDER) ||
-		setting->stack != NULL || (setting->status & GUC_NEEDS_REPORT))
+		setting->stack != NULL || (setting->status & GUC_NEEDS_REPORT) || is_inherited(setting->name))
 		return false;
 	if (hash_search(table, &setting->name, HASH_REMOVE, NULL) == NULL)
 		return false;
 	for (int i = 0; known && i < count; i++)
 		if (strcmp(names[i], setting->name) == 0)
 		{
+			pfree(unconstify(char *, names[i]));
 			names[i] = names[--count];
 			entries--;
 			break;

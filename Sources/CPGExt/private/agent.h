@@ -13,7 +13,7 @@ extern void carpool_agent_install(void);
 /* This backend's entry in the ledger; NULL where no agent runs. */
 extern CledgerServer *carpool_agent_server(void);
 
-/* Nothing of what PostgreSQL sends to the client goes out while this is true. */
+/* Nothing of what PostgreSQL sends to the client, but its last words, goes out while this is true. */
 extern bool carpool_agent_silent;
 
 /* attach.c: a session follows its client. */
