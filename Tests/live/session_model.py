@@ -49,7 +49,7 @@ class Transactional:
         self.custom = {}
         self.role = None
         self.tables = {}  # name to number of rows
-        self.cursors = set()
+        self.cursors = {}  # name to a number of its own: a closed one does not come back
         self.channels, self.wanted = set(), set()
 
 
@@ -134,16 +134,21 @@ class Session:
         if how == "rollback to s":
             gone = self.now
             self.now = copy.deepcopy(self.savepoints[-1])
-            self.now.cursors &= gone.cursors
+            self.forget_closed(gone)
             self.run("rollback to s")
             return
         if back:
             gone, self.now = self.now, self.outside
-            self.now.cursors &= gone.cursors
+            self.forget_closed(gone)
         self.savepoints, self.outside = [], None
         self.now.local = {}
         self.now.channels = set(self.now.wanted)
         self.run(how)
+
+    def forget_closed(self, gone):
+        """CLOSE is not rolled back."""
+        mine, others = self.now.cursors, gone.cursors
+        self.now.cursors = {name: number for name, number in mine.items() if others.get(name) == number}
 
     # the check
 
@@ -317,13 +322,13 @@ def use_cursor(session):
     if name not in session.now.cursors:
         rows = f"select {session.me} from generate_series(1, 50)"
         session.run(f"declare {name} scroll cursor with hold for {rows}")
-        session.now.cursors.add(name)
+        session.now.cursors[name] = session.numbers.random()
     elif session.numbers.random() < 0.5:
         if session.run(f"fetch first from {name}") != [[str(session.me)]]:
             raise Wrong(f"cursor {name}")
     else:
         session.run(f"close {name}")
-        session.now.cursors.discard(name)
+        del session.now.cursors[name]
 
 
 def use_channel(session):
