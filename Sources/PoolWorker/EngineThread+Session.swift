@@ -68,7 +68,9 @@ extension EngineThread {
             return release(c, s)
         }
         let key = StartupPacket.sessionPacket(withoutApplicationName(agentParameters(login)))
-        let answer = login.reported.filter { TrackedParameter.index($0.name) != TrackedParameter.applicationName }
+        let answer = login.reported.filter {
+            TrackedParameter.index($0.name) != TrackedParameter.applicationName
+        }
         let known = shared.directory.locked {
             if record.answers.count < 1000 { record.answers[key] = answer }
             return record.welcome ?? []
