@@ -76,7 +76,7 @@ extension EngineThread {
             return record.welcome ?? []
         }
         finishLogin(c, laid(login.reported, over: known), parameters: ParameterSets.unknown)
-        guard clients[c].state == .idle else { return }
+        guard clients[c].state == .idle else { return clientLeft(s, partialFrame: false, finishing: true) }
         // The link goes on, to be released as any other: there may be pins.
         clients[c].state = .active
         release(c, s)
