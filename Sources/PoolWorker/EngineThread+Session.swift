@@ -68,13 +68,15 @@ extension EngineThread {
             return release(c, s)
         }
         let key = StartupPacket.sessionPacket(withoutApplicationName(agentParameters(login)))
-        let answer = login.reported.filter { TrackedParameter.index($0.name) != TrackedParameter.applicationName }
+        let answer = login.reported.filter {
+            TrackedParameter.index($0.name) != TrackedParameter.applicationName
+        }
         let known = shared.directory.locked {
             if record.answers.count < 1000 { record.answers[key] = answer }
             return record.welcome ?? []
         }
         finishLogin(c, laid(login.reported, over: known), parameters: ParameterSets.unknown)
-        guard clients[c].state == .idle else { return }
+        guard clients[c].state == .idle else { return clientLeft(s, partialFrame: false, finishing: true) }
         // The link goes on, to be released as any other: there may be pins.
         clients[c].state = .active
         release(c, s)

@@ -52,7 +52,7 @@ struct LedgerClients: BitwiseCopyable, @unchecked Sendable {
 }
 
 /// CLEDGER_START…
-enum LedgerMessage: UInt32 { case none, start, startAndAnswer }
+enum LedgerMessage: UInt32 { case none, start, startAndAnswer, become }
 
 /// The ledger's slots, for all threads. The lock is taken when clients enter and leave
 /// their pools, and when servers come and go.
@@ -60,7 +60,10 @@ enum LedgerMessage: UInt32 { case none, start, startAndAnswer }
 final class Ledger: @unchecked Sendable {
     private let header: UnsafeMutablePointer<CledgerHeader>
     private let monitor = Monitor()
+    /// Clients' slots that were given back, from `firstFree` on: the one that is free longest
+    /// comes first, so that no agent is still busy with its last client.
     private var free: [UInt32] = []
+    private var firstFree = 0
     /// From this one on no client's slot has been taken yet.
     private var untouched: UInt32 = 1
     private var serversTaken: Set<UInt32> = []
@@ -87,8 +90,13 @@ final class Ledger: @unchecked Sendable {
     func enter(_ client: CworkerLedgerClient) -> LedgerClient? {
         monitor.locked {
             var slot = untouched
-            if let known = free.popLast() {
-                slot = known
+            if firstFree < free.count {
+                slot = free[firstFree]
+                firstFree += 1
+                if firstFree == 1024 {
+                    free.removeFirst(firstFree)
+                    firstFree = 0
+                }
             } else {
                 guard Int(slot) <= capacity else { return nil }
                 untouched += 1

@@ -111,7 +111,8 @@ import Testing
     @Test(arguments: ["-", "a", "-d", "name=value", "-x", "-eX", "-f", "-fz", "-t p", #"\ "#])
     func `other words are refused`(options: String) {
         #expect(Self.sqlstate(options) == "42601")
-        #expect(Self.message(options)?.hasPrefix("invalid command-line argument for server process: ") == true)
+        #expect(
+            Self.message(options)?.hasPrefix("invalid command-line argument for server process: ") == true)
     }
 
     @Test func `an empty word is refused, as it says nothing`() { #expect(Self.sqlstate(#"\"#) == "42601") }
