@@ -128,6 +128,13 @@ cledger_init(void *memory, uint32_t clients, uint32_t servers)
 	ledger->size = cledger_size(clients, servers);
 }
 
+/* The worker's token; "" when there is none. */
+static inline const char *
+cledger_token(const CledgerHeader *ledger)
+{
+	return ledger->token;
+}
+
 /* The entry of a slot; slot 0 stands in for one that does not exist. */
 CLEDGER_HOT static inline CledgerClient *
 cledger_client(CledgerHeader *ledger, uint32_t slot)

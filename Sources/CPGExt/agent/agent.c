@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "commands/async.h"
 #include "libpq/auth.h"
+#include "libpq/hba.h"
 #include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
@@ -293,8 +294,12 @@ authenticated(Port *port, int status)
 {
 	if (next_authentication)
 		next_authentication(port, status);
-	if (status == STATUS_OK && carpool_ledger && is_workers(port))
-		open_agent();
+	if (status != STATUS_OK || carpool_ledger == NULL || !is_workers(port))
+		return;
+	/* system_user must not be the worker's */
+	if (port->hba->auth_method == uaPeer)
+		MyClientConnectionInfo.authn_id = NULL;
+	open_agent();
 }
 
 void
