@@ -46,14 +46,27 @@ enum
 {
 	CLEDGER_NO_MESSAGE,
 	/*
-	 * The client's startup parameters, for its first server: 4 bytes of length in network
-	 * order (these four included), then name and value, each ended by NUL, and a NUL.
-	 * Names are as in the startup packet, "options" already taken apart.
+	 * How the client's session starts, for its first server: 4 bytes of length in network
+	 * order (these four included), then two lists, each ended by a NUL: what ALTER ROLE and
+	 * ALTER DATABASE had set at its login, each CLEDGER_ROLE_… and a name and a value ended
+	 * by NUL; and the client's startup parameters, each a name and a value ended by NUL.
+	 * Their names are as in the startup packet, "options" already taken apart.
 	 */
 	CLEDGER_START,				/* no answer; an error ends the server */
-	/* The agent answers with the ParameterStatus of all that differs from the server's
-	 * own values, or with an ErrorResponse; then with ReadyForQuery. */
+	/* The agent answers with the ParameterStatus of everything that is reported, or with an
+	 * ErrorResponse; then with ReadyForQuery. */
 	CLEDGER_START_AND_ANSWER
+};
+
+/* For whom a setting was made, the weakest first; of one name only the strongest is listed. */
+enum
+{
+	CLEDGER_ROLE_GLOBAL = 1,	/* ALTER ROLE ALL */
+	CLEDGER_ROLE_DATABASE,		/* ALTER DATABASE */
+	CLEDGER_ROLE_USER,			/* ALTER ROLE */
+	CLEDGER_ROLE_DATABASE_USER, /* ALTER ROLE … IN DATABASE */
+	/* with no name and value after it: the worker doesn't know them, the agent has to look */
+	CLEDGER_ROLE_UNKNOWN
 };
 
 typedef struct CledgerClient

@@ -10,12 +10,14 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "postmaster/interrupt.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "../private/agent.h"
+#include "../private/guc.h"
 #include "../private/ledger.h"
 #include "../private/pins.h"
 #include "../private/pinsigns.h"
@@ -44,6 +46,7 @@ carpool_attach_open(void)
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
 	initStringInfo(&buffer);
+	carpool_guc_bases_open();
 	MemoryContextSwitchTo(old);
 }
 
@@ -98,6 +101,7 @@ test_once(void)
 		return;
 	is_tested = true;
 	carpool_settings_state_open();
+	carpool_startup_open();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	carpool_attach_self_test(&broken, NULL);
@@ -204,8 +208,9 @@ change(const uint64 *wanted, StringInfo contents)
 	/* the client has heard what there was to hear, and knows its own values */
 	carpool_agent_silent = true;
 	StartTransactionCommand();
+	/* what a login set is replaced, see state.h */
 	for (int i = KINDS - 1; i >= 0; i--)
-		if (differs[i] && held[i] != 0)
+		if (differs[i] && held[i] != 0 && (i != STARTUP || wanted[i] == 0))
 			kinds[i]->reset();
 	for (int i = 0; i < KINDS; i++)
 		if (differs[i] && wanted[i] != 0)
@@ -231,9 +236,9 @@ forget_pins(void)
 	note_pins(carpool_pins_now());
 }
 
-/* Another client's session. */
+/* Another client's session. One that is to start is told later what its login set. */
 static void
-switch_to(uint64 next)
+switch_to(uint64 next, bool starts)
 {
 	StringInfoData contents[KINDS];
 	uint64		wanted[KINDS];
@@ -244,9 +249,13 @@ switch_to(uint64 next)
 	saves = entry(client)->saves;
 	carpool_saved_get(client, &buffer);
 	read_saved(&buffer, wanted, contents);
+	if (starts)
+		wanted[STARTUP] = held[STARTUP];
 	if (memcmp(wanted, held, sizeof(held)) != 0)
 		change(wanted, contents);
 	memcpy(saved, wanted, sizeof(saved));
+	if (starts)
+		saved[STARTUP] = 0;
 	carpool_identity_show(entry(client));
 	carpool_agent_server()->attached++;
 }
@@ -258,8 +267,13 @@ carpool_attach(void)
 	uint64		next = cledger_attached(server);
 	uint32		message = server->message;
 
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
 	if (next != client || entry(client)->saves != saves)
-		switch_to(next);
+		switch_to(next, message != CLEDGER_NO_MESSAGE);
 	if (message == CLEDGER_NO_MESSAGE)
 		return;
 	server->message = CLEDGER_NO_MESSAGE;
