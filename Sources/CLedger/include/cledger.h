@@ -110,7 +110,8 @@ typedef struct CledgerHeader
 	uint32_t	starts;			/* worker: counts its starts */
 	uint32_t	failed_tests;	/* agents: bits of CLEDGER_PIN_… whose self-test failed */
 	uint32_t	state_tranche;	/* postmaster: of the locks of the saved sessions' area */
-	uint32_t	reserved;
+	uint32_t	libraries;		/* agents: counts what they add to the list of libraries */
+	uint64_t	library_list;	/* agents: dsa_pointer of its first entry */
 	uint64_t	state_area;		/* agents: dsa_handle of the saved sessions, plus 1; 0: none yet */
 	char		token[CLEDGER_TOKEN_SIZE];	/* worker: by which agents know it over TCP; anew at each start */
 	uint64_t	pins[CLEDGER_PIN_REASONS];	/* agents: times each reason began */

@@ -140,6 +140,7 @@ carpool_attach_transaction_ended(void)
 	bool		changed = false;
 
 	test_once();
+	carpool_libraries_ended();
 	for (int i = 0; i < KINDS; i++)
 	{
 		held[i] = kinds[i]->fingerprint();
@@ -168,7 +169,7 @@ carpool_attach_needed(void)
 	const CledgerServer *server = carpool_agent_server();
 
 	return cledger_attached(server) != client || server->message != CLEDGER_NO_MESSAGE ||
-		entry(client)->saves != saves;
+		entry(client)->saves != saves || carpool_libraries_behind();
 }
 
 /* Where each kind's contents are in a saved session; wanted gets the fingerprints. */
@@ -260,6 +261,17 @@ switch_to(uint64 next, bool starts)
 	carpool_agent_server()->attached++;
 }
 
+/* Settings that were nobody's may become a library's, checked and spelled by it. */
+static void
+load_libraries(void)
+{
+	carpool_agent_silent = true;
+	carpool_libraries_load();
+	carpool_agent_silent = false;
+	for (int i = 0; i < KINDS; i++)
+		held[i] = kinds[i]->fingerprint();
+}
+
 void
 carpool_attach(void)
 {
@@ -272,6 +284,8 @@ carpool_attach(void)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 	}
+	if (carpool_libraries_behind())
+		load_libraries();
 	if (next != client || entry(client)->saves != saves)
 		switch_to(next, message != CLEDGER_NO_MESSAGE);
 	if (message == CLEDGER_NO_MESSAGE)

@@ -21,8 +21,8 @@ typedef struct Saved
 
 static dsa_area *area;
 
-static LWLock *
-lock(void)
+LWLock *
+carpool_saved_lock(void)
 {
 	static LWLock *found;
 
@@ -32,8 +32,8 @@ lock(void)
 }
 
 /* Makes the area known to this process; NULL when there is none and none is to be made. */
-static dsa_area *
-open_area(bool make)
+dsa_area *
+carpool_saved_area(bool make)
 {
 	MemoryContext old;
 
@@ -41,7 +41,7 @@ open_area(bool make)
 		return area;
 	LWLockRegisterTranche((int) carpool_ledger->state_tranche, "carpool saved sessions");
 	old = MemoryContextSwitchTo(TopMemoryContext);
-	LWLockAcquire(lock(), LW_EXCLUSIVE);
+	LWLockAcquire(carpool_saved_lock(), LW_EXCLUSIVE);
 	if (carpool_ledger->state_area != 0)
 		area = dsa_attach((dsa_handle) (carpool_ledger->state_area - 1));
 	else if (make)
@@ -52,7 +52,7 @@ open_area(bool make)
 	}
 	if (area)
 		dsa_pin_mapping(area);
-	LWLockRelease(lock());
+	LWLockRelease(carpool_saved_lock());
 	MemoryContextSwitchTo(old);
 	return area;
 }
@@ -72,16 +72,16 @@ carpool_saved_get(uint64 reference, StringInfo bytes)
 	CledgerClient *client = present(reference);
 
 	resetStringInfo(bytes);
-	if (client == NULL || client->state == 0 || open_area(false) == NULL)
+	if (client == NULL || client->state == 0 || carpool_saved_area(false) == NULL)
 		return;
-	LWLockAcquire(lock(), LW_SHARED);
+	LWLockAcquire(carpool_saved_lock(), LW_SHARED);
 	if (client->state != 0 && client->state_generation == (uint32) (reference >> 32))
 	{
 		Saved	   *saved = dsa_get_address(area, (dsa_pointer) client->state);
 
 		appendBinaryStringInfo(bytes, saved->bytes, (int) saved->size);
 	}
-	LWLockRelease(lock());
+	LWLockRelease(carpool_saved_lock());
 }
 
 /* Puts a pointer into a client's slot, and frees the one that was there. */
@@ -91,12 +91,12 @@ replace(CledgerClient *client, dsa_pointer to, uint32 generation)
 	dsa_pointer old;
 
 	HOLD_INTERRUPTS();
-	LWLockAcquire(lock(), LW_EXCLUSIVE);
+	LWLockAcquire(carpool_saved_lock(), LW_EXCLUSIVE);
 	old = (dsa_pointer) client->state;
 	client->state = (uint64) to;
 	client->state_generation = generation;
 	client->saves++;
-	LWLockRelease(lock());
+	LWLockRelease(carpool_saved_lock());
 	if (DsaPointerIsValid(old))
 		dsa_free(area, old);
 	RESUME_INTERRUPTS();
@@ -108,7 +108,7 @@ carpool_saved_put(uint64 reference, const StringInfo bytes)
 	CledgerClient *client = present(reference);
 	dsa_pointer pointer = InvalidDsaPointer;
 
-	if (client == NULL || open_area(bytes->len > 0) == NULL)
+	if (client == NULL || carpool_saved_area(bytes->len > 0) == NULL)
 		return;
 	if (bytes->len > 0)
 	{
@@ -128,6 +128,6 @@ carpool_saved_free(uint32 slot)
 {
 	CledgerClient *client = cledger_client(carpool_ledger, slot);
 
-	if (open_area(false))
+	if (carpool_saved_area(false))
 		replace(client, InvalidDsaPointer, client->generation);
 }

@@ -26,6 +26,11 @@ extern bool carpool_attach_self_test(uint32 *failed, void (*tell) (const char *m
 /* start.c: how a client's session starts, from in front of its first byte; true when answered. */
 extern bool carpool_start_client(uint32 message);
 
+/* libraries.c: what functions have loaded in one backend of a pool is loaded in all of them. */
+extern bool carpool_libraries_behind(void);
+extern void carpool_libraries_load(void);
+extern void carpool_libraries_ended(void);	/* before ReadyForQuery */
+
 /* rolesettings_read.c: the first list of CLEDGER_START, as the catalog has it now; in a transaction. */
 extern void carpool_role_settings_read(StringInfo list);
 

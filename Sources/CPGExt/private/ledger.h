@@ -32,4 +32,9 @@ extern void carpool_saved_get(uint64 client, StringInfo bytes);
 extern void carpool_saved_put(uint64 client, const StringInfo bytes);
 extern void carpool_saved_free(uint32 slot);
 
+/* Where they are, and the lock of what points there; NULL: there is none yet. */
+struct dsa_area;
+extern struct dsa_area *carpool_saved_area(bool make);
+extern struct LWLock *carpool_saved_lock(void);
+
 #endif
