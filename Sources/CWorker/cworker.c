@@ -198,6 +198,18 @@ cworker_answer_nonce(const CarpoolAnswer *answer)
 	return answer->mock_nonce;
 }
 
+size_t
+cworker_answer_role_settings_size(const CarpoolAnswer *answer)
+{
+	return answer->role_settings_size;
+}
+
+const void *
+cworker_answer_role_settings(const CarpoolAnswer *answer)
+{
+	return answer->role_settings;
+}
+
 const void *
 cworker_answer_server(const CarpoolAnswer *answer)
 {

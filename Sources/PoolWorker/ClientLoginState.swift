@@ -26,6 +26,8 @@ struct ClientLoginState {
     var wanted: ParameterValues = ParameterSets.noValues
     /// What an agent has reported for `sent`.
     var reported: [PoolRecord.Parameter] = []
+    /// Directory.reloads when it was asked.
+    var asked = 0
     var machine: ClientLogin?
     var secret = Secret.none
     var answer: LoginAnswer?
@@ -46,6 +48,7 @@ struct LoginAnswer {
     let databaseID: UInt32
     let userID: UInt32
     let settings: CworkerPoolSettings
+    let roleSettings: RoleSettings
 }
 
 /// What the login of a server needs beyond its entry in the table.

@@ -29,8 +29,8 @@ final class PoolRecord {
     var notAsOwner = false
     /// Its servers have agents, which take a client's session along. Nil: not known yet.
     var carries: Bool?
-    /// Startup parameters, as in the ledger's message → what differs in the parameters that
-    /// an agent reported for them.
+    /// How a client's session starts, as in the ledger's message → the parameters that an
+    /// agent reported for it.
     var answers: [[UInt8]: [Parameter]] = [:]
     /// Servers that their clients keep for what can't be carried.
     var pinned = 0
@@ -67,6 +67,8 @@ final class Directory: @unchecked Sendable {
     private var databaseClients: [UInt32: Int] = [:]
     private var userServers: [UInt32: Int] = [:]
     let waiting: WaitingCounters
+    /// How often the settings were read again; guarded by the lock.
+    private(set) var reloads = 0
 
     /// Backends may have agents.
     private let agents: Bool
@@ -164,7 +166,22 @@ final class Directory: @unchecked Sendable {
     }
 
     /// What agents said of startup parameters may not hold any more.
-    func forgetAnswers() { locked { for record in records { record.answers = [:] } } }
+    func forgetAnswers() {
+        locked {
+            reloads += 1
+            for record in records { record.answers = [:] }
+        }
+    }
+
+    /// Keeps what an agent said.
+    /// - Parameter asked: `reloads` when it was asked.
+    func remember(_ record: PoolRecord, _ key: [UInt8], _ answer: [PoolRecord.Parameter], asked: Int) {
+        locked {
+            guard asked == reloads else { return }
+            if record.answers.count >= 1000 { record.answers = [:] }
+            record.answers[key] = answer
+        }
+    }
 
     /// A server logged in.
     func succeeded(_ record: PoolRecord, welcome: [(name: [UInt8], value: [UInt8])]) {

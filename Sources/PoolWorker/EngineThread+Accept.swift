@@ -154,7 +154,12 @@ extension EngineThread {
             switch String(decoding: parameter.name, as: UTF8.self) {
             case "user": login.user = parameter.value
             case "database": login.database = parameter.value
-            case "options": options += try StartupOptions.settings(parameter.value)
+            case "options":
+                // Inside the database it takes a server to know whether there are agents.
+                options +=
+                    shared.host.keepsOIDs
+                    ? try StartupSwitches.settings(parameter.value)
+                    : try StartupOptions.settings(parameter.value)
             case "replication": try checkReplication(parameter.value)
             default: settingsSent.append(parameter)
             }
@@ -167,7 +172,7 @@ extension EngineThread {
         login.database = login.database.isEmpty ? login.user : Array(login.database.prefix(63))
         // PostgreSQL takes those of the options first.
         login.sent = options + settingsSent
-        // Otherwise it takes a server to know whether there are agents.
+        // With OIDs it has to be known first whether there are agents.
         if !shared.host.keepsOIDs { login.wanted = try trackedParameters(login.sent) }
         logins[c] = login
     }

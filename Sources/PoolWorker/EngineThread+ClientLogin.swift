@@ -76,7 +76,7 @@ extension EngineThread {
         }
         logins[c]?.answer = LoginAnswer(
             failure: answer.failure, databaseID: answer.databaseID, userID: answer.userID,
-            settings: answer.pool)
+            settings: answer.pool, roleSettings: answer.roleSettings)
         let secret = Secret(stored: answer.secret)
         logins[c]?.secret = secret
         var machine = ClientLogin(

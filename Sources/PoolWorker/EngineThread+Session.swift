@@ -8,23 +8,15 @@ import Wire
 extension EngineThread {
     /// Welcomes a client whose parameters an agent has answered for already; its first
     /// server is told of them. False when a server has to be asked.
-    mutating func welcomeToAgents(_ c: UInt32, _ known: [PoolRecord.Parameter]) -> Bool {
-        guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record else { return false }
-        let sent = agentParameters(login)
-        let own = withoutApplicationName(sent)
-        var reported: [PoolRecord.Parameter] = []
-        if !own.isEmpty {
-            let key = StartupPacket.sessionPacket(own)
-            guard let answer = shared.directory.locked({ record.answers[key] }) else { return false }
-            reported = answer
+    mutating func welcomeToAgents(_ c: UInt32) -> Bool {
+        guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record,
+            var told = shared.directory.locked({ record.answers[answerKey(login)] })
+        else { return false }
+        if let name = agentParameters(login).last(where: { $0.isApplicationName }) {
+            told.append((name.name, name.value))
         }
-        if let name = sent.last(where: { $0.isApplicationName })?.value {
-            reported.append((Array("application_name".utf8), TrackedParameter.applicationName(name)))
-        }
-        if !sent.isEmpty { starts[c] = StartupPacket.sessionPacket(sent) }
-        finishLogin(
-            c, laid(reported, over: known),
-            parameters: sent.isEmpty ? ParameterSets.unknown : ParameterSets.unstarted)
+        starts[c] = sessionStart(login)
+        finishLogin(c, told, parameters: ParameterSets.unstarted)
         return true
     }
 
@@ -35,22 +27,16 @@ extension EngineThread {
             return release(c, s)
         }
         // The client may have waited just for what is known now.
-        if let known = shared.directory.locked({ record.welcome }), welcomeUnlinked(c, s, known) { return }
+        if shared.directory.locked({ record.answers[answerKey(login)] != nil }) {
+            unlink(c, s)
+            passOn(s)
+            _ = welcomeToAgents(c)
+            return
+        }
+        logins[c]?.asked = shared.directory.locked { shared.directory.reloads }
         servers[s].ledger.announce(.startAndAnswer)
         servers[s].ledger.attach(clients[c].ledger)
-        runTask(s, .welcome, message: StartupPacket.sessionPacket(agentParameters(login)), state: .setup)
-    }
-
-    private mutating func welcomeUnlinked(
-        _ c: UInt32, _ s: UInt32, _ known: [PoolRecord.Parameter]
-    ) -> Bool {
-        guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record else { return false }
-        let own = withoutApplicationName(agentParameters(login))
-        let key = StartupPacket.sessionPacket(own)
-        guard own.isEmpty || shared.directory.locked({ record.answers[key] != nil }) else { return false }
-        unlink(c, s)
-        passOn(s)
-        return welcomeToAgents(c, known)
+        runTask(s, .welcome, message: sessionStart(login), state: .setup)
     }
 
     /// An agent reported a parameter, in answer to the startup parameters of its client.
@@ -67,15 +53,14 @@ extension EngineThread {
         guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record else {
             return release(c, s)
         }
-        let key = StartupPacket.sessionPacket(withoutApplicationName(agentParameters(login)))
-        let answer = login.reported.filter {
-            TrackedParameter.index($0.name) != TrackedParameter.applicationName
+        let names = agentParameters(login).contains { $0.isApplicationName }
+        if let known = login.answer, !known.roleSettings.areUnknown {
+            shared.directory.remember(
+                record, answerKey(login),
+                names ? login.reported.filter { !isApplicationName($0.name) } : login.reported,
+                asked: login.asked)
         }
-        let known = shared.directory.locked {
-            if record.answers.count < 1000 { record.answers[key] = answer }
-            return record.welcome ?? []
-        }
-        finishLogin(c, laid(login.reported, over: known), parameters: ParameterSets.unknown)
+        finishLogin(c, login.reported, parameters: ParameterSets.unknown)
         guard clients[c].state == .idle else { return clientLeft(s, partialFrame: false, finishing: true) }
         // The link goes on, to be released as any other: there may be pins.
         clients[c].state = .active
@@ -104,28 +89,26 @@ extension EngineThread {
         }
     }
 
-    /// Names of applications are many, and no agent has to be asked what they come to.
-    private func withoutApplicationName(_ sent: [StartupPacket.Parameter]) -> [StartupPacket.Parameter] {
-        sent.filter { !$0.isApplicationName }
+    private func sessionStart(_ login: ClientLoginState) -> [UInt8] {
+        StartupPacket.sessionPacket(
+            roleSettings: login.answer?.roleSettings.bytes ?? [0], agentParameters(login))
     }
 
-    private func laid(
-        _ own: [PoolRecord.Parameter], over known: [PoolRecord.Parameter]
-    ) -> [PoolRecord.Parameter] {
-        var told = known
-        for (name, value) in own {
-            if let index = told.firstIndex(where: { $0.name == name }) {
-                told[index].value = value
-            } else {
-                told.append((name, value))
-            }
-        }
-        return told
+    /// What the values that a client is told depend on. Names of applications are many, and
+    /// no agent has to be asked what they come to.
+    private func answerKey(_ login: ClientLoginState) -> [UInt8] {
+        StartupPacket.sessionPacket(
+            roleSettings: login.answer?.roleSettings.bytes ?? [0],
+            agentParameters(login).map {
+                $0.isApplicationName ? StartupPacket.Parameter(name: $0.name, value: []) : $0
+            })
     }
 }
 
+private func isApplicationName(_ name: [UInt8]) -> Bool {
+    TrackedParameter.index(name) == TrackedParameter.applicationName
+}
+
 extension StartupPacket.Parameter {
-    fileprivate var isApplicationName: Bool {
-        TrackedParameter.index(name) == TrackedParameter.applicationName
-    }
+    fileprivate var isApplicationName: Bool { PoolWorker.isApplicationName(name) }
 }

@@ -10,8 +10,10 @@ extension EngineThread {
     mutating func welcome(_ c: UInt32) {
         guard let record = poolDetails[clients[c].pool]?.record else { return }
         let (known, carries) = shared.directory.locked { (record.welcome, record.carries) }
-        if let known, let carries {
-            if carries ? welcomeToAgents(c, known) : welcomeAtOnce(c, known) { return }
+        if carries == true {
+            if welcomeToAgents(c) { return }
+        } else if carries == false, let known {
+            if welcomeAtOnce(c, known) { return }
             guard clients[c].state == .login else { return }
         }
         clients[c].state = .welcome

@@ -72,6 +72,8 @@ struct HostAnswer {
     let server: ServerAddress
     let serverUser: [UInt8]
     let serverDatabase: [UInt8]
+    /// What ALTER ROLE and ALTER DATABASE have set for the client.
+    let roleSettings: RoleSettings
     /// In the ledger; 0: the server has no agent.
     let serverSlot: UInt32
     let mustBecome: Bool
@@ -94,6 +96,11 @@ struct HostAnswer {
         let text = { (which: CworkerText) in
             unsafe Array(String(cString: cworker_answer_text(answer, Int32(which.rawValue))).utf8)
         }
+        unsafe roleSettings = RoleSettings(
+            bytes: Array(
+                UnsafeRawBufferPointer(
+                    start: cworker_answer_role_settings(answer),
+                    count: cworker_answer_role_settings_size(answer))))
         // A secret is bytes, which need not be UTF-8.
         unsafe secret = rawBytes(cworker_answer_text(answer, Int32(CWORKER_SECRET.rawValue)))
         unsafe serverUser = rawBytes(cworker_answer_text(answer, Int32(CWORKER_SERVER_USER.rawValue)))
@@ -114,6 +121,14 @@ struct HostAnswer {
                 UnsafeRawBufferPointer(
                     start: cworker_answer_server(answer), count: Int(min(numbers.server_size, 128)))))
     }
+}
+
+/// The first list of CLEDGER_START (cledger.h): settings made for a role or a database.
+struct RoleSettings: Equatable {
+    let bytes: [UInt8]
+
+    /// The agents have to look for themselves.
+    var areUnknown: Bool { bytes.first == UInt8(CLEDGER_ROLE_UNKNOWN) }
 }
 
 private func rawBytes(_ text: UnsafePointer<CChar>?) -> [UInt8] {

@@ -94,11 +94,13 @@ public enum StartupPacket: Equatable, Sendable {
         return writer.bytes
     }
 
-    /// The startup parameters of a client, as an agent takes them in front of its first
-    /// bytes (cledger.h, CLEDGER_START).
-    public static func sessionPacket(_ parameters: [Parameter]) -> [UInt8] {
+    /// How a client's session starts, as an agent takes it in front of its first bytes
+    /// (cledger.h, CLEDGER_START).
+    /// - Parameter roleSettings: the first list, with its end.
+    public static func sessionPacket(roleSettings: [UInt8], _ parameters: [Parameter]) -> [UInt8] {
         var writer = FrameWriter()
         writer.packet {
+            $0.raw(roleSettings)
             for parameter in parameters {
                 $0.string(parameter.name)
                 $0.string(parameter.value)

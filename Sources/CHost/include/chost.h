@@ -19,6 +19,7 @@ struct CledgerHeader;
 
 #define CARPOOL_NAME_SIZE 128	/* user and database names, NUL included */
 #define CARPOOL_SECRET_SIZE 2064	/* passwords and verifiers, NUL included */
+#define CARPOOL_ROLE_SETTINGS_SIZE 4096 /* more can't be told, see CLEDGER_ROLE_UNKNOWN */
 #define CARPOOL_NO_UID UINT32_MAX
 
 /* What an engine thread asks of its host. */
@@ -114,6 +115,12 @@ typedef struct CarpoolAnswer
 	/* LOGIN: what the pool is keyed by (OIDs inside the database) */
 	uint32_t	database_id;
 	uint32_t	user_id;
+	/*
+	 * LOGIN: what ALTER ROLE and ALTER DATABASE have set for this login, where servers have
+	 * agents: as in front of a client's startup parameters (cledger.h, CLEDGER_START).
+	 */
+	uint32_t	role_settings_size;
+	char		role_settings[CARPOOL_ROLE_SETTINGS_SIZE];
 	CarpoolPoolSettings pool;	/* LOGIN, ROUTE */
 	/* ROUTE */
 	struct sockaddr_storage server; /* AF_INET, AF_INET6 or AF_UNIX */

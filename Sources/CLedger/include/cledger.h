@@ -49,13 +49,15 @@ enum
 {
 	CLEDGER_NO_MESSAGE,
 	/*
-	 * The client's startup parameters, for its first server: 4 bytes of length in network
-	 * order (these four included), then name and value, each ended by NUL, and a NUL.
-	 * Names are as in the startup packet, "options" already taken apart.
+	 * How the client's session starts, for its first server: 4 bytes of length in network
+	 * order (these four included), then two lists, each ended by a NUL: what ALTER ROLE and
+	 * ALTER DATABASE had set at its login, each CLEDGER_ROLE_… and a name and a value ended
+	 * by NUL; and the client's startup parameters, each a name and a value ended by NUL.
+	 * Their names are as in the startup packet, "options" already taken apart.
 	 */
 	CLEDGER_START,				/* no answer; an error ends the server */
-	/* The agent answers with the ParameterStatus of all that differs from the server's
-	 * own values, or with an ErrorResponse; then with ReadyForQuery. */
+	/* The agent answers with the ParameterStatus of everything that is reported, or with an
+	 * ErrorResponse; then with ReadyForQuery. */
 	CLEDGER_START_AND_ANSWER,
 	/*
 	 * 4 bytes of length, which is 4: the backend, logged in as the cluster's owner, becomes
@@ -63,6 +65,17 @@ enum
 	 * error ends the server, 0A000 where another way of login would do.
 	 */
 	CLEDGER_BECOME
+};
+
+/* For whom a setting was made, the weakest first; of one name only the strongest is listed. */
+enum
+{
+	CLEDGER_ROLE_GLOBAL = 1,	/* ALTER ROLE ALL */
+	CLEDGER_ROLE_DATABASE,		/* ALTER DATABASE */
+	CLEDGER_ROLE_USER,			/* ALTER ROLE */
+	CLEDGER_ROLE_DATABASE_USER, /* ALTER ROLE … IN DATABASE */
+	/* with no name and value after it: the worker doesn't know them, the agent has to look */
+	CLEDGER_ROLE_UNKNOWN
 };
 
 typedef struct CledgerClient
@@ -111,7 +124,8 @@ typedef struct CledgerHeader
 	uint32_t	starts;			/* worker: counts its starts */
 	uint32_t	failed_tests;	/* agents: bits of CLEDGER_PIN_… whose self-test failed, CLEDGER_UNNAMED_FAILED */
 	uint32_t	state_tranche;	/* postmaster: of the locks of the saved sessions' area */
-	uint32_t	reserved;
+	uint32_t	libraries;		/* agents: counts what they add to the list of libraries */
+	uint64_t	library_list;	/* agents: dsa_pointer of its first entry */
 	uint64_t	state_area;		/* agents: dsa_handle of the saved sessions, plus 1; 0: none yet */
 	char		token[CLEDGER_TOKEN_SIZE];	/* worker: by which agents know it over TCP; anew at each start */
 	uint64_t	pins[CLEDGER_PIN_REASONS];	/* agents: times each reason began */

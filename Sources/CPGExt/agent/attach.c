@@ -10,12 +10,14 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "postmaster/interrupt.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "../private/agent.h"
+#include "../private/guc.h"
 #include "../private/ledger.h"
 #include "../private/pins.h"
 #include "../private/pinsigns.h"
@@ -45,6 +47,7 @@ carpool_attach_open(void)
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
 	initStringInfo(&buffer);
+	carpool_guc_bases_open();
 	MemoryContextSwitchTo(old);
 }
 
@@ -99,6 +102,7 @@ test_once(void)
 		return;
 	is_tested = true;
 	carpool_settings_state_open();
+	carpool_startup_open();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	carpool_attach_self_test(&broken, NULL);
@@ -137,6 +141,7 @@ carpool_attach_transaction_ended(void)
 	bool		changed = false;
 
 	test_once();
+	carpool_libraries_ended();
 	for (int i = 0; i < KINDS; i++)
 	{
 		held[i] = kinds[i]->fingerprint();
@@ -166,7 +171,8 @@ carpool_attach_needed(void)
 	const CledgerServer *server = carpool_agent_server();
 
 	return cledger_attached(server) != client || server->message != CLEDGER_NO_MESSAGE ||
-		entry(client)->saves != saves || entry(client)->unnamed_saves != carpool_unnamed_saves;
+		entry(client)->saves != saves || entry(client)->unnamed_saves != carpool_unnamed_saves ||
+		carpool_libraries_behind();
 }
 
 /* Where each kind's contents are in a saved session; wanted gets the fingerprints. */
@@ -206,8 +212,9 @@ change(const uint64 *wanted, StringInfo contents)
 	/* the client has heard what there was to hear, and knows its own values */
 	carpool_agent_silent = true;
 	StartTransactionCommand();
+	/* what a login set is replaced, see state.h */
 	for (int i = KINDS - 1; i >= 0; i--)
-		if (differs[i] && held[i] != 0)
+		if (differs[i] && held[i] != 0 && (i != STARTUP || wanted[i] == 0))
 			kinds[i]->reset();
 	for (int i = 0; i < KINDS; i++)
 		if (differs[i] && wanted[i] != 0)
@@ -233,9 +240,9 @@ forget_pins(void)
 	note_pins(carpool_pins_now());
 }
 
-/* Another client's session. */
+/* Another client's session. One that is to start is told later what its login set. */
 static void
-switch_to(uint64 next)
+switch_to(uint64 next, bool starts)
 {
 	StringInfoData contents[KINDS];
 	uint64		wanted[KINDS];
@@ -246,11 +253,26 @@ switch_to(uint64 next)
 	saves = entry(client)->saves;
 	carpool_saved_get(client, &buffer);
 	read_saved(&buffer, wanted, contents);
+	if (starts)
+		wanted[STARTUP] = held[STARTUP];
 	if (memcmp(wanted, held, sizeof(held)) != 0)
 		change(wanted, contents);
 	memcpy(saved, wanted, sizeof(saved));
+	if (starts)
+		saved[STARTUP] = 0;
 	carpool_identity_show(entry(client));
 	carpool_agent_server()->attached++;
+}
+
+/* Settings that were nobody's may become a library's, checked and spelled by it. */
+static void
+load_libraries(void)
+{
+	carpool_agent_silent = true;
+	carpool_libraries_load();
+	carpool_agent_silent = false;
+	for (int i = 0; i < KINDS; i++)
+		held[i] = kinds[i]->fingerprint();
 }
 
 void
@@ -261,10 +283,17 @@ carpool_attach(void)
 	uint32		message = server->message;
 	bool		other_unnamed = next != client || entry(next)->unnamed_saves != carpool_unnamed_saves;
 
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+	if (carpool_libraries_behind())
+		load_libraries();
 	if (other_unnamed)
 		carpool_unnamed_drop();
 	if (next != client || entry(client)->saves != saves)
-		switch_to(next);
+		switch_to(next, message != CLEDGER_NO_MESSAGE);
 	if (other_unnamed)
 		carpool_unnamed_load(next, message == CLEDGER_NO_MESSAGE);
 	if (message == CLEDGER_NO_MESSAGE)

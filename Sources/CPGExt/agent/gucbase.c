@@ -1,9 +1,9 @@
 /*
- * gucbase.c: what a setting was after login, while a client's startup parameter lies above
- * it: its reset value and where that came from.
+ * gucbase.c: what a setting is below those of a login (ALTER ROLE, ALTER DATABASE, startup
+ * parameters): its reset value and where that came from.
  *
  * PostgreSQL keeps no reset value below another. A reload of the configuration therefore
- * passes by a setting that has a startup parameter; its base is then looked up in the
+ * passes by a setting with a login's value; its base is then looked up in the
  * configuration files when it is needed again.
  */
 #include "postgres.h"
@@ -16,6 +16,11 @@
 
 #include "../private/guc.h"
 #include "../private/state.h"
+
+/* Settings at the login's beginning. */
+static MemoryContext own_context;
+static CarpoolGucBase *own;
+static int	own_count;
 
 #define AUTOMATIC_FILE "postgresql.auto.conf"	/* PG_AUTOCONF_FILENAME, of ALTER SYSTEM */
 
@@ -86,6 +91,8 @@ carpool_guc_base_refresh(CarpoolGucBase *bases, int count, MemoryContext context
 			/* a reload can't set this one, and all sessions should agree */
 			if (value != NULL && strcmp(base->name, "client_encoding") == 0)
 				continue;
+			if (base->file_value != NULL)
+				pfree(base->file_value);
 			base->file_value = value != NULL ? MemoryContextStrdup(context, value) : NULL;
 			if (value == NULL && base->source == PGC_S_FILE)
 				leave_file(base, context);
@@ -93,13 +100,19 @@ carpool_guc_base_refresh(CarpoolGucBase *bases, int count, MemoryContext context
 	FreeConfigVariables(head);
 }
 
+static bool
+is_of_login(GucSource source)
+{
+	return source >= PGC_S_GLOBAL && source <= PGC_S_CLIENT;
+}
+
 /* Lets a value of a lower source take effect, as a reload does that finds one gone. */
 static void
 lower(struct config_generic *setting)
 {
-	if (setting->source == PGC_S_CLIENT)
+	if (is_of_login(setting->source))
 		carpool_guc_set_source(setting, PGC_S_DEFAULT);
-	if (setting->reset_source == PGC_S_CLIENT)
+	if (is_of_login(setting->reset_source))
 		setting->reset_source = PGC_S_DEFAULT;
 }
 
@@ -121,11 +134,11 @@ carpool_guc_base_restore(const CarpoolGucBase *base)
 
 	if (setting == NULL)
 		return;
-	is_current = setting->source == PGC_S_CLIENT;
+	is_current = is_of_login(setting->source);
 	if (!base->existed && base->file_value == NULL && carpool_placeholder_remove(setting))
 		return;
 	/* it was refused, and nothing lies above */
-	if (setting->reset_source != PGC_S_CLIENT)
+	if (base->above == PGC_S_DEFAULT || setting->reset_source != base->above)
 		return;
 	lower(setting);
 	done = base->file_value != NULL && set(base, base->file_value, PGC_S_FILE, LOG) != 0;
@@ -137,4 +150,62 @@ carpool_guc_base_restore(const CarpoolGucBase *base)
 		return;
 	setting->scontext = setting->reset_scontext;
 	setting->srole = setting->reset_srole;
+}
+
+void
+carpool_guc_base_free(CarpoolGucBase *base)
+{
+	pfree(base->name);
+	if (base->value != NULL)
+		pfree(base->value);
+	if (base->file_value != NULL)
+		pfree(base->file_value);
+}
+
+void
+carpool_guc_bases_open(void)
+{
+	int			count;
+	struct config_generic **settings = get_guc_variables(&count);
+
+	own_context = AllocSetContextCreate(TopMemoryContext, "carpool settings below a login", ALLOCSET_SMALL_SIZES);
+	own = MemoryContextAlloc(own_context, count * sizeof(*own));
+	for (int i = 0; i < count; i++)
+		if (settings[i]->reset_source != PGC_S_DEFAULT)
+			carpool_guc_base_note(&own[own_count++], settings[i]->name, settings[i], own_context);
+	pfree(settings);
+}
+
+/* Notes what lies below a setting that this backend's own login has set. */
+void
+carpool_guc_base_note_own(CarpoolGucBase *base, struct config_generic *setting, MemoryContext context)
+{
+	memset(base, 0, sizeof(*base));
+	base->name = MemoryContextStrdup(context, setting->name);
+	base->srole = BOOTSTRAP_SUPERUSERID;
+	base->existed = !(setting->flags & GUC_CUSTOM_PLACEHOLDER);
+	for (int i = 0; i < own_count; i++)
+	{
+		if (strcmp(own[i].name, setting->name) != 0)
+			continue;
+		base->existed = true;
+		base->source = own[i].source;
+		base->scontext = own[i].scontext;
+		base->srole = own[i].srole;
+		if (own[i].value != NULL)
+			base->value = MemoryContextStrdup(context, own[i].value);
+	}
+	/* PostgreSQL sets this one later than the others */
+	if (base->source == PGC_S_DEFAULT)
+		leave_file(base, context);
+}
+
+void
+carpool_guc_bases_close(void)
+{
+	if (own_context != NULL)
+		MemoryContextDelete(own_context);
+	own_context = NULL;
+	own = NULL;
+	own_count = 0;
 }

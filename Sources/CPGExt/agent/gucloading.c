@@ -25,7 +25,8 @@ role_of(const char *name)
 void
 carpool_guc_put(StringInfo to, const CarpoolGucSaved *saved)
 {
-	carpool_put_uint64(to, (uint64) saved->srole << 32 | (uint64) saved->scontext << 8 | saved->kind);
+	carpool_put_uint64(to, (uint64) saved->srole << 32 | (uint64) saved->source << 16 |
+					   (uint64) saved->scontext << 8 | saved->kind);
 	carpool_put_string(to, saved->name);
 	if (saved->kind != CARPOOL_GUC_VALUE && saved->kind != CARPOOL_GUC_CUSTOM)
 		return;
@@ -50,6 +51,7 @@ carpool_guc_get(StringInfo from, CarpoolGucSaved *saved)
 	if (saved->kind == CARPOOL_GUC_END)
 		return false;
 	saved->scontext = (GucContext) (head >> 8 & 0xff);
+	saved->source = (GucSource) (head >> 16 & 0xff);
 	saved->srole = (Oid) (head >> 32);
 	saved->name = carpool_get_string(from);
 	if (saved->kind != CARPOOL_GUC_VALUE && saved->kind != CARPOOL_GUC_CUSTOM)
@@ -68,7 +70,8 @@ carpool_guc_describe(struct config_generic *setting, CarpoolGucWhich which, char
 		.kind = setting->flags & GUC_CUSTOM_PLACEHOLDER ? CARPOOL_GUC_CUSTOM : CARPOOL_GUC_VALUE,
 		.name = setting->name,
 		.scontext = is_reset ? setting->reset_scontext : setting->scontext,
-		.srole = is_reset ? setting->reset_srole : setting->srole
+		.srole = is_reset ? setting->reset_srole : setting->srole,
+		.source = is_reset ? setting->reset_source : PGC_S_SESSION
 	};
 
 	/* transaction_isolation and the like, seed: between transactions there is no value */

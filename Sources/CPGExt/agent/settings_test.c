@@ -118,6 +118,7 @@ start_and_restore(StringInfo why, const char *name, const char *value)
 	if (setting->reset_source != PGC_S_CLIENT ||
 		strcmp(carpool_guc_text(setting, CARPOOL_GUC_RESET, now), value) != 0)
 		return fail(why, "a startup parameter is not what RESET returns to");
+	base.above = PGC_S_CLIENT;
 	carpool_guc_base_restore(&base);
 	setting = find_option(name, false, true, LOG);
 	if (!base.existed)

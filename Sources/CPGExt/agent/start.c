@@ -1,5 +1,5 @@
 /*
- * start.c: a client's startup parameters. The worker sends them once, in front of the
+ * start.c: how a client's session starts. The worker says so once, in front of the
  * client's first byte on its first server; PostgreSQL never sees the bytes.
  */
 #include "postgres.h"
@@ -14,6 +14,7 @@
 #include "storage/latch.h"
 #include "tcop/dest.h"
 #include "utils/guc.h"
+#include "utils/guc_tables.h"
 #include "utils/wait_event.h"
 
 #include "../private/agent.h"
@@ -54,17 +55,24 @@ receive(char *to, Size size)
 	}
 }
 
-/* Takes the parameters; false after an error, which is in CurrentMemoryContext's hands. */
+/*
+ * Makes the session the client's; false after an error, which the client has been told.
+ * What other clients left is taken back first, in a transaction of its own that an error
+ * in the client's parameters does not undo.
+ */
 static bool
-take(const char *pairs, Size size)
+take(const char *lists, Size size)
 {
 	MemoryContext context = CurrentMemoryContext;
 	bool		fine = true;
 
+	StartTransactionCommand();
+	carpool_startup_take(lists, size, false);
+	CommitTransactionCommand();
 	PG_TRY();
 	{
 		StartTransactionCommand();
-		carpool_startup_take(pairs, size);
+		carpool_startup_take(lists, size, true);
 		CommitTransactionCommand();
 	}
 	PG_CATCH();
@@ -80,13 +88,31 @@ take(const char *pairs, Size size)
 	return fine;
 }
 
+/* Reports all that is reported at a login. */
+static void
+report(void)
+{
+	int			count;
+	struct config_generic **settings = get_guc_variables(&count);
+
+	for (int i = 0; i < count; i++)
+		if ((settings[i]->flags & GUC_REPORT) && settings[i]->last_reported != NULL)
+		{
+			guc_free(settings[i]->last_reported);
+			settings[i]->last_reported = NULL;
+		}
+	pfree(settings);
+	BeginReportingGUCOptions();
+	ReportChangedGUCOptions();
+}
+
 /* Makes the backend its pool's role's; the values that are reported are those of a login of its own. */
 static bool
 become(void)
 {
 	if (!carpool_settings_stays_owner())
 		carpool_become(carpool_agent_server()->become);
-	ReportChangedGUCOptions();
+	report();
 	ReadyForQuery(DestRemote);
 	return true;
 }
@@ -96,7 +122,7 @@ bool
 carpool_start_client(uint32 message)
 {
 	uint32		size;
-	char	   *pairs;
+	char	   *lists;
 
 	receive((char *) &size, sizeof(size));
 	size = ntohl(size);
@@ -104,28 +130,30 @@ carpool_start_client(uint32 message)
 		return become();
 	if (size <= sizeof(size) || size > LONGEST)
 		ereport(FATAL,
-				(errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("invalid length of a client's startup parameters")));
+				(errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("invalid length of the start of a session")));
 	size -= sizeof(size);
-	pairs = palloc(size);
-	receive(pairs, size);
+	lists = palloc(size);
+	receive(lists, size);
 	if (message != CLEDGER_START_AND_ANSWER)
 	{
-		StartTransactionCommand();
-		carpool_startup_take(pairs, size);
-		CommitTransactionCommand();
 		carpool_agent_silent = true;
+		StartTransactionCommand();
+		carpool_startup_take(lists, size, true);
+		CommitTransactionCommand();
 		ReportChangedGUCOptions();
 		carpool_agent_silent = false;
+		pfree(lists);
 		return false;
 	}
-	if (take(pairs, size))
-		ReportChangedGUCOptions();
+	if (take(lists, size))
+		report();
 	else
 	{
 		StartTransactionCommand();
 		carpool_startup_state.reset();
 		CommitTransactionCommand();
 	}
+	pfree(lists);
 	ReadyForQuery(DestRemote);
 	return true;
 }

@@ -1,26 +1,32 @@
 /*
- * startup.c: a client's startup parameters. They are the values that RESET returns to, of
- * source PGC_S_CLIENT, as a backend has them that the client logged in to by itself.
+ * startup.c: what a login sets: settings made by ALTER ROLE and ALTER DATABASE, and a
+ * client's startup parameters. They are the values that RESET returns to, with sources as
+ * a backend has them that the client logged in to by itself.
+ *
+ * A client keeps the settings of its login for as long as it stays. A backend has those of
+ * its own login at first, and then those of its client.
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "cledger.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "../private/agent.h"
 #include "../private/guc.h"
 #include "../private/state.h"
 
-/* What lies below each startup parameter that is set. */
+/* What lies below each setting that a login has set. */
 static MemoryContext memory;
 static CarpoolGucBase *bases;
 static int	count;
 static int	room;
 static TimestampTz noted;		/* PgReloadTime then */
 
-static uint64 current;			/* fingerprint */
+static uint64 current;			/* fingerprint; 0: a login sets nothing */
 
 static uint64
 fingerprint(void)
@@ -28,25 +34,13 @@ fingerprint(void)
 	return current;
 }
 
-/* Forgets what lies below, which is in force again. */
-static void
-forget(void)
-{
-	if (memory != NULL)
-		MemoryContextReset(memory);
-	bases = NULL;
-	count = 0;
-	room = 0;
-	current = 0;
-}
-
-/* The setting of a parameter; NULL when its placeholder is no more. */
+/* The setting of an entry; NULL when its placeholder is no more. */
 static struct config_generic *
 setting_of(const CarpoolGucBase *base)
 {
 	struct config_generic *setting = find_option(base->name, false, true, LOG);
 
-	return setting != NULL && setting->reset_source == PGC_S_CLIENT ? setting : NULL;
+	return setting != NULL && setting->reset_source == base->above ? setting : NULL;
 }
 
 /* Looks at what is set, once it is. */
@@ -59,83 +53,217 @@ calculate(void)
 		struct config_generic *setting = setting_of(&bases[i]);
 
 		if (setting != NULL)
-			current += carpool_guc_fingerprint(setting, CARPOOL_GUC_RESET);
+			current += carpool_fingerprint(carpool_guc_fingerprint(setting, CARPOOL_GUC_RESET),
+										   &bases[i].above, sizeof(bases[i].above));
 	}
 	if (current == 0 && count > 0)
 		current = 1;
 }
 
-/* Notes what lies below a setting that gets a startup parameter; the last one wins. */
-static void
-note(const char *name)
+/* Room for one more entry. */
+static CarpoolGucBase *
+add(void)
 {
-	struct config_generic *setting = find_option(name, false, true, LOG);
-
-	for (int i = 0; i < count; i++)
-		if (pg_strcasecmp(bases[i].name, setting != NULL ? setting->name : name) == 0)
-			return;
 	if (memory == NULL)
-		memory = AllocSetContextCreate(TopMemoryContext, "carpool startup parameters", ALLOCSET_SMALL_SIZES);
+		memory = AllocSetContextCreate(TopMemoryContext, "carpool login settings", ALLOCSET_SMALL_SIZES);
+	if (count == 0)
+		noted = PgReloadTime;
 	if (count == room)
 	{
 		room = Max(room * 2, 8);
 		bases = bases == NULL ? MemoryContextAlloc(memory, room * sizeof(*bases)) :
 			repalloc(bases, room * sizeof(*bases));
 	}
-	carpool_guc_base_note(&bases[count], name, setting, memory);
-	count++;
+	return &bases[count++];
+}
+
+/* The entry of a setting; a new one notes what lies below. */
+static CarpoolGucBase *
+entry_of(const char *name)
+{
+	struct config_generic *setting = find_option(name, false, true, LOG);
+	CarpoolGucBase *base;
+
+	for (int i = 0; i < count; i++)
+		if (pg_strcasecmp(bases[i].name, setting != NULL ? setting->name : name) == 0)
+			return &bases[i];
+	base = add();
+	carpool_guc_base_note(base, name, setting, memory);
+	return base;
+}
+
+/* Makes a setting what it is without a login. */
+static void
+drop(CarpoolGucBase *base)
+{
+	carpool_guc_base_restore(base);
+	carpool_guc_base_free(base);
+	*base = bases[--count];
+}
+
+/* Before anything changes: nothing of what is set is wanted until it is asked for again. */
+static void
+begin(void)
+{
+	if (count > 0 && noted != PgReloadTime)
+		carpool_guc_base_refresh(bases, count, memory);
+	noted = PgReloadTime;
+	for (int i = 0; i < count; i++)
+		bases[i].is_wanted = false;
+}
+
+/* Takes back what was not asked for. */
+static void
+end(void)
+{
+	for (int i = count - 1; i >= 0; i--)
+		if (!bases[i].is_wanted)
+			drop(&bases[i]);
+	calculate();
+}
+
+/* Whether a setting is already what it is to be. */
+static bool
+is_there(const CarpoolGucBase *base, const CarpoolGucSaved *saved)
+{
+	struct config_generic *setting = setting_of(base);
+	char		buffer[CARPOOL_GUC_TEXT];
+	const char *text;
+
+	if (setting == NULL || base->above != saved->source || setting->reset_scontext != saved->scontext ||
+		setting->reset_srole != saved->srole)
+		return false;
+	text = carpool_guc_text(setting, CARPOOL_GUC_RESET, buffer);
+	return text != NULL && strcmp(text, saved->value) == 0;
 }
 
 /*
- * Sets one. A setting whose value comes from above a client's is left alone, as at a
- * login. False: PostgreSQL didn't take it, and said so at elevel.
+ * Sets one. A setting whose value comes from above a login is left alone, as at a login.
+ * What PostgreSQL doesn't take it says at elevel.
  */
-static bool
+static void
 apply(const CarpoolGucSaved *saved, GucContext context, int elevel)
 {
-	int			before = count;
-	bool		fine;
+	CarpoolGucBase *base = entry_of(saved->name);
 	struct config_generic *setting;
+	bool		fine;
 
-	note(saved->name);
-	fine = set_config_option_ext(saved->name, saved->value, context, PGC_S_CLIENT, saved->srole,
+	if (is_there(base, saved))
+	{
+		base->is_wanted = true;
+		return;
+	}
+	if (base->above > saved->source)
+	{
+		carpool_guc_base_restore(base);
+		base->above = PGC_S_DEFAULT;
+	}
+	fine = set_config_option_ext(saved->name, saved->value, context, saved->source, saved->srole,
 								 GUC_ACTION_SET, true, elevel, false) != 0;
 	setting = find_option(saved->name, false, true, LOG);
-	if (setting != NULL && setting->reset_source == PGC_S_CLIENT)
+	if (fine && setting != NULL && setting->reset_source == saved->source)
 	{
+		base->above = saved->source;
+		base->is_wanted = true;
 		setting->reset_scontext = saved->scontext;
-		if (setting->source == PGC_S_CLIENT)
+		if (setting->source == saved->source)
 			setting->scontext = saved->scontext;
 	}
-	else
-		count = before;
-	return fine;
 }
 
-/* PostgreSQL's own error where a parameter can't be set; reset takes back those before it. */
-void
-carpool_startup_take(const char *pairs, Size size)
+/* The next string of a message. */
+static const char *
+next_string(const char **at, const char *end)
 {
-	const char *end = pairs + size;
+	const char *text = *at;
+
+	if (text >= end)
+		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("the start of a session ends too early")));
+	*at += strlen(text) + 1;
+	return text;
+}
+
+/* What ALTER ROLE and ALTER DATABASE have set; as at a login, with a superuser's rights. */
+static void
+take_role_settings(const char **at, const char *end)
+{
+	while (*at < end && **at != '\0')
+	{
+		CarpoolGucSaved saved = {
+			.source = PGC_S_GLOBAL + (*(*at)++ - CLEDGER_ROLE_GLOBAL), .scontext = PGC_SUSET,
+			.srole = BOOTSTRAP_SUPERUSERID
+		};
+
+		saved.name = next_string(at, end);
+		saved.value = next_string(at, end);
+		if (saved.source > PGC_S_DATABASE_USER)
+			ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("invalid source of a setting")));
+		apply(&saved, PGC_SUSET, LOG);
+	}
+	(void) next_string(at, end);
+}
+
+/* A client's startup parameters. */
+static void
+take_parameters(const char **at, const char *end)
+{
 	Oid			user = GetAuthenticatedUserId();
 	GucContext	context = superuser_arg(user) ? PGC_SU_BACKEND : PGC_BACKEND;
 
-	if (size == 0 || end[-1] != '\0')
-		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("startup parameters end without a NUL")));
-	noted = PgReloadTime;
-	while (pairs < end && *pairs != '\0')
+	while (*at < end && **at != '\0')
 	{
-		CarpoolGucSaved saved = {.name = pairs, .scontext = context, .srole = user};
+		CarpoolGucSaved saved = {.source = PGC_S_CLIENT, .scontext = context, .srole = user};
 
-		pairs += strlen(pairs) + 1;
-		if (pairs >= end)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROTOCOL_VIOLATION),
-					 errmsg("startup parameter \"%s\" has no value", saved.name)));
-		saved.value = pairs;
-		pairs += strlen(pairs) + 1;
-		(void) apply(&saved, context, ERROR);
+		saved.name = next_string(at, end);
+		saved.value = next_string(at, end);
+		apply(&saved, context, ERROR);
 	}
+}
+
+/* PostgreSQL's own error where a parameter can't be set. */
+void
+carpool_startup_take(const char *message, Size size, bool with_parameters)
+{
+	const char *end_of_message = message + size;
+	const char *at = message;
+
+	if (size < 2 || end_of_message[-1] != '\0')
+		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("the start of a session has no end")));
+	begin();
+	if (*at == CLEDGER_ROLE_UNKNOWN)
+	{
+		StringInfoData list;
+		const char *own;
+
+		at += 2;
+		carpool_role_settings_read(&list);
+		own = list.data;
+		take_role_settings(&own, list.data + list.len);
+	}
+	else
+		take_role_settings(&at, end_of_message);
+	if (with_parameters)
+		take_parameters(&at, end_of_message);
+	end();
+}
+
+/* The settings of this backend's own login are its session's at first. */
+void
+carpool_startup_open(void)
+{
+	int			all;
+	struct config_generic **settings = get_guc_variables(&all);
+
+	for (int i = 0; i < all; i++)
+		if (settings[i]->reset_source >= PGC_S_GLOBAL && settings[i]->reset_source <= PGC_S_DATABASE_USER)
+		{
+			CarpoolGucBase *base = add();
+
+			carpool_guc_base_note_own(base, settings[i], memory);
+			base->above = settings[i]->reset_source;
+		}
+	pfree(settings);
+	carpool_guc_bases_close();
 	calculate();
 }
 
@@ -166,29 +294,29 @@ load(StringInfo from)
 {
 	CarpoolGucSaved saved;
 
-	noted = PgReloadTime;
+	begin();
 	while (carpool_guc_get(from, &saved))
 	{
 		GucContext	context = saved.kind == CARPOOL_GUC_VALUE ? PGC_SU_BACKEND : saved.scontext;
 
+		if (saved.source != PGC_S_CLIENT)
+			context = PGC_SUSET;
 		if (saved.value != NULL)
-			(void) apply(&saved, context, carpool_guc_is_role(saved.name) ? ERROR : LOG);
+			apply(&saved, context, carpool_guc_is_role(saved.name) ? ERROR : LOG);
 	}
-	calculate();
+	end();
 }
 
+/* Leaves what a login without any settings has. */
 static void
 reset(void)
 {
-	if (count > 0 && noted != PgReloadTime)
-		carpool_guc_base_refresh(bases, count, memory);
-	for (int i = count - 1; i >= 0; i--)
-		carpool_guc_base_restore(&bases[i]);
-	forget();
+	begin();
+	end();
 }
 
 const CarpoolStateKind carpool_startup_state = {
-	.name = "startup parameters",
+	.name = "login settings",
 	.pin = CLEDGER_PIN_SETTING,
 	.fingerprint = fingerprint,
 	.save = save,

@@ -21,8 +21,8 @@ typedef struct Saved
 
 static dsa_area *area;
 
-static LWLock *
-lock(void)
+LWLock *
+carpool_saved_lock(void)
 {
 	static LWLock *found;
 
@@ -41,7 +41,7 @@ carpool_saved_area(bool make)
 		return area;
 	LWLockRegisterTranche((int) carpool_ledger->state_tranche, "carpool saved sessions");
 	old = MemoryContextSwitchTo(TopMemoryContext);
-	LWLockAcquire(lock(), LW_EXCLUSIVE);
+	LWLockAcquire(carpool_saved_lock(), LW_EXCLUSIVE);
 	if (carpool_ledger->state_area != 0)
 		area = dsa_attach((dsa_handle) (carpool_ledger->state_area - 1));
 	else if (make)
@@ -52,7 +52,7 @@ carpool_saved_area(bool make)
 	}
 	if (area)
 		dsa_pin_mapping(area);
-	LWLockRelease(lock());
+	LWLockRelease(carpool_saved_lock());
 	MemoryContextSwitchTo(old);
 	return area;
 }
@@ -74,14 +74,14 @@ carpool_saved_get(uint64 reference, StringInfo bytes)
 	resetStringInfo(bytes);
 	if (client == NULL || client->state == 0 || carpool_saved_area(false) == NULL)
 		return;
-	LWLockAcquire(lock(), LW_SHARED);
+	LWLockAcquire(carpool_saved_lock(), LW_SHARED);
 	if (client->state != 0 && client->state_generation == (uint32) (reference >> 32))
 	{
 		Saved	   *saved = dsa_get_address(area, (dsa_pointer) client->state);
 
 		appendBinaryStringInfo(bytes, saved->bytes, (int) saved->size);
 	}
-	LWLockRelease(lock());
+	LWLockRelease(carpool_saved_lock());
 }
 
 /* Puts a pointer into a client's slot, and frees the one that was there; its own when the client has gone. */
@@ -91,7 +91,7 @@ replace(CledgerClient *client, dsa_pointer to, uint32 generation)
 	dsa_pointer old;
 
 	HOLD_INTERRUPTS();
-	LWLockAcquire(lock(), LW_EXCLUSIVE);
+	LWLockAcquire(carpool_saved_lock(), LW_EXCLUSIVE);
 	if (client->generation == generation)
 	{
 		old = (dsa_pointer) client->state;
@@ -101,7 +101,7 @@ replace(CledgerClient *client, dsa_pointer to, uint32 generation)
 	}
 	else
 		old = to;
-	LWLockRelease(lock());
+	LWLockRelease(carpool_saved_lock());
 	if (DsaPointerIsValid(old))
 		dsa_free(area, old);
 	RESUME_INTERRUPTS();
@@ -137,13 +137,13 @@ carpool_saved_free(uint32 slot)
 	if (carpool_saved_area(false) == NULL)
 		return;
 	HOLD_INTERRUPTS();
-	LWLockAcquire(lock(), LW_EXCLUSIVE);
+	LWLockAcquire(carpool_saved_lock(), LW_EXCLUSIVE);
 	if (client->state != 0 && client->state_generation != client->generation)
 	{
 		old = (dsa_pointer) client->state;
 		client->state = 0;
 	}
-	LWLockRelease(lock());
+	LWLockRelease(carpool_saved_lock());
 	if (DsaPointerIsValid(old))
 		dsa_free(area, old);
 	RESUME_INTERRUPTS();

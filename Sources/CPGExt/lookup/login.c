@@ -5,12 +5,14 @@
 #include <netinet/in.h>
 
 #include "access/xlog.h"
+#include "cledger.h"
 #include "commands/user.h"
 #include "common/ip.h"
 #include "libpq/crypt.h"
 
 #include "../private/lookup.h"
 #include "../private/rules.h"
+#include "../private/scope.h"
 
 /* Everything about one login. */
 typedef struct Login
@@ -135,6 +137,39 @@ give_secret(const Login *login, CarpoolMethod method, CarpoolAnswer *answer)
 	pfree(verifier);
 }
 
+/* What ALTER ROLE and ALTER DATABASE have set, as just read for the pool's settings. */
+static void
+give_role_settings(const Login *login, CarpoolAnswer *answer)
+{
+	ArrayType  *configs[CARPOOL_ROLE_SCOPES] = {NULL};
+	StringInfoData list;
+	bool		known = true;
+
+	for (int i = 0; i < CARPOOL_ROLE_SCOPES; i++)
+	{
+		Oid			database = login->database.id;
+		Oid			role = login->role.id;
+		const CarpoolScopedRow *row;
+
+		carpool_role_scope(i, &database, &role);
+		row = carpool_scope_row(database, role);
+		if (row == NULL)
+			continue;
+		configs[i] = row->config;
+		known = known && row->config != NULL;
+	}
+	initStringInfo(&list);
+	carpool_role_settings_put(&list, configs);
+	if (!known || list.len > CARPOOL_ROLE_SETTINGS_SIZE)
+	{
+		resetStringInfo(&list);
+		appendStringInfoChar(&list, CLEDGER_ROLE_UNKNOWN);
+		appendStringInfoChar(&list, '\0');
+	}
+	memcpy(answer->role_settings, list.data, list.len);
+	answer->role_settings_size = (uint32) list.len;
+}
+
 /* Refuses everybody while pg_hba.conf has never been readable. */
 static bool
 refuse_without_rules(CarpoolAnswer *answer)
@@ -183,5 +218,6 @@ carpool_answer_login(const CarpoolQuestion *question, CarpoolAnswer *answer)
 	answer->user_id = login.role.id;
 	answer->database_id = login.database.id;
 	carpool_pool_settings(&login.role, &login.database, &answer->pool);
+	give_role_settings(&login, answer);
 	return true;
 }

@@ -40,6 +40,9 @@ typedef struct ScopedValue
 
 /* What has been parsed, and how the table looked then. */
 static MemoryContext cache_context;
+static CarpoolScopedRow *rows;
+static int	row_count,
+			row_room;
 static RelFileLocator cached_file;
 static BlockNumber cached_blocks;
 static XLogRecPtr *cached_lsns;
@@ -121,7 +124,27 @@ keep_assignment(Oid database, Oid role, char *assignment)
 	values[value_count++] = (ScopedValue) {database, role, info, value};
 }
 
-/* Keeps what is ours of a row. */
+/* Keeps a row as it is; config is NULL when it can't be read. */
+static void
+keep_assignments(Oid database, Oid role, const ArrayType *config)
+{
+	ArrayType  *copy = NULL;
+
+	if (row_count == row_room)
+	{
+		row_room = Max(16, row_room * 2);
+		rows = rows ? repalloc(rows, row_room * sizeof(CarpoolScopedRow))
+			: MemoryContextAlloc(cache_context, row_room * sizeof(CarpoolScopedRow));
+	}
+	if (config != NULL)
+	{
+		copy = MemoryContextAlloc(cache_context, VARSIZE(config));
+		memcpy(copy, config, VARSIZE(config));
+	}
+	rows[row_count++] = (CarpoolScopedRow) {database, role, copy};
+}
+
+/* Keeps a row, and what is ours of it also parsed. */
 static void
 keep_row(TupleDesc columns, HeapTuple tuple)
 {
@@ -130,6 +153,7 @@ keep_row(TupleDesc columns, HeapTuple tuple)
 	Oid			database = row->setdatabase;
 	Oid			role = row->setrole;
 	Datum		config = heap_getattr(tuple, Anum_pg_db_role_setting_setconfig, columns, &is_null);
+	ArrayType  *array;
 	Datum	   *items;
 	int			count;
 
@@ -142,9 +166,12 @@ keep_row(TupleDesc columns, HeapTuple tuple)
 					(errmsg("carpool can't read the settings of role %u in database %u: they are too long",
 							role, database)));
 		skipped_warned = true;
+		keep_assignments(database, role, NULL);
 		return;
 	}
-	deconstruct_array_builtin(DatumGetArrayTypeP(config), TEXTOID, &items, NULL, &count);
+	array = DatumGetArrayTypeP(config);
+	keep_assignments(database, role, array);
+	deconstruct_array_builtin(array, TEXTOID, &items, NULL, &count);
 	for (int i = 0; i < count; i++)
 		keep_assignment(database, role, TextDatumGetCString(items[i]));
 }
@@ -219,16 +246,16 @@ unchanged(RelFileLocator file, BlockNumber blocks)
 	return same;
 }
 
-/* Orders values by their scope. */
+/* Orders values, or rows, by what both begin with: database and role. */
 static int
 compare_scopes(const void *one, const void *other)
 {
-	const ScopedValue *a = one;
-	const ScopedValue *b = other;
+	const Oid  *a = one;
+	const Oid  *b = other;
 
-	if (a->database != b->database)
-		return a->database < b->database ? -1 : 1;
-	return a->role < b->role ? -1 : a->role > b->role;
+	if (a[0] != b[0])
+		return a[0] < b[0] ? -1 : 1;
+	return a[1] < b[1] ? -1 : a[1] > b[1];
 }
 
 /* Parses the whole table. */
@@ -245,6 +272,8 @@ parse_table(RelFileLocator file, BlockNumber blocks)
 	MemoryContextReset(cache_context);
 	values = NULL;
 	value_count = value_room = 0;
+	rows = NULL;
+	row_count = row_room = 0;
 	cached_file = file;
 	cached_blocks = blocks;
 	cached_lsns = MemoryContextAlloc(cache_context, Max(1, blocks) * sizeof(XLogRecPtr));
@@ -252,16 +281,18 @@ parse_table(RelFileLocator file, BlockNumber blocks)
 	for (BlockNumber block = 0; block < blocks; block++)
 	{
 		Buffer		buffer = open_page(file, block);
-		List	   *rows = read_page(buffer, block, snapshot);
+		List	   *tuples = read_page(buffer, block, snapshot);
 
 		cached_lsns[block] = PageGetLSN(BufferGetPage(buffer));
 		UnlockReleaseBuffer(buffer);
-		foreach(cell, rows)
+		foreach(cell, tuples)
 			keep_row(columns, lfirst(cell));
 	}
 	UnregisterSnapshot(snapshot);
 	if (value_count > 0)
 		qsort(values, value_count, sizeof(ScopedValue), compare_scopes);
+	if (row_count > 0)
+		qsort(rows, row_count, sizeof(CarpoolScopedRow), compare_scopes);
 }
 
 /* Makes sure that values are those of now. */
@@ -343,4 +374,13 @@ carpool_scope_overlay(Oid database, Oid role, CarpoolSettings *settings)
 	apply(database, InvalidOid, settings);
 	apply(InvalidOid, role, settings);
 	apply(database, role, settings);
+}
+
+/* The row of a database and a role, as of the last overlay; NULL: there is none. */
+const CarpoolScopedRow *
+carpool_scope_row(Oid database, Oid role)
+{
+	CarpoolScopedRow scope = {.database = database,.role = role};
+
+	return row_count > 0 ? bsearch(&scope, rows, row_count, sizeof(CarpoolScopedRow), compare_scopes) : NULL;
 }

@@ -55,8 +55,8 @@ extern struct config_generic *carpool_placeholder_make(const char *name);
 extern bool carpool_placeholder_remove(struct config_generic *setting);
 
 /*
- * gucbase.c: what settings were after login, while a client's startup parameters lie above
- * it.
+ * gucbase.c: what settings are below those of a login: the configuration files' values,
+ * while those of ALTER ROLE and ALTER DATABASE or a client's startup parameters lie above.
  */
 typedef struct CarpoolGucBase
 {
@@ -67,6 +67,8 @@ typedef struct CarpoolGucBase
 	GucContext	scontext;
 	Oid			srole;
 	char	   *file_value;		/* of a configuration file read since; NULL: value holds */
+	GucSource	above;			/* of what lies above; PGC_S_DEFAULT: nothing yet */
+	bool		is_wanted;		/* startup.c: by the session that is to be */
 } CarpoolGucBase;
 
 /* Notes it; setting is NULL when there is none of this name. The strings are in context. */
@@ -78,6 +80,18 @@ extern void carpool_guc_base_refresh(CarpoolGucBase *bases, int count, MemoryCon
 
 /* Makes the setting what it was. */
 extern void carpool_guc_base_restore(const CarpoolGucBase *base);
+
+/* Gives back what it holds. */
+extern void carpool_guc_base_free(CarpoolGucBase *base);
+
+/*
+ * All settings that are not at their defaults, at the time when the backend has
+ * authenticated the worker: nothing of a login is set yet. What is below the settings of
+ * this backend's own login is looked up there; then the list is forgotten.
+ */
+extern void carpool_guc_bases_open(void);
+extern void carpool_guc_base_note_own(CarpoolGucBase *base, struct config_generic *setting, MemoryContext context);
+extern void carpool_guc_bases_close(void);
 
 /* gucloading.c: one saved setting. */
 typedef enum CarpoolGucKind
@@ -97,6 +111,7 @@ typedef struct CarpoolGucSaved
 	const char *value;
 	GucContext	scontext;
 	Oid			srole;
+	GucSource	source;			/* of a reset value */
 	Oid			role;			/* that the value names; of role and session_authorization */
 } CarpoolGucSaved;
 

@@ -32,9 +32,10 @@ extern void carpool_saved_get(uint64 client, StringInfo bytes);
 extern void carpool_saved_put(uint64 client, const StringInfo bytes);
 extern void carpool_saved_free(uint32 slot);
 
-/* The area they are in; made when there is none, or NULL. */
+/* Where they are, and the lock of what points there; NULL: there is none yet. */
 struct dsa_area;
 extern struct dsa_area *carpool_saved_area(bool make);
+extern struct LWLock *carpool_saved_lock(void);
 
 /*
  * unnamed_saved.c: the client's unnamed statement, in room of its own that is used again.

@@ -5,7 +5,25 @@
 #include "postgres.h"
 
 #include "csettings.h"
+#include "lib/stringinfo.h"
+#include "utils/array.h"
+
+/* A row of pg_db_role_setting. */
+typedef struct CarpoolScopedRow
+{
+	Oid			database;
+	Oid			role;
+	ArrayType  *config;			/* NULL: too long to be read by the worker */
+} CarpoolScopedRow;
 
 extern void carpool_scope_overlay(Oid database, Oid role, CarpoolSettings *settings);
+extern const CarpoolScopedRow *carpool_scope_row(Oid database, Oid role);
+
+/* rolesettings.c: the scopes that hold for a login, in the order of CLEDGER_ROLE_… */
+#define CARPOOL_ROLE_SCOPES 4
+extern void carpool_role_scope(int number, Oid *database, Oid *role);
+
+/* The first list of CLEDGER_START, with its NUL, from these scopes' settings; NULL: none. */
+extern void carpool_role_settings_put(StringInfo to, ArrayType *const configs[CARPOOL_ROLE_SCOPES]);
 
 #endif

@@ -44,17 +44,25 @@ typedef struct CarpoolStateKind
 } CarpoolStateKind;
 
 /* In the order in which they are loaded; they are reset the other way round. */
-extern const CarpoolStateKind carpool_startup_state;	/* startup.c: a client's startup parameters */
+
+/*
+ * startup.c: what a login sets. Here 0 is a login that sets nothing; and load takes the
+ * place of what is there, as most of it often is what is to be.
+ */
+extern const CarpoolStateKind carpool_startup_state;
 extern const CarpoolStateKind carpool_settings_state;	/* settings_state.c: SET, role, session authorization */
 extern const CarpoolStateKind carpool_statements_state; /* statements.c: prepared statements of both kinds */
 extern const CarpoolStateKind carpool_sequences_state;	/* sequences.c: currval and lastval */
 
+/* startup.c: once in each backend, before anything else of it is used. */
+extern void carpool_startup_open(void);
+
 /*
- * startup.c: sets the startup parameters of a client attached for the first time, over
- * what is as after login. pairs: name and value, each ended by NUL, and a NUL; size
- * includes all. Checked as PostgreSQL checks a startup packet's. In a transaction.
+ * startup.c: makes the session one of a client attached for the first time, whoever had it
+ * before; nothing is SET. message: the lists of CLEDGER_START. Checked as PostgreSQL checks
+ * a startup packet. In a transaction; after an error, take it back in another one.
  */
-extern void carpool_startup_take(const char *pairs, Size size);
+extern void carpool_startup_take(const char *message, Size size, bool with_parameters);
 
 /* settings_state.c: looks for PostgreSQL's private lists; before anything else of it is used. */
 extern void carpool_settings_state_open(void);

@@ -130,6 +130,9 @@ CworkerPoolSettings cworker_answer_pool(const CarpoolAnswer *answer);
 const char *cworker_answer_text(const CarpoolAnswer *answer, int text);
 /* 32 bytes. */
 const uint8_t *cworker_answer_nonce(const CarpoolAnswer *answer);
+/* What ALTER ROLE and ALTER DATABASE have set, the first list of CLEDGER_START; size 0: not told. */
+size_t		cworker_answer_role_settings_size(const CarpoolAnswer *answer);
+const void *cworker_answer_role_settings(const CarpoolAnswer *answer);
 /* The server's socket address, server_size bytes. */
 const void *cworker_answer_server(const CarpoolAnswer *answer);
 
