@@ -175,6 +175,7 @@ extension EngineThread {
     private mutating func reload() {
         texts = shared.settings
         settings = texts.tuning
+        if number == 0 { shared.log(.info, "the settings were read again") }
         for c in 0..<clients.end where clients[c].state != .gone {
             clients[c].signs.rotates = settings.test_rotate_servers
         }

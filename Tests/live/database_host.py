@@ -13,6 +13,7 @@ class DatabaseHost(Pooler):
     """The cluster runs already, with the library preloaded; see database_settings."""
 
     name = "database"
+    agents = True
 
     def __init__(self, cluster):
         super().__init__(cluster)
@@ -23,8 +24,6 @@ class DatabaseHost(Pooler):
     def configure(self, restart=False, **settings):
         self.changed = True
         self.needs_restart = self.needs_restart or restart
-        ignored = settings.pop("ignore_startup_parameters", "")
-        settings["ignore_startup_parameters"] = f"{ignored},{self.settle()}".strip(",")
         for name, value in settings.items():
             self.cluster.sql(f"alter system set carpool.{name} = {quote(value)}")
         self._apply(restart)
@@ -34,8 +33,14 @@ class DatabaseHost(Pooler):
             self.cluster.restart()
             self.serves()
         else:
-            self.cluster.reload()
-            self.settled()
+            self.reload()
+
+    def reload(self):
+        """Has the settings read again, and waits until they hold."""
+        mark = self.log_mark()
+        self.cluster.reload()
+        wait_until(lambda: any("the settings were read again" in line for line in self.log_lines(mark)),
+                   "the reload")
 
     def configure_role(self, role, **settings):
         for name, value in settings.items():
@@ -82,12 +87,10 @@ class DatabaseHost(Pooler):
         super().clean()
         if self.changed:
             self.cluster.sql("alter system reset all")
-            self.cluster.sql(f"alter system set carpool.ignore_startup_parameters = '{self.settle()}'")
             if self.needs_restart:
                 self.cluster.restart()
             else:
-                self.cluster.reload()
-            self.settled()
+                self.reload()
             self.changed = self.needs_restart = False
 
 

@@ -84,7 +84,6 @@ class Client:
             self.wire = None
             self.note(f"refused: {[refused.fields.get(name) for name in FIELDS]}")
             return
-        self.run.keys[wire.key[:4]] = self.name
         self.note(f"parameters: {sorted(wire.parameters.items())}")
 
     def note(self, text):
@@ -132,7 +131,7 @@ class Client:
             return f"{frame.kind} {[fields.get(name) for name in FIELDS]}"
         if frame.kind == "A":
             channel, payload = frame.body[4:-1].split(b"\0")
-            return f"A from {self.run.keys.get(frame.body[:4])}: {channel} {payload}"
+            return f"A {channel} {payload}"
         if frame.kind == "T":
             names = re.findall(rb"([^\0]*)\0.{18}", frame.body[2:], re.DOTALL)
             return f"T {[name.decode('latin-1') for name in names]}"
@@ -148,7 +147,7 @@ class Run:
         self.host, self.case = host, case
         self.role = host.new_role(options=case.role_options)
         self.dbname = host.new_database() if case.own_database else host.database
-        self.wires, self.keys, self.transcript = [], {}, []
+        self.wires, self.transcript = [], []
         if case.own_database:
             host.cluster.sql(f"create schema {self.role.name} authorization {self.role.name}",
                              dbname=self.dbname)

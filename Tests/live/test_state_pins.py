@@ -327,7 +327,7 @@ def test_only_so_many_servers_may_be_pinned(fresh_cluster):
     first.query("create temp table t(x int)")
     error = sent_away(second, "select pg_advisory_lock(1)")
     assert (error["S"], error["C"]) == ("FATAL", "53400")
-    assert "pinned" in error["M"]
+    assert error["M"] == "too many clients keep their server"
     assert pinned(first, [third])
     wait_until(lambda: third.value("select count(*) from pg_locks where locktype = 'advisory'") == "0",
                "the lock of the client that was sent away is gone")

@@ -135,7 +135,8 @@ def test_the_reset_query_can_be_another_one(pooler):
     second = pooler.wire()
     assert second.value(PID) == pid
     assert second.value("select count(*) from pg_prepared_statements") == "0"
-    assert second.value("show work_mem") == "77MB"
+    # what the query leaves is reset by the agent, where there is one
+    assert second.value("show work_mem") == ("4MB" if pooler.agents else "77MB")
 
 
 def test_a_reset_query_that_fails_costs_the_server_not_the_client(pooler):
@@ -151,7 +152,8 @@ def test_the_reset_query_does_not_run_in_transaction_mode(pooler):
     first = pooler.wire()
     first.query("prepare kept as select 1")
     first.close()
-    assert pooler.wire().value("select count(*) from pg_prepared_statements where name = 'kept'") == "1"
+    left = pooler.wire().value("select count(*) from pg_prepared_statements where name = 'kept'")
+    assert left == ("0" if pooler.agents else "1")
 
 
 def test_queries_that_wait_end_with_their_client(pooler):

@@ -14,6 +14,7 @@
 #include "libpq/auth.h"
 #include "libpq/libpq.h"
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/sinval.h"
@@ -151,6 +152,38 @@ agent_flush(void)
 	return result;
 }
 
+/* The process id by which clients know who sent a notification from a backend. */
+static uint32
+sender_of(uint32 pid)
+{
+	for (uint32 slot = 1; slot < carpool_ledger->server_slots; slot++)
+	{
+		CledgerServer *sender = cledger_server(carpool_ledger, slot);
+		uint64		client = cledger_attached(sender);
+
+		if ((uint32) sender->pid == pid && client != 0)
+			return cledger_client(carpool_ledger, (uint32) client)->process_id;
+	}
+	return pid;
+}
+
+/* A NotificationResponse begins with the sender's process id, which is a backend's. */
+static int
+put_notification(const char *bytes, size_t size)
+{
+	char	   *copy = palloc(size);
+	uint32		pid;
+	int			result;
+
+	memcpy(copy, bytes, size);
+	memcpy(&pid, bytes, sizeof(pid));
+	pid = pg_hton32(sender_of(pg_ntoh32(pid)));
+	memcpy(copy, &pid, sizeof(pid));
+	result = inner->putmessage('A', copy, size);
+	pfree(copy);
+	return result;
+}
+
 static int
 agent_putmessage(char type, const char *bytes, size_t size)
 {
@@ -164,6 +197,8 @@ agent_putmessage(char type, const char *bytes, size_t size)
 			carpool_attach_transaction_ended();
 		is_ready = true;
 	}
+	if (type == 'A' && size > sizeof(uint32))
+		return put_notification(bytes, size);
 	return inner->putmessage(type, bytes, size);
 }
 

@@ -238,7 +238,7 @@ switch_to(uint64 next)
 	StringInfoData contents[KINDS];
 	uint64		wanted[KINDS];
 
-	if (carpool_agent_server()->pins != 0)
+	if (carpool_agent_server()->pins != 0 && next != client)
 		forget_pins();
 	client = next;
 	saves = entry(client)->saves;

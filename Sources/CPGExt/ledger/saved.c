@@ -84,7 +84,7 @@ carpool_saved_get(uint64 reference, StringInfo bytes)
 	LWLockRelease(lock());
 }
 
-/* Puts a pointer into a client's slot, and frees the one that was there. */
+/* Puts a pointer into a client's slot, and frees the one that was there; its own when the client has gone. */
 static void
 replace(CledgerClient *client, dsa_pointer to, uint32 generation)
 {
@@ -92,10 +92,15 @@ replace(CledgerClient *client, dsa_pointer to, uint32 generation)
 
 	HOLD_INTERRUPTS();
 	LWLockAcquire(lock(), LW_EXCLUSIVE);
-	old = (dsa_pointer) client->state;
-	client->state = (uint64) to;
-	client->state_generation = generation;
-	client->saves++;
+	if (client->generation == generation)
+	{
+		old = (dsa_pointer) client->state;
+		client->state = (uint64) to;
+		client->state_generation = generation;
+		client->saves++;
+	}
+	else
+		old = to;
 	LWLockRelease(lock());
 	if (DsaPointerIsValid(old))
 		dsa_free(area, old);
@@ -122,12 +127,24 @@ carpool_saved_put(uint64 reference, const StringInfo bytes)
 	replace(client, pointer, (uint32) (reference >> 32));
 }
 
-/* Frees what a slot's former client left behind. */
+/* Frees what a slot's former client left behind, unless the present one has put its own there. */
 void
 carpool_saved_free(uint32 slot)
 {
 	CledgerClient *client = cledger_client(carpool_ledger, slot);
+	dsa_pointer old = InvalidDsaPointer;
 
-	if (open_area(false))
-		replace(client, InvalidDsaPointer, client->generation);
+	if (open_area(false) == NULL)
+		return;
+	HOLD_INTERRUPTS();
+	LWLockAcquire(lock(), LW_EXCLUSIVE);
+	if (client->state != 0 && client->state_generation != client->generation)
+	{
+		old = (dsa_pointer) client->state;
+		client->state = 0;
+	}
+	LWLockRelease(lock());
+	if (DsaPointerIsValid(old))
+		dsa_free(area, old);
+	RESUME_INTERRUPTS();
 }
