@@ -86,7 +86,8 @@ cworker_ask(const CarpoolHost *host, const CworkerQuestion *from,
 		.database_id = from->database_id,
 		.user_id = from->user_id,
 		.holds = (from->holds_scram_keys ? CARPOOL_HOLDS_SCRAM_KEYS : 0)
-			| (from->holds_password ? CARPOOL_HOLDS_PASSWORD : 0),
+			| (from->holds_password ? CARPOOL_HOLDS_PASSWORD : 0)
+			| (from->not_as_owner ? CARPOOL_NOT_AS_OWNER : 0),
 		.server_pid = from->server_pid,
 	};
 	int			result;
@@ -138,6 +139,7 @@ cworker_answer(const CarpoolAnswer *answer)
 		.method = answer->method,.mock_md5 = answer->mock_md5,
 		.database_id = answer->database_id,.user_id = answer->user_id,
 		.server_size = answer->server_size,.server_slot = answer->server_slot,
+		.must_become = answer->must_become,
 	};
 
 	return numbers;

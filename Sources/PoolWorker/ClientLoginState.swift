@@ -55,7 +55,19 @@ struct ServerLoginState {
     var authenticated = false
     /// Everything is in but the confirmation of the host.
     var ready = false
-    var welcome: [(name: [UInt8], value: [UInt8])] = []
+    /// Logged in as the cluster's owner, it has been told to become the pool's role.
+    var becoming = false
+    private(set) var welcome: [(name: [UInt8], value: [UInt8])] = []
+
+    init(machine: ServerLogin) { self.machine = machine }
+
+    mutating func reported(_ name: [UInt8], _ value: [UInt8]) {
+        if let index = welcome.firstIndex(where: { $0.name == name }) {
+            welcome[index].value = value
+        } else {
+            welcome.append((name, value))
+        }
+    }
 }
 
 extension ErrorFields {

@@ -25,6 +25,8 @@ final class PoolRecord {
     var retryAt: UInt64 = 0
     /// Parameters as clients spelled them → as the server took them.
     var resolved: [ParameterValues: ParameterValues] = [:]
+    /// A login as the cluster's owner didn't do for its servers.
+    var notAsOwner = false
     /// Its servers have agents, which take a client's session along. Nil: not known yet.
     var carries: Bool?
     /// Startup parameters, as in the ledger's message → what differs in the parameters that

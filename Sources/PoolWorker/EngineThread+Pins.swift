@@ -38,10 +38,10 @@ extension EngineThread {
             c,
             .error(
                 ErrorFields(
-                    .fatal, "53400", "too many pinned servers",
-                    detail: "Of each pool \(limit) servers may be kept; this session would keep one for: "
+                    .fatal, "53400", "too many servers are pinned",
+                    detail: "A pool may have \(limit); this session would pin one for: "
                         + "\(PinReasons.text(pins)).",
-                    hint: "Raise max_pinned_servers, or end what keeps servers.")))
+                    hint: "Raise max_pinned_servers, or end what pins servers.")))
         return false
     }
 

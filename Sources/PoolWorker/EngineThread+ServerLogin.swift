@@ -73,6 +73,7 @@ extension EngineThread {
         question.user_id = record.userID
         question.holds_scram_keys = keys
         question.holds_password = password
+        question.not_as_owner = shared.directory.locked { record.notAsOwner }
         if !ask(question, user: Array(record.user.utf8), database: Array(record.database.utf8)) {
             serverLoginFailed(s, ErrorFields(.fatal, "53300", "too many logins at a time"), reachable: false)
         }
@@ -158,7 +159,12 @@ extension EngineThread {
             serverLogins[s]?.machine = machine
             serverLoginStep(s, step, output)
         case BackendTag.errorResponse:
-            serverLoginFailed(s, ErrorFields(body: body), reachable: true)
+            let fields = ErrorFields(body: body)
+            if serverLogins[s]?.becoming == true, fields.sqlstate == "0A000" {
+                notAsOwner(s, fields)
+            } else {
+                serverLoginFailed(s, fields, reachable: true)
+            }
         case BackendTag.noticeResponse, BackendTag.negotiateProtocolVersion:
             break
         case BackendTag.parameterStatus:
@@ -234,9 +240,34 @@ extension EngineThread {
             serverLoginFailed(s, failure, reachable: true)
         } else if let failure = meetAgent(s, answer.serverSlot) {
             serverLoginFailed(s, failure, reachable: false)
+        } else if answer.mustBecome {
+            become(s)
         } else {
             serverOpened(s)
         }
+    }
+
+    /// A server that was logged in as the cluster's owner becomes its pool's role; the host
+    /// is asked again when it has.
+    private mutating func become(_ s: UInt32) {
+        guard serverLogins[s]?.becoming == false else {
+            return notAsOwner(s, ErrorFields(.fatal, "58000", "the backend did not become its pool's role"))
+        }
+        serverLogins[s]?.becoming = true
+        servers[s].state = .login
+        servers[s].ledger.announce(.become)
+        guard sendServer(s, [0, 0, 0, 4]) else {
+            return serverLoginFailed(
+                s, ErrorFields(.fatal, "08006", "the server closed the connection"), reachable: false)
+        }
+    }
+
+    /// The pool's servers log in as its role from now on.
+    private mutating func notAsOwner(_ s: UInt32, _ why: ErrorFields) {
+        let p = servers[s].pool
+        if let record = poolDetails[p]?.record { shared.directory.locked { record.notAsOwner = true } }
+        closeServer(s, .loginFailed(why))
+        openServers(p)
     }
 
     /// Takes the entry in the ledger of a backend's agent. A pool whose first server had an
@@ -250,6 +281,7 @@ extension EngineThread {
             return ErrorFields(
                 .fatal, "58000", "a backend has no agent", hint: "The server's log says why.")
         }
+        if servers[s].slot == slot { return nil }
         guard let ledger = shared.ledger.take(server: slot) else {
             return ErrorFields(.fatal, "57P03", "the last backend in this slot has not ended yet")
         }

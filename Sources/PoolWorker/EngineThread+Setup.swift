@@ -109,7 +109,7 @@ extension EngineThread {
     mutating func noteParameter(_ s: UInt32, _ body: ArraySlice<UInt8>) {
         var reader = ByteReader(body)
         guard let name = reader.string(), let value = reader.string() else { return }
-        if servers[s].state == .login { serverLogins[s]?.welcome.append((name, value)) }
+        if servers[s].state == .login { serverLogins[s]?.reported(name, value) }
         if servers[s].slot != 0 { return noteAnswer(s, name, value) }
         guard let index = TrackedParameter.index(name) else { return }
         var values = parameterSets.values(servers[s].parameters)

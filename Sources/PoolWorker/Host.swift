@@ -74,6 +74,7 @@ struct HostAnswer {
     let serverDatabase: [UInt8]
     /// In the ledger; 0: the server has no agent.
     let serverSlot: UInt32
+    let mustBecome: Bool
 
     /// Reads an answer; it stays the caller's.
     @unsafe
@@ -87,6 +88,7 @@ struct HostAnswer {
         databaseID = numbers.database_id
         userID = numbers.user_id
         serverSlot = numbers.server_slot
+        mustBecome = numbers.must_become
         pool = unsafe cworker_answer_pool(answer)
         unsafe mockNonce = Array(UnsafeBufferPointer(start: cworker_answer_nonce(answer), count: 32))
         let text = { (which: CworkerText) in

@@ -42,7 +42,8 @@ typedef struct CarpoolTicket
 enum
 {
 	CARPOOL_HOLDS_SCRAM_KEYS = 1,	/* ClientKey and ServerKey of a client's SCRAM login */
-	CARPOOL_HOLDS_PASSWORD = 2	/* a clear-text password from a client's login */
+	CARPOOL_HOLDS_PASSWORD = 2, /* a clear-text password from a client's login */
+	CARPOOL_NOT_AS_OWNER = 4	/* a login as the cluster's owner didn't do */
 };
 
 typedef struct CarpoolQuestion
@@ -121,6 +122,8 @@ typedef struct CarpoolAnswer
 	char		server_database[CARPOOL_NAME_SIZE];
 	/* CONFIRM: the ledger's slot of the agent in that backend; 0: it has none */
 	uint32_t	server_slot;
+	/* CONFIRM: it is the cluster's owner's, and has to become the pool's role (CLEDGER_BECOME) */
+	bool		must_become;
 } CarpoolAnswer;
 
 typedef enum CarpoolLogLevel

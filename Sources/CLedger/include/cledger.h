@@ -53,7 +53,13 @@ enum
 	CLEDGER_START,				/* no answer; an error ends the server */
 	/* The agent answers with the ParameterStatus of all that differs from the server's
 	 * own values, or with an ErrorResponse; then with ReadyForQuery. */
-	CLEDGER_START_AND_ANSWER
+	CLEDGER_START_AND_ANSWER,
+	/*
+	 * 4 bytes of length, which is 4: the backend, logged in as the cluster's owner, becomes
+	 * the role of `become`. The agent answers with ParameterStatus and ReadyForQuery; an
+	 * error ends the server, 0A000 where another way of login would do.
+	 */
+	CLEDGER_BECOME
 };
 
 typedef struct CledgerClient
@@ -80,7 +86,7 @@ typedef struct CledgerServer
 	uint32_t	message;		/* worker: CLEDGER_…, before client; the agent sets it back */
 	uint32_t	role;			/* agent: OID it runs as */
 	uint32_t	database;		/* agent */
-	uint32_t	reserved;
+	uint32_t	become;			/* worker: OID of the role of CLEDGER_BECOME */
 	uint64_t	attached;		/* agent: times a client other than the last was attached */
 	uint64_t	saved;			/* agent: times a session was saved, and loaded */
 	uint64_t	loaded;

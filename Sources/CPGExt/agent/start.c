@@ -79,6 +79,16 @@ take(const char *pairs, Size size)
 	return fine;
 }
 
+/* Makes the backend its pool's role's; the values that are reported are those of a login of its own. */
+static bool
+become(void)
+{
+	carpool_become(carpool_agent_server()->become);
+	ReportChangedGUCOptions();
+	ReadyForQuery(DestRemote);
+	return true;
+}
+
 /* Reads the message in front of the client's first byte, and answers it if it is to be. */
 bool
 carpool_start_client(uint32 message)
@@ -88,6 +98,8 @@ carpool_start_client(uint32 message)
 
 	receive((char *) &size, sizeof(size));
 	size = ntohl(size);
+	if (message == CLEDGER_BECOME && size == sizeof(size))
+		return become();
 	if (size <= sizeof(size) || size > LONGEST)
 		ereport(FATAL,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("invalid length of a client's startup parameters")));

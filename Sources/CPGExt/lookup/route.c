@@ -8,11 +8,13 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
+#include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "libpq/crypt.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 
+#include "../private/ledger.h"
 #include "../private/lookup.h"
 #include "../private/rules.h"
 
@@ -123,6 +125,36 @@ take(const Route *route, const HbaLine *line, const CarpoolTarget *target, Carpo
 		strlcpy(answer->secret, route->verifier, CARPOOL_SECRET_SIZE);
 }
 
+/*
+ * Whether our agent could make a login as the cluster's owner one of the role's own: by
+ * peer, for which nothing has to be held.
+ */
+static bool
+as_owner(const Route *route, const CarpoolTarget *target, CarpoolAnswer *answer)
+{
+	Route		owner = {.database = route->database,.role = BOOTSTRAP_SUPERUSERID};
+	CarpoolConnection connection;
+	const HbaLine *line;
+
+	if (route->holds & CARPOOL_NOT_AS_OWNER || route->role == BOOTSTRAP_SUPERUSERID ||
+		target->address.ss_family != AF_UNIX || carpool_ledger->failed_tests != 0)
+		return false;
+	owner.user = GetUserNameFromId(BOOTSTRAP_SUPERUSERID, true);
+	if (owner.user == NULL)
+		return false;
+	connection = (CarpoolConnection)
+	{
+		owner.user, owner.role, owner.database, &target->address, target->size
+	};
+	if (carpool_hba_match(&connection, &line) != CARPOOL_MATCHED || line->auth_method != uaPeer ||
+		!can_be_peer(&owner, line, target))
+		return false;
+	answer->server = target->address;
+	answer->server_size = target->size;
+	strlcpy(answer->server_user, owner.user, CARPOOL_NAME_SIZE);
+	return true;
+}
+
 /* Tries the addresses in their order; false when a host name has to be found first. */
 static bool
 choose(const Route *route, const CarpoolQuestion *question, CarpoolAnswer *answer)
@@ -138,6 +170,8 @@ choose(const Route *route, const CarpoolQuestion *question, CarpoolAnswer *answe
 		};
 		const HbaLine *line;
 
+		if (as_owner(route, &targets[i], answer))
+			return true;
 		switch (carpool_hba_match(&connection, &line))
 		{
 			case CARPOOL_NEEDS_NAME:

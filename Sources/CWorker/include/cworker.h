@@ -70,6 +70,7 @@ typedef struct CworkerQuestion
 	uint32_t	user_id;
 	bool		holds_scram_keys;
 	bool		holds_password;
+	bool		not_as_owner;
 	int32_t		server_pid;
 } CworkerQuestion;
 
@@ -94,6 +95,7 @@ typedef struct CworkerAnswer
 	uint32_t	user_id;
 	uint32_t	server_size;
 	uint32_t	server_slot;
+	bool		must_become;
 } CworkerAnswer;
 
 enum CworkerMethod
