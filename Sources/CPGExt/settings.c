@@ -150,6 +150,12 @@ carpool_settings_define(void)
 	MarkGUCPrefixReserved("carpool");
 }
 
+bool
+carpool_settings_stays_owner(void)
+{
+	return bools[AT_test_stays_owner];
+}
+
 const char *
 carpool_settings_stateless_languages(void)
 {

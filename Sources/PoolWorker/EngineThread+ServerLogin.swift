@@ -15,6 +15,10 @@ struct ServerAddress {
         return unsafe bytes.withUnsafeBytes { unsafe csys_connect($0.baseAddress, socklen_t($0.count)) }
     }
 
+    var isUnix: Bool {
+        bytes.count > 2 && bytes[0] == UInt8(truncatingIfNeeded: AF_UNIX) && bytes[1] == 0
+    }
+
     var text: String {
         // As long as the largest address, so that reading past a short one can't happen.
         let padded = bytes + [UInt8](repeating: 0, count: max(0, 128 - bytes.count))
@@ -111,10 +115,13 @@ extension EngineThread {
         let user = answer.serverUser
         serverLogins[s] = ServerLoginState(
             machine: ServerLogin(user: user, secret: secret, keys: keys, random: randomBytes(24)))
-        let startup = StartupPacket.startupPacket([
+        var parameters: [StartupPacket.Parameter] = [
             .init(name: Array("user".utf8), value: user),
             .init(name: Array("database".utf8), value: answer.serverDatabase),
-        ])
+        ]
+        // Over a Unix socket the backend sees whose process we are.
+        if !address.isUnix, let token = shared.ledger.token { parameters.append(token) }
+        let startup = StartupPacket.startupPacket(parameters)
         let fd = address.connect()
         guard fd >= 0 else { return connectFailed(s, fd) }
         servers[s].fd = fd

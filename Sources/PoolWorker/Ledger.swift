@@ -1,6 +1,7 @@
 import CLedger
 import CSys
 import CWorker
+import Wire
 
 /// A server's entry in the ledger: whom it serves, and what keeps that client on it. Of a
 /// server without an agent it is one that means nothing. Safe for good, as the ledger is
@@ -82,6 +83,13 @@ final class Ledger: @unchecked Sendable {
     }
 
     var clients: LedgerClients { unsafe LedgerClients(header) }
+
+    /// The startup parameter by which agents know the worker over TCP; nil where there are none.
+    var token: StartupPacket.Parameter? {
+        let value = unsafe String(cString: cledger_token(header))
+        guard !value.isEmpty else { return nil }
+        return StartupPacket.Parameter(name: Array(CLEDGER_TOKEN_PARAMETER.utf8), value: Array(value.utf8))
+    }
 
     /// Clients it has room for.
     var capacity: Int { unsafe Int(header.pointee.client_slots) - 1 }

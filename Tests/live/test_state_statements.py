@@ -163,6 +163,41 @@ PROTOCOL = {
     "unnamed beside named": Case([prepare("select 10{n}", ""), prepare("select '{me}'"), run(name=""), run(),
                                   run(name=""),
                                   close("S", ""), run(name="")], watch=[run(name="")]),
+    "unnamed that fails": Case(
+        [prepare("select '{me}'", ""), prepare("select no_column", ""), run(name=""), prepare("selec", ""),
+         prepare("select '{me}{n}'", ""), run("x", name=""), run(name=""), "select 1/0", run(name=""), prepare("select 1/{n}-1/0", ""), run(name=""), run(name="")],
+        watch=[bind() + execute()]),
+    "unnamed in pipelines": Case(
+        [protocol(lambda fill: parse(fill("select {n}0")) + bind() + execute() + parse(fill("select '{me}'"))),
+         run(name=""),
+         protocol(lambda fill: bind() + execute() + parse(fill("select '{n}'")) + bind() + execute()),
+         protocol(lambda fill: parse(fill("select '{me}{n}'"), "s") + bind() + execute()), run(name=""),
+         protocol(lambda fill: parse(fill("select 2{n}")) + SYNC + bind() + execute() + SYNC + bind()),
+         run(name=""),
+         protocol(lambda fill: close("S", "") + bind() + execute()), run(name=""),
+         protocol(lambda fill: parse(fill("select 3{n}")) + parse("selec", "t") + bind()), run(name="")],
+        watch=[describe("S", "")]),
+    "unnamed in transactions": Case(
+        [prepare("begin", ""), run(name=""), prepare("select '{me}'", ""), run(name=""),
+         prepare("rollback", ""), run(name=""), run(name=""), run("1", name=""),
+         "begin", prepare("select 1{n} / $1::int", ""), run("0", name=""), run("1", name=""),
+         prepare("rollback", ""), run(name=""), run(name=""), prepare("select '{me}'", ""), "begin",
+         run(name=""), "rollback"],
+        watch=[describe("S", "")]),
+    "unnamed and tables": Case(
+        ["create table t_{me}(x int)", prepare("insert into t_{me} values ({n}) returning *", ""),
+         run(name=""), run(name=""), prepare("alter table t_{me} add y text", "a"), run(name="a"),
+         run(name=""), prepare("select * from t_{me}", ""), run(name=""), run(name=""),
+         prepare("drop table t_{me}", "d"), run(name="d"), run(name=""), describe("S", ""),
+         prepare("create table t_{me}(x int, y text)", "c"), run(name="c"), run(name="")],
+        watch=[describe("S", "")]),
+    "unnamed with parameters": Case(
+        [prepare("select $1, $2 + {n}", "", (25, 23)), run("{me}", "1", name=""), run("{me}", "2", name=""),
+         prepare("select $1 || '{me}' as \"Odd\", null::numeric(10,2), array[{n}]", ""), run("x", name=""),
+         describe("S", ""), prepare("values ('{me}' || $1), ('" + "long " * 400 + "')", ""),
+         run("y", name=""), run("z", name=""), prepare("show work_mem", ""), run(name=""), run(name=""),
+         prepare("", ""), run(name=""), run(name=""), RECONNECT, run(name="")],
+        watch=[bind() + execute()]),
     "portals": case("select 1", protocol(lambda fill: parse(fill("select {n}")) + bind(portal="p")),
                     execute("p"), "begin",
                     protocol(lambda fill: parse(fill("select generate_series(1, {n}0)")) + bind(portal="p")),
@@ -179,6 +214,34 @@ KINDS = {"sql": SQL, "ddl": DDL, "protocol": PROTOCOL}
 @pytest.mark.parametrize("kind, name", [(kind, name) for kind, cases in KINDS.items() for name in cases])
 def test_as_on_a_direct_connection(places, kind, name):
     same_as_direct(places, KINDS[kind][name])
+
+
+def test_another_clients_ddl_reaches_an_unnamed_statement(place):
+    role = place.role()
+    user, changer, third = (place.wire(role) for _ in range(3))
+    changer.query("create table t(x int)")
+    for wire in (user, third):
+        assert kinds(wire.send(parse("select * from t") + SYNC).until_ready()) == "1Z"
+    changer.query("alter table t add column y int")
+    for wire in (user, third):
+        wire.send(bind() + execute() + SYNC)
+        assert error_of(wire.until_ready())["M"] == "cached plan must not change result type"
+    changer.query("drop table t")
+    user.send(bind() + execute() + SYNC)
+    assert error_of(user.until_ready())["C"] == "42P01"
+
+
+def test_an_unnamed_statement_keeps_no_server(rotating):
+    """It is carried, not kept where it is."""
+    role = rotating.role()
+    clients = [rotating.wire(role) for _ in range(20)]
+    for me, client in enumerate(clients):
+        client.send(parse(f"select {me}") + SYNC).until_ready()
+    for _ in range(2):
+        for me, client in enumerate(clients):
+            frames = client.send(bind() + execute() + SYNC).until_ready()
+            assert kinds(frames) == "2DCZ"
+            assert frames[1].values() == [str(me)]
 
 
 def test_another_clients_ddl_reaches_a_statement(place):

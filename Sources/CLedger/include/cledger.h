@@ -37,6 +37,9 @@ enum
 };
 #define CLEDGER_PIN_REASONS 12
 
+/* In failed_tests: the unnamed statement is not found; who may have one is pinned for STATEMENT. */
+#define CLEDGER_UNNAMED_FAILED (1u << 31)
+
 /* The startup parameter of the worker's server logins over TCP, and the size of its value, NUL included. */
 #define CLEDGER_TOKEN_PARAMETER "carpool.token"
 #define CLEDGER_TOKEN_SIZE 40
@@ -76,6 +79,11 @@ typedef struct CledgerClient
 	uint16_t	family;			/* worker: AF_INET, AF_INET6 or AF_UNIX */
 	uint16_t	port;			/* host order */
 	uint8_t		address[16];	/* network order; AF_INET: the first four */
+	uint32_t	unnamed_lock;	/* agents, sweep: of the next three */
+	uint64_t	unnamed;		/* dsa_pointer of the room for its unnamed statement; 0: none yet */
+	uint32_t	unnamed_size;	/* bytes in use there; 0: it has no unnamed statement */
+	uint32_t	unnamed_generation; /* whose that is */
+	uint32_t	unnamed_saves;	/* agents: counts its changes */
 } CledgerClient;
 
 typedef struct CledgerServer
@@ -101,7 +109,7 @@ typedef struct CledgerHeader
 	int32_t		worker;			/* worker: its process; 0: none runs */
 	uint64_t	size;			/* bytes of all */
 	uint32_t	starts;			/* worker: counts its starts */
-	uint32_t	failed_tests;	/* agents: bits of CLEDGER_PIN_… whose self-test failed */
+	uint32_t	failed_tests;	/* agents: bits of CLEDGER_PIN_… whose self-test failed, CLEDGER_UNNAMED_FAILED */
 	uint32_t	state_tranche;	/* postmaster: of the locks of the saved sessions' area */
 	uint32_t	reserved;
 	uint64_t	state_area;		/* agents: dsa_handle of the saved sessions, plus 1; 0: none yet */
@@ -126,6 +134,13 @@ cledger_init(void *memory, uint32_t clients, uint32_t servers)
 	ledger->client_slots = clients + 1;
 	ledger->server_slots = servers + 1;
 	ledger->size = cledger_size(clients, servers);
+}
+
+/* The worker's token; "" when there is none. */
+static inline const char *
+cledger_token(const CledgerHeader *ledger)
+{
+	return ledger->token;
 }
 
 /* The entry of a slot; slot 0 stands in for one that does not exist. */

@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "commands/async.h"
 #include "libpq/auth.h"
+#include "libpq/hba.h"
 #include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
@@ -25,6 +26,8 @@
 #include "../private/compat.h"
 #include "../private/ledger.h"
 #include "../private/pins.h"
+#include "../private/pinsigns.h"
+#include "../private/unnamed.h"
 
 bool		carpool_agent_silent;
 
@@ -34,6 +37,7 @@ static PQcommMethods methods;
 static CledgerServer *server;
 static bool is_ready;			/* ReadyForQuery is about to be flushed */
 static bool is_working;			/* the agent itself is at work */
+static bool is_searched;		/* for the unnamed statement */
 
 CledgerServer *
 carpool_agent_server(void)
@@ -140,7 +144,7 @@ wait_for_client(void)
 static int
 agent_flush(void)
 {
-	int			result = inner->flush();
+	int			result = carpool_unnamed_is_searching ? 0 : inner->flush();
 
 	if (is_ready && !is_working)
 	{
@@ -184,13 +188,35 @@ put_notification(const char *bytes, size_t size)
 	return result;
 }
 
+/* Whether what PostgreSQL sends is the search's, not the worker's. */
+static bool
+is_for_search(char type, const char *bytes, size_t size)
+{
+	if (type == 'Z')
+		work(carpool_unnamed_round);
+	else
+		carpool_unnamed_hear(type, bytes, size);
+	return carpool_unnamed_is_searching;
+}
+
 static int
 agent_putmessage(char type, const char *bytes, size_t size)
 {
 	if (carpool_agent_silent && type != 'E')
 		return 0;
+	if (carpool_unnamed_is_searching && is_for_search(type, bytes, size))
+		return 0;
+	if (type == '1' && carpool_unnamed == NULL)
+		carpool_signs.lasting |= CLEDGER_PIN_STATEMENT;
 	if (type == 'Z' && size == 1 && bytes[0] == 'I')
 	{
+		if (!is_searched)
+		{
+			is_searched = true;
+			work(carpool_unnamed_search);
+			if (carpool_unnamed_is_searching)
+				return 0;
+		}
 		if (!is_working)
 			work(carpool_attach_transaction_ended);
 		else
@@ -293,8 +319,12 @@ authenticated(Port *port, int status)
 {
 	if (next_authentication)
 		next_authentication(port, status);
-	if (status == STATUS_OK && carpool_ledger && is_workers(port))
-		open_agent();
+	if (status != STATUS_OK || carpool_ledger == NULL || !is_workers(port))
+		return;
+	/* system_user must not be the worker's */
+	if (port->hba->auth_method == uaPeer)
+		MyClientConnectionInfo.authn_id = NULL;
+	open_agent();
 }
 
 void

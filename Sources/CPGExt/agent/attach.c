@@ -20,6 +20,7 @@
 #include "../private/pins.h"
 #include "../private/pinsigns.h"
 #include "../private/state.h"
+#include "../private/unnamed.h"
 
 static const CarpoolStateKind *const kinds[] = {
 	&carpool_startup_state, &carpool_settings_state, &carpool_statements_state, &carpool_sequences_state
@@ -149,6 +150,7 @@ carpool_attach_transaction_ended(void)
 		client = 0;
 	if (changed && client != 0)
 		save();
+	carpool_unnamed_save(client);
 	pins |= carpool_pins_now();
 	if (pins != 0 || server->pins != 0)
 		note_pins(pins);
@@ -164,7 +166,7 @@ carpool_attach_needed(void)
 	const CledgerServer *server = carpool_agent_server();
 
 	return cledger_attached(server) != client || server->message != CLEDGER_NO_MESSAGE ||
-		entry(client)->saves != saves;
+		entry(client)->saves != saves || entry(client)->unnamed_saves != carpool_unnamed_saves;
 }
 
 /* Where each kind's contents are in a saved session; wanted gets the fingerprints. */
@@ -257,9 +259,14 @@ carpool_attach(void)
 	CledgerServer *server = carpool_agent_server();
 	uint64		next = cledger_attached(server);
 	uint32		message = server->message;
+	bool		other_unnamed = next != client || entry(next)->unnamed_saves != carpool_unnamed_saves;
 
+	if (other_unnamed)
+		carpool_unnamed_drop();
 	if (next != client || entry(client)->saves != saves)
 		switch_to(next);
+	if (other_unnamed)
+		carpool_unnamed_load(next, message == CLEDGER_NO_MESSAGE);
 	if (message == CLEDGER_NO_MESSAGE)
 		return;
 	server->message = CLEDGER_NO_MESSAGE;
@@ -294,6 +301,14 @@ carpool_attach_self_test(uint32 *failed, void (*tell) (const char *mechanism, bo
 		ereport(LOG, (errmsg("carpool self-test of pins failed: %s", why.data)));
 	if (tell)
 		tell("pins", pins_failed == 0, why.data);
+	if (tell)
+	{
+		bool		fine;
+
+		resetStringInfo(&why);
+		fine = carpool_unnamed_self_test(&why);
+		tell("unnamed statement", fine, why.data);
+	}
 	pfree(why.data);
 	return *failed == 0 && pins_failed == 0;
 }

@@ -5,9 +5,7 @@
  */
 #include "postgres.h"
 
-#include <link.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include "access/xact.h"
 #include "commands/sequence.h"
@@ -17,17 +15,11 @@
 
 #include "../private/sequences.h"
 #include "../private/state.h"
+#include "../private/variables.h"
 
 /* Variables of one source file are neighbours; this many words before and after are looked at. */
 #define NEIGHBOURS 512
 #define MOST_CANDIDATES 16
-
-/* The variables of the postgres program itself, as words. */
-typedef struct Variables
-{
-	void	  **first;
-	void	  **end;
-} Variables;
 
 /* What was in the session before: the table's entries, and where they were. */
 typedef struct Kept
@@ -37,38 +29,6 @@ typedef struct Kept
 	CarpoolSequence **addresses;
 	void	  **words;			/* copy of all variables */
 } Kept;
-
-/*
- * The first object is the program. Its last writable part has its variables; what of that
- * is made read-only after start is left out.
- */
-static int
-find_variables(struct dl_phdr_info *object, size_t size, void *argument)
-{
-	Variables  *variables = argument;
-	uintptr_t	first = 0;
-	uintptr_t	end = 0;
-	uintptr_t	fixed_end = 0;
-
-	for (int i = 0; i < object->dlpi_phnum; i++)
-	{
-		const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-		uintptr_t	start = object->dlpi_addr + part->p_vaddr;
-
-		if (part->p_type == PT_LOAD && (part->p_flags & PF_W))
-		{
-			first = start;
-			end = start + part->p_memsz;
-		}
-		else if (part->p_type == PT_GNU_RELRO)
-			fixed_end = TYPEALIGN(sysconf(_SC_PAGESIZE), start + part->p_memsz);
-	}
-	if (fixed_end > first && fixed_end < end)
-		first = fixed_end;
-	variables->first = (void **) TYPEALIGN(sizeof(void *), first);
-	variables->end = (void **) TYPEALIGN_DOWN(sizeof(void *), end);
-	return 1;
-}
 
 /* Makes PostgreSQL make its table: by a question about a sequence that doesn't exist. */
 static void
@@ -94,7 +54,7 @@ provoke_table(void)
 }
 
 static void
-keep(HTAB *table, const Variables *variables, Kept *kept)
+keep(HTAB *table, const CarpoolVariables *variables, Kept *kept)
 {
 	HASH_SEQ_STATUS scan;
 	CarpoolSequence *entry;
@@ -116,7 +76,7 @@ keep(HTAB *table, const Variables *variables, Kept *kept)
 
 /* The entry used last was where the variable pointed to at the time. */
 static void
-put_back(const Kept *kept, const Variables *variables)
+put_back(const Kept *kept, const CarpoolVariables *variables)
 {
 	void	   *last = kept->words[(void **) carpool_sequence_last - variables->first];
 	HTAB	   *table = NULL;
@@ -138,7 +98,7 @@ put_back(const Kept *kept, const Variables *variables)
 
 /* The variable that points to the table, and to nothing when the caches are reset. Resets them. */
 static HTAB **
-find_table(HTAB *table, const Variables *variables)
+find_table(HTAB *table, const CarpoolVariables *variables)
 {
 	void	  **candidates[MOST_CANDIDATES];
 	int			count = 0;
@@ -166,7 +126,7 @@ find_table(HTAB *table, const Variables *variables)
  * dynamic linker isn't at work in it.
  */
 static CarpoolSequence **
-find_last(HTAB **table, const Variables *variables)
+find_last(HTAB **table, const CarpoolVariables *variables)
 {
 	void	  **first = Max(variables->first, (void **) table - NEIGHBOURS);
 	void	  **end = Min(variables->end, (void **) table + NEIGHBOURS);
@@ -203,7 +163,7 @@ find_last(HTAB **table, const Variables *variables)
 bool
 carpool_sequences_find(StringInfo why)
 {
-	Variables	variables;
+	CarpoolVariables variables = carpool_variables();
 	HTAB	   *table = carpool_hash_find(SEQUENCES_TABLE);
 	HTAB	  **at;
 	CarpoolSequence **last_at;
@@ -211,7 +171,6 @@ carpool_sequences_find(StringInfo why)
 
 	if (carpool_sequence_last)
 		return true;
-	dl_iterate_phdr(find_variables, &variables);
 	if (table == NULL)
 		provoke_table();
 	table = carpool_hash_find(SEQUENCES_TABLE);

@@ -17,6 +17,7 @@
 #include "utils/wait_event.h"
 
 #include "../private/agent.h"
+#include "../private/settings.h"
 #include "../private/state.h"
 
 #define LONGEST 65536			/* bytes of a message; a startup packet has at most 10,000 */
@@ -83,7 +84,8 @@ take(const char *pairs, Size size)
 static bool
 become(void)
 {
-	carpool_become(carpool_agent_server()->become);
+	if (!carpool_settings_stays_owner())
+		carpool_become(carpool_agent_server()->become);
 	ReportChangedGUCOptions();
 	ReadyForQuery(DestRemote);
 	return true;

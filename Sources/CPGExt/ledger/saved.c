@@ -32,8 +32,8 @@ lock(void)
 }
 
 /* Makes the area known to this process; NULL when there is none and none is to be made. */
-static dsa_area *
-open_area(bool make)
+dsa_area *
+carpool_saved_area(bool make)
 {
 	MemoryContext old;
 
@@ -72,7 +72,7 @@ carpool_saved_get(uint64 reference, StringInfo bytes)
 	CledgerClient *client = present(reference);
 
 	resetStringInfo(bytes);
-	if (client == NULL || client->state == 0 || open_area(false) == NULL)
+	if (client == NULL || client->state == 0 || carpool_saved_area(false) == NULL)
 		return;
 	LWLockAcquire(lock(), LW_SHARED);
 	if (client->state != 0 && client->state_generation == (uint32) (reference >> 32))
@@ -113,7 +113,7 @@ carpool_saved_put(uint64 reference, const StringInfo bytes)
 	CledgerClient *client = present(reference);
 	dsa_pointer pointer = InvalidDsaPointer;
 
-	if (client == NULL || open_area(bytes->len > 0) == NULL)
+	if (client == NULL || carpool_saved_area(bytes->len > 0) == NULL)
 		return;
 	if (bytes->len > 0)
 	{
@@ -134,7 +134,7 @@ carpool_saved_free(uint32 slot)
 	CledgerClient *client = cledger_client(carpool_ledger, slot);
 	dsa_pointer old = InvalidDsaPointer;
 
-	if (open_area(false) == NULL)
+	if (carpool_saved_area(false) == NULL)
 		return;
 	HOLD_INTERRUPTS();
 	LWLockAcquire(lock(), LW_EXCLUSIVE);

@@ -32,4 +32,17 @@ extern void carpool_saved_get(uint64 client, StringInfo bytes);
 extern void carpool_saved_put(uint64 client, const StringInfo bytes);
 extern void carpool_saved_free(uint32 slot);
 
+/* The area they are in; made when there is none, or NULL. */
+struct dsa_area;
+extern struct dsa_area *carpool_saved_area(bool make);
+
+/*
+ * unnamed_saved.c: the client's unnamed statement, in room of its own that is used again.
+ * size 0: it has none. put and has give unnamed_saves; get is as above.
+ */
+extern uint32 carpool_unnamed_put(uint64 client, const char *bytes, uint32 size);
+extern bool carpool_unnamed_has(uint64 client, uint32 *saves);
+extern void carpool_unnamed_get(uint64 client, StringInfo bytes);
+extern void carpool_unnamed_free(uint32 slot);
+
 #endif

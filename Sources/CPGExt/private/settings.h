@@ -7,6 +7,9 @@
 extern void carpool_settings_define(void);
 extern const CarpoolSettings *carpool_settings_read(void);
 extern const CarpoolSettings *carpool_settings_current(void);
-extern const char *carpool_settings_stateless_languages(void);	/* as now, in any process */
+
+/* As now, in any process. */
+extern const char *carpool_settings_stateless_languages(void);
+extern bool carpool_settings_stays_owner(void);
 
 #endif

@@ -1,0 +1,103 @@
+"""Server logins as the cluster's owner, by peer: the backend becomes the pool's role for good."""
+
+import pytest
+
+from test_database_logins import rules  # noqa: F401 (a fixture)
+from waiting import wait_until
+
+# Debian's: the owner by peer, all others with a password over TCP. The first line is for the
+# tests themselves, whose user isn't the server's.
+DEBIAN = ("local postgres postgres trust\nlocal all postgres peer\nlocal all all peer\n"
+          "host all all 127.0.0.1/32 scram-sha-256\n")
+
+WHO = ("select current_user, session_user, usename, current_setting('is_superuser'), system_user is null "
+       "from pg_stat_activity where pid = pg_backend_pid()")
+
+WAYS_BACK = [
+    "reset session authorization",
+    "reset role",
+    "set session authorization default",
+    "set role none",
+    "discard all",
+    "reset all",
+    "select set_config('session_authorization', 'default', false)",
+    "select set_config('role', 'none', false)",
+    "begin; set local role none; commit",
+    "set session authorization postgres",
+    "set role postgres",
+    "select set_config('session_authorization', 'postgres', false)",
+    "select set_config('role', 'postgres', false)",
+    "alter role current_user superuser",
+    "set is_superuser = on",
+    "create function f() returns text language sql security definer as 'select current_user'; select f()",
+    "do $$ begin set session authorization postgres; exception when others then "
+    "reset session authorization; end $$",
+]
+
+
+def servers_of(database, role):
+    """How many backends are a role's, as the server shows them."""
+    return database.cluster.value(
+        f"select count(*) from pg_stat_activity where usename = '{role.name}'")
+
+
+def through_the_owner(database, mark):
+    """The log tells that a server logged in as the owner."""
+    return [line for line in database.cluster.log.text(mark).splitlines()
+            if "connection authenticated" in line and 'method=peer' in line]
+
+
+@pytest.fixture
+def role(database, rules):      # noqa: F811
+    rules(DEBIAN)
+    database.cluster.sql("alter system set log_connections = on")
+    database.configure(pool_mode="transaction", default_pool_size=2)
+    yield database.role()
+    database.cluster.sql("alter system reset log_connections")
+
+
+def test_no_password_is_needed(database, role):
+    mark = database.log_mark()
+    wire = database.wire(role)
+    assert wire.rows(WHO) == [[role.name, role.name, role.name, "off", "t"]]
+    assert through_the_owner(database, mark)
+
+
+@pytest.mark.parametrize("way", WAYS_BACK)
+def test_no_way_leads_back(database, role, way):
+    wire = database.wire(role)
+    wire.query(way)
+    wire.query("rollback")
+    assert wire.rows(WHO) == [[role.name, role.name, role.name, "off", "t"]]
+    assert wire.value("select rolsuper from pg_roles where rolname = current_user") == "f"
+
+
+def test_settings_of_the_role_hold(database, role):
+    database.cluster.sql(f"alter role {role.name} set work_mem = '33MB'")
+    wire = database.wire(role)
+    assert wire.rows("select setting, source, reset_val from pg_settings where name = 'work_mem'") == [
+        ["33792", "user", "33792"]]
+
+
+def test_a_role_with_settings_for_a_backends_start_logs_in_itself(database, role):
+    database.cluster.sql(f"alter role {role.name} set session_preload_libraries = 'plpgsql'")
+    mark = database.log_mark()
+    wire = database.wire(role)
+    assert wire.value("select current_user") == role.name
+    assert "cannot become another role" in database.cluster.log.text(mark)
+
+
+def test_a_backend_that_stays_the_owner_serves_nobody(database, role):
+    database.configure(pool_mode="transaction", default_pool_size=2, test_stays_owner="on")
+    wire = database.wire(role)
+    assert wire.rows(WHO)[0][:4] == [role.name, role.name, role.name, "off"]
+    assert "did not become" in database.cluster.log.text(0)
+
+
+def test_the_limit_of_the_role_holds(database, role):
+    database.cluster.sql(f"alter role {role.name} connection limit 1")
+    first, second = database.wire(role), database.wire(role)
+    assert first.value("select 1") == second.value("select 1") == "1"
+    wait_until(lambda: servers_of(database, role) == 1, "one server")
+
+
