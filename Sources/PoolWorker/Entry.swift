@@ -110,7 +110,8 @@ public func carpoolWorkerReload(_ settings: OpaquePointer) {
     let wanted = next.tuning.max_client_conn
     if !next.limitClients(to: shared.ledger.capacity) {
         shared.log(
-            .warning, "max_client_conn stays at \(next.tuning.max_client_conn) until the next start: "
+            .warning,
+            "max_client_conn stays at \(next.tuning.max_client_conn) until the next start: "
                 + "there is no room for \(wanted) clients")
     }
     shared.settings = next

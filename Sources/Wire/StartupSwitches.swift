@@ -12,7 +12,7 @@ public enum StartupSwitches {
     ]
     private static let plain: [Character: (name: String, value: String)?] = [
         "E": nil, "F": ("fsync", "false"), "O": ("allow_system_table_mods", "true"),
-        "P": ("ignore_system_indexes", "true"), "T": ("send_abort_for_crash", "true"), "b": nil,
+        "P": ("ignore_system_indexes", "true"), "T": nil, "b": nil,
         "e": ("datestyle", "euro"), "i": ("listen_addresses", "*"), "j": nil, "l": ("ssl", "true"), "n": nil,
         "s": ("log_statement_stats", "true"),
     ]
@@ -52,7 +52,8 @@ public enum StartupSwitches {
                 }
                 guard takesArgument(letter) else {
                     // getopt has gone on to the next word only at the end of this one
-                    throw invalid(at == word.count ? word : next >= 2 ? words[next - 2] : Array("postgres".utf8))
+                    throw invalid(
+                        at == word.count ? word : next >= 2 ? words[next - 2] : Array("postgres".utf8))
                 }
                 var argument = Array(word[at...])
                 at = word.count
@@ -104,7 +105,9 @@ public enum StartupSwitches {
         let level = Int(String(decoding: argument.prefix { (0x30...0x39).contains($0) }, as: UTF8.self)) ?? 0
         var found = [parameter("log_min_messages", Array((level > 0 ? "debug\(level)" : "notice").utf8))]
         if level >= 2 { found.append(parameter("log_statement", Array("all".utf8))) }
-        for (least, name) in [(3, "debug_print_parse"), (4, "debug_print_plan"), (5, "debug_print_rewritten")]
+        for (least, name) in [
+            (3, "debug_print_parse"), (4, "debug_print_plan"), (5, "debug_print_rewritten"),
+        ]
         where level >= least {
             found.append(parameter(name, Array("true".utf8)))
         }
