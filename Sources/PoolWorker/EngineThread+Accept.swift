@@ -155,11 +155,7 @@ extension EngineThread {
             case "user": login.user = parameter.value
             case "database": login.database = parameter.value
             case "options":
-                // Inside the database it takes a server to know whether there are agents.
-                options +=
-                    shared.host.keepsOIDs
-                    ? try StartupSwitches.settings(parameter.value)
-                    : try StartupOptions.settings(parameter.value)
+                options += try StartupOptions.settings(parameter.value)
             case "replication": try checkReplication(parameter.value)
             default: settingsSent.append(parameter)
             }

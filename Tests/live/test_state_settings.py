@@ -262,6 +262,71 @@ def test_as_on_a_direct_connection(places, kind, name):
     same_as_direct(places, KINDS[kind][name])
 
 
+SWITCHES = [
+    "-fs -f h -S 6400 -e", "-fx", "-f x", "-x", "-e -x", "-ex", "-xe", "-e -xe", "-c", "-t", "-tq", "-tpa", "-s",
+    "a", "-e a -e", "-", "--", "-- a", "-O", "-P", "-F", "-W 0", "-d 2", "-N 3", "-E -b -j -n -C x -D y -r z -v 3",
+    "--=x", "-c name", "--work-mem=5MB -nc work_mem=6MB", "-B 100", "-k /x", "-T",
+]
+
+
+@pytest.mark.parametrize("options", SWITCHES)
+def test_switches_in_options(places, options):
+    same_as_direct(places, case("select 1", startup={"options": options}), orders=[ORDERS["a first"]])
+
+
+def test_a_login_after_a_change_is_told_the_new_values(rotating):
+    """ParameterStatus at the login, after ALTER ROLE, ALTER DATABASE and a reload."""
+    role = rotating.role()
+    cluster = rotating.cluster
+
+    def told(**startup):
+        wire = rotating.wire(role, **startup)
+        parameters = dict(wire.parameters)
+        shown = wire.value("show timezone"), wire.value("show datestyle")
+        wire.close()
+        assert shown == (parameters["TimeZone"], parameters["DateStyle"])
+        return parameters["TimeZone"], parameters["DateStyle"].split(",")[0]
+
+    before = told()
+    stays = rotating.wire(role)
+    try:
+        cluster.sql(f"alter role {role.name} set timezone = 'Asia/Tokyo'")
+        assert told() == ("Asia/Tokyo", before[1])
+        assert told(DateStyle="German") == ("Asia/Tokyo", "German")
+        cluster.sql(f"alter role {role.name} in database {rotating.database} set datestyle = 'SQL'")
+        assert told() == ("Asia/Tokyo", "SQL")
+        assert told(application_name="one") == told(application_name="other") == ("Asia/Tokyo", "SQL")
+        cluster.sql(f"alter role {role.name} reset timezone")
+        assert told() == (before[0], "SQL")
+        cluster.sql("alter system set timezone = 'Africa/Cairo'")
+        cluster.reload()
+        deadline = time.monotonic() + 10
+        while told()[0] != "Africa/Cairo":
+            assert time.monotonic() < deadline
+        assert [told() for _ in range(6)] == [("Africa/Cairo", "SQL")] * 6
+        assert stays.value("show datestyle").startswith(before[1])
+    finally:
+        cluster.sql("alter system reset timezone")
+        cluster.reload()
+
+
+def test_settings_too_long_for_the_worker_are_the_sessions_all_the_same(rotating):
+    role = rotating.role()
+    before = rotating.wire(role)
+    assert before.value("show work_mem") == "4MB"
+    rotating.cluster.sql(f"alter role {role.name} set work_mem = '17MB'")
+    for i in range(6):
+        value = rotating.cluster.value(
+            "select string_agg(md5((i * 7 + %s)::text), '') from generate_series(1, 40) i", i)
+        rotating.cluster.sql(f"alter role {role.name} set my.long{i} = '{value}'")
+    after = [rotating.wire(role, **startup) for startup in ({}, {"work_mem": "9MB"}, {})]
+    for _ in range(3):
+        assert [wire.value("show work_mem") for wire in after] == ["17MB", "9MB", "17MB"]
+        assert [wire.value("select length(current_setting('my.long5'))") for wire in after] == ["1280"] * 3
+        assert before.value("select current_setting('my.long5', true)") is None
+        assert before.value("show work_mem") == "4MB"
+
+
 def test_every_setting_reads_as_on_a_direct_connection(places):
     """All of pg_settings, in a session that has been elsewhere and changed nothing."""
     everything = ("select name, setting, source, boot_val, reset_val, pending_restart from pg_settings "

@@ -103,6 +103,7 @@ test_once(void)
 	is_tested = true;
 	carpool_settings_state_open();
 	carpool_startup_open();
+	carpool_keepalives_open();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	carpool_attach_self_test(&broken, NULL);

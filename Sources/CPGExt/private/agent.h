@@ -26,6 +26,9 @@ extern bool carpool_attach_self_test(uint32 *failed, void (*tell) (const char *m
 /* start.c: how a client's session starts, from in front of its first byte; true when answered. */
 extern bool carpool_start_client(uint32 message);
 
+/* keepalives.c: the settings of a client's TCP connection; once in each backend. */
+extern void carpool_keepalives_open(void);
+
 /* libraries.c: what functions have loaded in one backend of a pool is loaded in all of them. */
 extern bool carpool_libraries_behind(void);
 extern void carpool_libraries_load(void);
