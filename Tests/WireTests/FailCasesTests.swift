@@ -36,7 +36,7 @@ import Testing
             #expect(error.severity == .fatal, "\(name)")
         }
         do throws(ErrorFields) {
-            for setting in try StartupSwitches.settings(bytes) { #expect(!setting.name.isEmpty, "\(name)") }
+            for setting in try StartupOptions.settings(bytes) { #expect(!setting.name.isEmpty, "\(name)") }
         } catch {
             #expect(error.severity == .fatal, "\(name)")
         }

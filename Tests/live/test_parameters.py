@@ -78,18 +78,10 @@ def test_an_unknown_startup_parameter_is_refused_by_name(pooler, transport):
     role = pooler.role()
     with pytest.raises(Refused) as refused:
         pooler.raw(transport).login(role.name, role.password, "app", some_thing="1")
-<<<<<<< HEAD
     expected = ("42704", 'unrecognized configuration parameter "some_thing"')
     if not pooler.agents:
         expected = ("0A000", "unsupported startup parameter: some_thing")
     assert (refused.value.fields["C"], refused.value.fields["M"]) == expected
-=======
-    expected = {
-        "database": ("42704", 'unrecognized configuration parameter "some_thing"'),
-        "launcher": ("0A000", "unsupported startup parameter: some_thing"),
-    }
-    assert (refused.value.fields["C"], refused.value.fields["M"]) == expected[pooler.name]
->>>>>>> base
 
 
 def test_ignore_startup_parameters_lets_them_pass(pooler, transport):

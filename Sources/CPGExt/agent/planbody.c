@@ -26,6 +26,7 @@ typedef struct Fixed
 	int32		cursor_options;
 	int32		parameters;
 	int32		columns;		/* -1: returns no rows */
+	uint32		columns_size;	/* bytes of all */
 	Oid			row_type;
 	bool		from_sql;		/* by PREPARE: the text contains that */
 	bool		is_result_fixed;
@@ -33,44 +34,60 @@ typedef struct Fixed
 	char		backslash;		/* backslash_quote */
 } Fixed;
 
+/* Before each column's name, which has no NUL. */
 typedef struct Column
 {
-	NameData	name;
 	Oid			type;
 	int32		modifier;
-	int32		dimensions;
 	Oid			collation;
+	int16		dimensions;
 	int16		length;
 	bool		by_value;
 	char		align;
 	char		storage;
 	char		compression;
+	uint32		name_size;
 } Column;
 
-static void
-write_column(StringInfo to, const FormData_pg_attribute *attribute)
+/* Returns what follows. */
+static char *
+put(char *to, const void *bytes, Size size)
 {
-	Column		column;
-
-	memset(&column, 0, sizeof(column)); /* what is between the fields too */
-	namestrcpy(&column.name, NameStr(attribute->attname));
-	column.type = attribute->atttypid;
-	column.modifier = attribute->atttypmod;
-	column.dimensions = attribute->attndims;
-	column.collation = attribute->attcollation;
-	column.length = attribute->attlen;
-	column.by_value = attribute->attbyval;
-	column.align = attribute->attalign;
-	column.storage = attribute->attstorage;
-	column.compression = attribute->attcompression;
-	appendBinaryStringInfoNT(to, &column, sizeof(column));
+	memcpy(to, bytes, size);
+	return to + size;
 }
 
+static char *
+put_column(char *to, const FormData_pg_attribute *attribute)
+{
+	Column		column = {
+		.type = attribute->atttypid,
+		.modifier = attribute->atttypmod,
+		.collation = attribute->attcollation,
+		.dimensions = (int16) attribute->attndims,
+		.length = attribute->attlen,
+		.by_value = attribute->attbyval,
+		.align = attribute->attalign,
+		.storage = attribute->attstorage,
+		.compression = attribute->attcompression,
+		.name_size = (uint32) strlen(NameStr(attribute->attname))
+	};
+
+	to = put(to, &column, sizeof(column));
+	return put(to, NameStr(attribute->attname), column.name_size);
+}
+
+/* In one piece, as it is done at the end of most transactions of the extended protocol. */
 void
 carpool_plan_write(StringInfo to, const CachedPlanSource *source, bool from_sql)
 {
 	TupleDesc	result = source->resultDesc;
+	int			columns = result == NULL ? 0 : result->natts;
+	Size		types_size = source->num_params * sizeof(Oid);
+	Size		text_size = strlen(source->query_string) + 1;
 	Fixed		fixed;
+	char	   *start;
+	char	   *at;
 
 	memset(&fixed, 0, sizeof(fixed));
 	if (source->raw_parse_tree != NULL)
@@ -80,18 +97,24 @@ carpool_plan_write(StringInfo to, const CachedPlanSource *source, bool from_sql)
 	}
 	fixed.cursor_options = source->cursor_options;
 	fixed.parameters = source->num_params;
-	fixed.columns = result == NULL ? -1 : result->natts;
+	fixed.columns = result == NULL ? -1 : columns;
 	fixed.row_type = result == NULL ? InvalidOid : result->tdtypeid;
 	fixed.from_sql = from_sql;
 	fixed.is_result_fixed = source->fixed_result;
 	fixed.standard_strings = standard_conforming_strings;
 	fixed.backslash = (char) backslash_quote;
-	appendBinaryStringInfoNT(to, &fixed, sizeof(fixed));
-	if (fixed.parameters > 0)
-		appendBinaryStringInfoNT(to, source->param_types, fixed.parameters * sizeof(Oid));
-	for (int i = 0; i < fixed.columns; i++)
-		write_column(to, TupleDescAttr(result, i));
-	appendBinaryStringInfoNT(to, source->query_string, strlen(source->query_string) + 1);
+	enlargeStringInfo(to, (int) (sizeof(fixed) + types_size + columns * (sizeof(Column) + NAMEDATALEN) +
+								 text_size));
+	at = to->data + to->len + sizeof(fixed);
+	if (types_size > 0)
+		at = put(at, source->param_types, types_size);
+	start = at;
+	for (int i = 0; i < columns; i++)
+		at = put_column(at, TupleDescAttr(result, i));
+	fixed.columns_size = (uint32) (at - start);
+	at = put(at, source->query_string, text_size);
+	memcpy(to->data + to->len, &fixed, sizeof(fixed));
+	to->len = (int) (at - to->data);
 }
 
 /*
@@ -141,10 +164,14 @@ make_result(const char *columns, const Fixed *fixed)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(result, i);
 		Column		column;
+		NameData	name = {{0}};
 
-		memcpy(&column, columns + i * sizeof(column), sizeof(column));
+		memcpy(&column, columns, sizeof(column));
+		columns += sizeof(column);
+		memcpy(NameStr(name), columns, Min(column.name_size, NAMEDATALEN - 1));
+		columns += column.name_size;
 		/* of a type that needs no catalog, as the column's own may be gone */
-		TupleDescInitBuiltinEntry(result, i + 1, NameStr(column.name), TEXTOID, column.modifier,
+		TupleDescInitBuiltinEntry(result, i + 1, NameStr(name), TEXTOID, column.modifier,
 								  column.dimensions);
 		attribute->atttypid = column.type;
 		attribute->attcollation = column.collation;
@@ -180,7 +207,7 @@ carpool_plan_make(const char *body, uint32 size)
 	types = palloc(fixed.parameters * sizeof(Oid));
 	memcpy(types, body + sizeof(fixed), fixed.parameters * sizeof(Oid));
 	columns = body + sizeof(fixed) + fixed.parameters * sizeof(Oid);
-	text = columns + Max(fixed.columns, 0) * sizeof(Column);
+	text = columns + fixed.columns_size;
 
 	statement = parse(text, &fixed);
 	source = CreateCachedPlan(statement, text,

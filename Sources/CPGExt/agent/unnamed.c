@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "libpq/libpq-be.h"
+#include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -17,69 +18,67 @@
 #include "../private/unnamed.h"
 
 /* What is needed of a first message: type, length, the name of a Parse with its NUL. */
-#define PEEKED 6
+#define NAME 5
+#define PEEKED (NAME + 1)
+
+/* Where nothing was received: no type of a message, nor the end of a name. */
+#define UNKNOWN 0x7f
 
 uint32		carpool_unnamed_saves;
 
 static const CachedPlanSource *known;	/* the one that is saved; NULL: none, or it is gone */
 static bool is_saved;			/* the client's slot holds one */
-static StringInfoData saved;	/* what it holds, as far as we know; else empty */
-static StringInfoData fresh;
+static StringInfoData buffer;
 
-/* PostgreSQL frees a plan source. */
+/* PostgreSQL frees the plan source that is known. */
 static void
 forget(void *argument)
 {
-	if (known == argument)
-		known = NULL;
+	known = NULL;
 }
 
-/* A plan source that is saved; another one may have its address one day. */
+/*
+ * A plan source that is saved; another one may have its address one day. There is one at a
+ * time: what the variable points to is dropped before it points to another.
+ */
 static void
 know(CachedPlanSource *source)
 {
-	MemoryContextCallback *callback = MemoryContextAlloc(source->context, sizeof(*callback));
+	static MemoryContextCallback forgotten = {.func = forget};
 
-	callback->func = forget;
-	callback->arg = source;
-	MemoryContextRegisterResetCallback(source->context, callback);
+	Assert(known == NULL);
+	MemoryContextRegisterResetCallback(source->context, &forgotten);
 	known = source;
 }
 
-static void
-make_buffers(void)
+static StringInfo
+empty_buffer(void)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	MemoryContext old;
 
-	initStringInfo(&saved);
-	initStringInfo(&fresh);
-	MemoryContextSwitchTo(old);
+	if (buffer.data == NULL)
+	{
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		initStringInfo(&buffer);
+		MemoryContextSwitchTo(old);
+	}
+	resetStringInfo(&buffer);
+	return &buffer;
 }
 
 /* Writes down what the variable points to now. */
 static void
 save(uint64 client, CachedPlanSource *source)
 {
-	if (fresh.data == NULL)
-		make_buffers();
-	resetStringInfo(&fresh);
+	StringInfo	bytes = empty_buffer();
+
 	if (source != NULL)
 	{
-		carpool_plan_write(&fresh, source, false);
+		carpool_plan_write(bytes, source, false);
 		know(source);
 	}
-	/* applications say the same again and again */
-	if (is_saved && source != NULL && fresh.len == saved.len &&
-		memcmp(fresh.data, saved.data, fresh.len) == 0)
-		return;
-	carpool_unnamed_saves = carpool_unnamed_put(client, fresh.data, (uint32) fresh.len);
+	carpool_unnamed_saves = carpool_unnamed_put(client, bytes->data, (uint32) bytes->len);
 	is_saved = source != NULL;
-	{
-		StringInfoData former = saved;
-
-		saved = fresh;
-		fresh = former;
-	}
 }
 
 void
@@ -109,6 +108,26 @@ carpool_unnamed_drop(void)
 }
 
 /*
+ * Lets PostgreSQL receive, as it would next, and looks at what came; by way of a system call
+ * of our own where we don't know its buffer. False: nothing came.
+ */
+static bool
+peek(char bytes[PEEKED])
+{
+	int			first;
+
+	memset(bytes, UNKNOWN, PEEKED);
+	if (carpool_received == NULL)
+		return recv(MyProcPort->sock, bytes, PEEKED, MSG_PEEK | MSG_DONTWAIT) > 0;
+	memset(carpool_received, UNKNOWN, PEEKED);
+	pq_startmsgread();
+	first = pq_peekbyte();
+	pq_endmsgread();
+	memcpy(bytes, carpool_received, PEEKED);
+	return first != EOF && bytes[0] == (char) first;
+}
+
+/*
  * Whether PostgreSQL would drop the statement before anybody could ask for it: at a simple
  * Query, an unnamed Parse and the end.
  */
@@ -116,39 +135,38 @@ static bool
 is_dropped_first(void)
 {
 	char		bytes[PEEKED];
-	ssize_t		got = recv(MyProcPort->sock, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
 
-	if (got < 1)
+	if (!peek(bytes))
 		return false;
-	return bytes[0] == 'Q' || bytes[0] == 'X' || (got == PEEKED && bytes[0] == 'P' && bytes[5] == '\0');
+	return bytes[0] == 'Q' || bytes[0] == 'X' || (bytes[0] == 'P' && bytes[NAME] == '\0');
 }
 
-/* Makes it from what is saved. */
-static void
-load(void)
+static CachedPlanSource *
+make(const StringInfo bytes)
 {
 	CachedPlanSource *source;
 
 	StartTransactionCommand();
-	source = carpool_plan_make(saved.data, (uint32) saved.len);
+	source = carpool_plan_make(bytes->data, (uint32) bytes->len);
 	SaveCachedPlan(source);
-	know(source);
 	CommitTransactionCommand();
-	*carpool_unnamed = source;
+	return source;
 }
 
 void
 carpool_unnamed_load(uint64 client, bool can_peek)
 {
+	StringInfo	bytes;
+
 	if (carpool_unnamed == NULL)
 		return;
-	if (saved.data == NULL)
-		make_buffers();
-	resetStringInfo(&saved);
 	is_saved = carpool_unnamed_has(client, &carpool_unnamed_saves);
 	if (!is_saved || (can_peek && is_dropped_first()))
 		return;
-	carpool_unnamed_get(client, &saved);
-	if (saved.len > 0)
-		load();
+	bytes = empty_buffer();
+	carpool_unnamed_get(client, bytes);
+	if (bytes->len == 0)
+		return;
+	*carpool_unnamed = make(bytes);
+	know(*carpool_unnamed);
 }

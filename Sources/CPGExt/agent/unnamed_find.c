@@ -49,6 +49,7 @@ typedef struct Logging
 } Logging;
 
 CachedPlanSource **carpool_unnamed;
+char	   *carpool_received;
 bool		carpool_unnamed_is_searching;
 
 static pgsocket worker;			/* its socket, while PostgreSQL reads from ours */
@@ -113,10 +114,25 @@ find_parsed(void)
 	return NULL;
 }
 
+/* PostgreSQL has received all our messages at once, and still has them. */
+static void
+find_received(CarpoolVariables variables)
+{
+	Size		size = (char *) variables.end - (char *) variables.first;
+	char	   *found = memmem(variables.first, size, messages, sizeof(messages) - 1);
+
+	/* once only, or it may be a copy of something */
+	if (found != NULL &&
+		memmem(found + 1, (char *) variables.end - found - 1, messages, sizeof(messages) - 1) == NULL)
+		carpool_received = found;
+}
+
 static void
 find_candidates(const CachedPlanSource *source)
 {
 	CarpoolVariables variables = carpool_variables();
+
+	find_received(variables);
 
 	for (void **word = variables.first; word < variables.end; word++)
 		if (*word == source && candidate_count < MOST_CANDIDATES)

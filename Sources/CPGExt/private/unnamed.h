@@ -20,6 +20,9 @@
  */
 extern CachedPlanSource **carpool_unnamed;
 
+/* Where PostgreSQL puts what it receives while it has nothing unread; NULL: not found. */
+extern char *carpool_received;
+
 /*
  * The search: before the backend's first ReadyForQuery goes out, PostgreSQL is given some
  * messages of ours to read in place of the worker's. Until it has
