@@ -244,6 +244,16 @@ def test_an_unnamed_statement_keeps_no_server(rotating):
             assert frames[1].values() == [str(me)]
 
 
+def test_an_unnamed_statement_goes_with_its_client(place):
+    role = place.role()
+    for me in range(4):
+        with place.wire(role) as client:
+            assert kinds(client.send(parse(f"select {me}") + SYNC).until_ready()) == "1Z"
+    for _ in range(8):
+        with place.wire(role) as client:
+            assert error_of(client.send(describe("S", "") + SYNC).until_ready())["C"] == UNKNOWN
+
+
 def test_another_clients_ddl_reaches_a_statement(place):
     """The DDL is someone else's; the plan is the client's, perhaps in another backend by now."""
     role = place.role()
