@@ -155,7 +155,12 @@ extension EngineThread {
             case "user": login.user = parameter.value
             case "database": login.database = parameter.value
             case "options":
-                options += try StartupOptions.settings(parameter.value)
+                // Inside the database it takes a server to know whether there are agents.
+                if shared.host.keepsOIDs {
+                    options += try StartupSwitches.settings(parameter.value)
+                } else {
+                    options += try StartupOptions.settings(parameter.value)
+                }
             case "replication": try checkReplication(parameter.value)
             default: settingsSent.append(parameter)
             }

@@ -35,11 +35,6 @@ import Testing
         } catch {
             #expect(error.severity == .fatal, "\(name)")
         }
-        do throws(ErrorFields) {
-            for setting in try StartupOptions.settings(bytes) { #expect(!setting.name.isEmpty, "\(name)") }
-        } catch {
-            #expect(error.severity == .fatal, "\(name)")
-        }
     }
 
     @Test func `bodies of errors`() throws {

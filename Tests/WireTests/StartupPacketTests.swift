@@ -157,12 +157,13 @@ import Testing
     }
 
     /// cledger.h, CLEDGER_START.
-    @Test func `a session packet is length, pairs and a NUL`() {
-        let packet = StartupPacket.sessionPacket([
-            parameter("work_mem", "5MB"), parameter("search_path", ""),
-        ])
-        let body = bytes("work_mem\0" + "5MB\0" + "search_path\0" + "\0" + "\0")
+    @Test func `a session packet is length, the role's settings, pairs and a NUL`() {
+        let packet = StartupPacket.sessionPacket(
+            roleSettings: [3] + bytes("work_mem\0" + "7MB\0") + [0],
+            [parameter("work_mem", "5MB"), parameter("search_path", "")])
+        let own = bytes("work_mem\0" + "5MB\0" + "search_path\0" + "\0" + "\0")
+        let body = [3] + bytes("work_mem\0" + "7MB\0" + "\0") + own
         #expect(packet == number(UInt32(4 + body.count)) + body)
-        #expect(StartupPacket.sessionPacket([]) == number(5) + [0])
+        #expect(StartupPacket.sessionPacket(roleSettings: [0], []) == number(6) + [0, 0])
     }
 }
