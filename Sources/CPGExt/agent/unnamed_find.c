@@ -114,29 +114,31 @@ find_parsed(void)
 	return NULL;
 }
 
-/* PostgreSQL has received all our messages at once, and still has them. */
-static void
-find_received(CarpoolVariables variables)
-{
-	Size		size = (char *) variables.end - (char *) variables.first;
-	char	   *found = memmem(variables.first, size, messages, sizeof(messages) - 1);
-
-	/* once only, or it may be a copy of something */
-	if (found != NULL &&
-		memmem(found + 1, (char *) variables.end - found - 1, messages, sizeof(messages) - 1) == NULL)
-		carpool_received = found;
-}
-
+/*
+ * Looks through all variables for those that point to it; and for our messages, which
+ * PostgreSQL has received at once and still has: in an array, which begins at a word.
+ */
 static void
 find_candidates(const CachedPlanSource *source)
 {
 	CarpoolVariables variables = carpool_variables();
+	const Size	size = sizeof(messages) - 1;
+	int			copies = 0;
+	void	   *beginning;
 
-	find_received(variables);
-
+	memcpy(&beginning, messages, sizeof(beginning));
 	for (void **word = variables.first; word < variables.end; word++)
+	{
 		if (*word == source && candidate_count < MOST_CANDIDATES)
 			candidates[candidate_count++] = (CachedPlanSource **) word;
+		if (*word != beginning || (Size) ((char *) variables.end - (char *) word) < size ||
+			memcmp(word, messages, size) != 0)
+			continue;
+		carpool_received = (char *) word;
+		copies++;
+	}
+	if (copies != 1)
+		carpool_received = NULL;
 }
 
 /* Leaves the candidates that point to it. */
