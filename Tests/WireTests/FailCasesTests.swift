@@ -35,6 +35,11 @@ import Testing
         } catch {
             #expect(error.severity == .fatal, "\(name)")
         }
+        do throws(ErrorFields) {
+            for setting in try StartupSwitches.settings(bytes) { #expect(!setting.name.isEmpty, "\(name)") }
+        } catch {
+            #expect(error.severity == .fatal, "\(name)")
+        }
     }
 
     @Test func `bodies of errors`() throws {

@@ -4,10 +4,10 @@ import Testing
 @testable import Wire
 
 /// Expected: what PostgreSQL 16 did with these options.
-@Suite struct StartupSwitchTests {
+@Suite struct StartupSwitchesTests {
     static func settings(_ options: String) -> Result<[StartupPacket.Parameter], ErrorFields> {
         do throws(ErrorFields) {
-            return .success(try StartupOptions.settings(bytes(options)))
+            return .success(try StartupSwitches.settings(bytes(options)))
         } catch {
             return .failure(error)
         }
@@ -65,7 +65,7 @@ import Testing
         let alphabet = Array("-c=adftexS \\1".utf8) + [0xff]
         let options = (0..<random.below(24)).map { _ in alphabet[random.below(alphabet.count)] }
         do throws(ErrorFields) {
-            for setting in try StartupOptions.settings(options) { #expect(!setting.name.isEmpty) }
+            for setting in try StartupSwitches.settings(options) { #expect(!setting.name.isEmpty) }
         } catch {
             #expect(error.severity == .fatal, "seed \(seed)")
         }
