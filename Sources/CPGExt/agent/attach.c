@@ -38,6 +38,7 @@ static uint64 saved[KINDS];		/* fingerprints of what is saved of it */
 static uint64 held[KINDS];		/* of what the session holds */
 static uint32 broken;			/* CLEDGER_PIN_…: kinds that don't work here */
 static bool is_tested;
+static bool is_begun;			/* somebody was attached */
 static StringInfoData buffer;
 
 /* Called once, at the login: nothing can be looked up yet. */
@@ -102,7 +103,6 @@ test_once(void)
 		return;
 	is_tested = true;
 	carpool_settings_state_open();
-	carpool_startup_open();
 	carpool_keepalives_open();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -284,6 +284,13 @@ carpool_attach(void)
 	uint32		message = server->message;
 	bool		other_unnamed = next != client || entry(next)->unnamed_saves != carpool_unnamed_saves;
 
+	/* the settings of the login are the role's when it has become what it is for */
+	if (!is_begun && message != CLEDGER_BECOME)
+	{
+		is_begun = true;
+		carpool_startup_open();
+		held[STARTUP] = carpool_startup_state.fingerprint();
+	}
 	if (ConfigReloadPending)
 	{
 		ConfigReloadPending = false;
