@@ -22,6 +22,13 @@ CREATE FUNCTION carpool.pins(
 	LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'carpool_pins';
 COMMENT ON FUNCTION carpool.pins() IS 'servers that their clients keep between transactions, and why';
 
+CREATE FUNCTION carpool.agents(
+	OUT pid integer, OUT attached bigint, OUT saved bigint, OUT loaded bigint, OUT pinned bigint,
+	OUT ended bigint, OUT ended_ns bigint, OUT attach_ns bigint)
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'carpool_agents';
+COMMENT ON FUNCTION carpool.agents() IS 'what the agents in the pooled backends have done';
+
 CREATE FUNCTION carpool.pin_counts(OUT reason text, OUT times bigint) RETURNS SETOF record
 	LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'carpool_pin_counts';
 COMMENT ON FUNCTION carpool.pin_counts() IS 'how often each reason to keep a server began since the start';
@@ -30,5 +37,5 @@ CREATE FUNCTION carpool.self_test(OUT mechanism text, OUT works boolean, OUT why
 	LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'carpool_self_test';
 COMMENT ON FUNCTION carpool.self_test() IS 'tries what the agents do with private parts of PostgreSQL';
 
-REVOKE ALL ON FUNCTION carpool.pins(), carpool.pin_counts(), carpool.self_test() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION carpool.pins(), carpool.pin_counts(), carpool.self_test() TO pg_monitor;
+REVOKE ALL ON FUNCTION carpool.agents(), carpool.pins(), carpool.pin_counts(), carpool.self_test() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION carpool.agents(), carpool.pins(), carpool.pin_counts(), carpool.self_test() TO pg_monitor;

@@ -156,6 +156,12 @@ carpool_settings_stays_owner(void)
 	return bools[AT_test_stays_owner];
 }
 
+bool
+carpool_settings_times_agents(void)
+{
+	return bools[AT_test_times_agents];
+}
+
 const char *
 carpool_settings_stateless_languages(void)
 {

@@ -112,6 +112,9 @@ typedef struct CledgerServer
 	uint64_t	saved;			/* agent: times a session was saved, and loaded */
 	uint64_t	loaded;
 	uint64_t	pinned;			/* agent: transactions that ended with a pin */
+	uint64_t	ended;			/* agent, while test_times_agents is on: ends of transactions, */
+	uint64_t	ended_ns;		/* their time, */
+	uint64_t	attach_ns;		/* and that of attaching clients */
 } CledgerServer;
 
 typedef struct CledgerHeader

@@ -16,6 +16,7 @@
 #include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
+#include "portability/instr_time.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/sinval.h"
@@ -26,6 +27,7 @@
 #include "../private/compat.h"
 #include "../private/ledger.h"
 #include "../private/pins.h"
+#include "../private/settings.h"
 #include "../private/pinsigns.h"
 #include "../private/unnamed.h"
 
@@ -86,6 +88,25 @@ work(void (*part) (void))
 	MemoryContextSwitchTo(context);
 }
 
+/* The same, with its time taken where that is wanted. */
+static void
+work_timed(void (*part) (void), uint64 *total)
+{
+	instr_time	before,
+				after;
+
+	if (!carpool_settings_times_agents())
+	{
+		work(part);
+		return;
+	}
+	INSTR_TIME_SET_CURRENT(before);
+	work(part);
+	INSTR_TIME_SET_CURRENT(after);
+	INSTR_TIME_SUBTRACT(after, before);
+	*total += (uint64) INSTR_TIME_GET_NANOSEC(after);
+}
+
 /* What other processes want of an idle backend; as ProcessClientReadInterrupt() does it. */
 static void
 serve_interrupts(void)
@@ -137,7 +158,7 @@ wait_for_client(void)
 		if (!carpool_attach_needed())
 			return;
 		is_ready = false;
-		work(carpool_attach);
+		work_timed(carpool_attach, &server->attach_ns);
 	} while (is_ready);			/* a client was answered, and is served no longer */
 }
 
@@ -218,7 +239,10 @@ agent_putmessage(char type, const char *bytes, size_t size)
 				return 0;
 		}
 		if (!is_working)
-			work(carpool_attach_transaction_ended);
+		{
+			work_timed(carpool_attach_transaction_ended, &server->ended_ns);
+			server->ended++;
+		}
 		else
 			carpool_attach_transaction_ended();
 		is_ready = true;

@@ -11,5 +11,6 @@ extern const CarpoolSettings *carpool_settings_current(void);
 /* As now, in any process. */
 extern const char *carpool_settings_stateless_languages(void);
 extern bool carpool_settings_stays_owner(void);
+extern bool carpool_settings_times_agents(void);
 
 #endif

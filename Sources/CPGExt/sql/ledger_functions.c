@@ -13,6 +13,7 @@
 #include "../private/ledger.h"
 #include "../private/state.h"
 
+PG_FUNCTION_INFO_V1(carpool_agents);
 PG_FUNCTION_INFO_V1(carpool_pins);
 PG_FUNCTION_INFO_V1(carpool_pin_counts);
 PG_FUNCTION_INFO_V1(carpool_self_test);
@@ -71,6 +72,33 @@ carpool_pins(PG_FUNCTION_ARGS)
 		values[3] = Int32GetDatum((int32) cledger_client(carpool_ledger, (uint32) client)->process_id);
 		nulls[3] = client == 0;
 		values[4] = reason_array(pins);
+		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* What agents have done: pid, attached, saved, loaded, pinned, ended, ended_ns, attach_ns. */
+Datum
+carpool_agents(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	require_ledger();
+	InitMaterializedSRF(fcinfo, 0);
+	for (uint32 slot = 1; slot < carpool_ledger->server_slots; slot++)
+	{
+		CledgerServer *server = cledger_server(carpool_ledger, slot);
+		uint64		figures[] = {
+			server->attached, server->saved, server->loaded, server->pinned, server->ended, server->ended_ns,
+			server->attach_ns
+		};
+		Datum		values[1 + lengthof(figures)] = {Int32GetDatum(server->pid)};
+		bool		nulls[1 + lengthof(figures)] = {false};
+
+		if (server->pid == 0)
+			continue;
+		for (int i = 0; i < lengthof(figures); i++)
+			values[1 + i] = Int64GetDatum((int64) figures[i]);
 		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -9,7 +9,7 @@ import sys
 import time
 
 from . import __doc__ as ABOUT
-from . import bulk, instructions, logins, machine, memory, report, throughput
+from . import bulk, instructions, logins, machine, memory, report, sessions, throughput
 from .cluster import Cluster
 from .environment import Environment, raise_file_limit
 from .failure import Failure
@@ -23,6 +23,7 @@ MEASURES = {
     "copy": bulk.measure_copy,
     "logins": logins.measure,
     "memory": memory.measure,
+    "sessions": sessions.measure,
     "instructions": instructions.measure,
 }
 OPEN_FILES = 8192
