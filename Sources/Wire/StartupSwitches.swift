@@ -12,7 +12,7 @@ public enum StartupSwitches {
     ]
     private static let plain: [Character: (name: String, value: String)?] = [
         "E": nil, "F": ("fsync", "false"), "O": ("allow_system_table_mods", "true"),
-        "P": ("ignore_system_indexes", "true"), "T": ("send_abort_for_crash", "true"), "b": nil,
+        "P": ("ignore_system_indexes", "true"), "T": nil, "b": nil,
         "e": ("datestyle", "euro"), "i": ("listen_addresses", "*"), "j": nil, "l": ("ssl", "true"), "n": nil,
         "s": ("log_statement_stats", "true"),
     ]
