@@ -41,7 +41,7 @@ import Testing
                     parameter("debug_print_parse", "true"),
                 ]))
         #expect(Self.settings("-d0") == .success([parameter("log_min_messages", "notice")]))
-        #expect(Self.settings("-E -b -j -n -C x -D y -r z -v 3") == .success([]))
+        #expect(Self.settings("-E -b -j -n -T -C x -D y -r z -v 3") == .success([]))
     }
 
     @Test(arguments: [
