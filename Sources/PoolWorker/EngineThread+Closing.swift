@@ -30,6 +30,7 @@ extension EngineThread {
             // Who says goodbye has what it sent before done, as with PostgreSQL itself.
             var finishing = false
             if case .terminated = reason { finishing = true }
+            if servers[s].startedFor != c { servers[s].startedFor = noIndex }
             clientLeft(s, partialFrame: clients[c].bodyLeft > 0, finishing: finishing)
         }
         shared.ledger.leave(clients[c].ledger)

@@ -70,11 +70,15 @@ extension EngineThread {
     /// The next client must find nothing of the last one: in session mode of anything, else
     /// of what an agent can't carry.
     mutating func resetServer(_ s: UInt32) {
-        let hasPins = servers[s].pins != 0 || servers[s].ledger.pins != 0
+        // An agent that may not have heard yet how the last client's session starts would take
+        // the next one's start for it: it has to answer something first.
+        let isDue =
+            servers[s].pins != 0 || servers[s].ledger.pins != 0 || servers[s].startedFor != noIndex
+        servers[s].startedFor = noIndex
         unpin(s)
-        let query = hasPins ? Array("DISCARD ALL".utf8) : texts.resetQuery
+        let query = isDue ? Array("DISCARD ALL".utf8) : texts.resetQuery
         servers[s].traffic = Traffic()
-        if hasPins || (pools[servers[s].pool].mode == .session && !query.isEmpty) {
+        if isDue || (pools[servers[s].pool].mode == .session && !query.isEmpty) {
             runTask(s, .reset, query, state: .resetting)
         } else {
             passOn(s)

@@ -75,6 +75,7 @@ extension EngineThread {
         if let packet {
             servers[s].ledger.announce(.start)
             servers[s].ledger.attach(clients[c].ledger)
+            servers[s].startedFor = c
             guard sendServer(s, packet) else { return serverDied(s, .serverGone) }
         }
         settle(pumpClient(c), client: c, server: s)

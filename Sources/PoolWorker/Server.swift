@@ -57,6 +57,8 @@ struct Server: BitwiseCopyable {
     /// Its agent's slot in the ledger, and the entry there; 0: it has none.
     var slot: UInt32 = 0
     var ledger: LedgerServer
+    /// The client whose session's start went to its agent last, or `noIndex`.
+    var startedFor = noIndex
     /// What its client is known to keep it for: CLEDGER_PIN_…
     var pins: UInt32 = 0
     var pid: Int32 = 0

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from programs import program, psql, variables
+from waiting import wait_until
 
 
 @pytest.fixture
@@ -71,7 +72,10 @@ def test_ctrl_c_ends_the_statement_and_not_psql(pooler, transport, role):
 
     try:
         os.write(terminal, b"select pg_sleep(60);\n")
-        pooler.wait_servers(1, role, "active")
+        # (what a login runs may be active before it)
+        wait_until(lambda: pooler.cluster.value(
+            "select count(*) from pg_stat_activity where state = 'active' "
+            f"and usename = '{role.name}' and query like 'select pg_sleep%'") == 1, "the statement runs")
         process.send_signal(signal.SIGINT)
         read(b"canceling statement due to user request")
         os.write(terminal, b"select 'still ' || 'here';\n")
