@@ -271,6 +271,7 @@ open_agent(void)
 	server->database = InvalidOid;
 	before_shmem_exit(close_agent, 0);
 	carpool_pins_install();
+	carpool_identity_open();
 	carpool_attach_open();
 	inner = PqCommMethods;
 	methods = *inner;

@@ -11,6 +11,9 @@
 
 #include "../private/agent.h"
 
+static emit_log_hook_type next_emit_log;
+static bool is_named = true;	/* remote_host and remote_port are those of raddr */
+
 /* The client's address, as PostgreSQL would have it from accept(). */
 static void
 fill_address(SockAddr *to, const CledgerClient *client)
@@ -41,23 +44,53 @@ fill_address(SockAddr *to, const CledgerClient *client)
 	}
 }
 
-/* For log_line_prefix (%h, %r) and csvlog. */
+/* For log_line_prefix (%h, %r) and csvlog; made when a line is logged, as most clients never log one. */
 static void
-name_address(const CledgerClient *client)
+name_address(void)
 {
 	static char host[INET6_ADDRSTRLEN];
 	static char port[8];
+	const struct sockaddr_storage *address = &MyProcPort->raddr.addr;
 
 	port[0] = '\0';
-	if (client->family == AF_INET || client->family == AF_INET6)
+	if (address->ss_family == AF_INET)
 	{
-		inet_ntop(client->family, client->address, host, sizeof(host));
-		snprintf(port, sizeof(port), "%u", client->port);
+		const struct sockaddr_in *in = (const struct sockaddr_in *) address;
+
+		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+		snprintf(port, sizeof(port), "%u", ntohs(in->sin_port));
+	}
+	else if (address->ss_family == AF_INET6)
+	{
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) address;
+
+		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+		snprintf(port, sizeof(port), "%u", ntohs(in6->sin6_port));
 	}
 	else
 		strlcpy(host, "[local]", sizeof(host));
 	MyProcPort->remote_host = host;
 	MyProcPort->remote_port = port;
+}
+
+/* Called before a line is logged. */
+static void
+name_for_log(ErrorData *error)
+{
+	if (!is_named)
+	{
+		is_named = true;
+		name_address();
+	}
+	if (next_emit_log)
+		next_emit_log(error);
+}
+
+void
+carpool_identity_open(void)
+{
+	next_emit_log = emit_log_hook;
+	emit_log_hook = name_for_log;
 }
 
 /* For pg_stat_activity. */
@@ -77,6 +110,6 @@ void
 carpool_identity_show(const CledgerClient *client)
 {
 	fill_address(&MyProcPort->raddr, client);
-	name_address(client);
+	is_named = false;
 	report_address();
 }

@@ -41,6 +41,7 @@ extern void carpool_role_settings_read(StringInfo list);
 extern void carpool_become(Oid role);
 
 /* identity.c: whom the server's views and log show. */
+extern void carpool_identity_open(void);
 extern void carpool_identity_show(const CledgerClient *client);
 
 #endif
