@@ -67,17 +67,10 @@ make_token(void)
 		hex_encode((const char *) bytes, sizeof(bytes), carpool_ledger->token);
 }
 
-/* The worker has come up: whoever an earlier one served is gone. */
+/* The worker has come up: nobody is served yet. Clients of an earlier one go with cworker_ledger_take_over(). */
 void
 carpool_ledger_open(void)
 {
-	for (uint32 slot = 1; slot < carpool_ledger->client_slots; slot++)
-	{
-		CledgerClient *client = cledger_client(carpool_ledger, slot);
-
-		if (client->generation & 1)
-			client->generation++;
-	}
 	for (uint32 slot = 1; slot < carpool_ledger->server_slots; slot++)
 	{
 		CledgerServer *server = cledger_server(carpool_ledger, slot);
@@ -88,7 +81,6 @@ carpool_ledger_open(void)
 	make_token();
 	carpool_ledger->starts++;
 	carpool_ledger->worker = MyProcPid;
-	carpool_ledger_sweep();
 }
 
 /* The worker ends: no new backend is its own. */
