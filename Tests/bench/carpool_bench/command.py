@@ -54,6 +54,8 @@ def parse(words):
     parser.add_argument("--peers", default=",".join(ALL), help="who takes part (default: %(default)s)")
     parser.add_argument("--rounds", type=positive(int), help="rounds of each measure (default: 5)")
     parser.add_argument("--seconds", type=positive(int), help="length of a pgbench run (default: 2)")
+    parser.add_argument("--clients", type=clients, metavar="N,…", default=throughput.CLIENTS,
+                        help="numbers of clients for pgbench (default: all that have a target)")
     parser.add_argument("--unix", action="store_true", help="clients over Unix sockets, not loopback TCP")
     parser.add_argument("--server-side", choices=("unix", "tcp"), default="unix",
                         help="how the poolers reach PostgreSQL (default: %(default)s)")
@@ -79,6 +81,10 @@ def positive(kind):
             raise argparse.ArgumentTypeError(f"{text} is not positive")
         return value
     return convert
+
+
+def clients(text):
+    return tuple(positive(int)(number) for number in text.split(","))
 
 
 def progress(text):

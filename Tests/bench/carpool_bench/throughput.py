@@ -21,7 +21,7 @@ def measure(peers, options):
     """Runs every line with every peer, round by round."""
     rates, costs = {}, {}
     for protocol in PROTOCOLS:
-        for clients in CLIENTS:
+        for clients in options.clients:
             label = f"{protocol}, {clients} client{'s' if clients > 1 else ''}"
             rates[protocol, clients] = Row(label, 0, at_least(1))
             costs[protocol, clients] = Row(label, 2, at_most(1))
