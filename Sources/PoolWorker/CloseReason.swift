@@ -13,6 +13,9 @@ enum CloseReason {
     case queryWaitTimeout(waited: Double, limit: Int32, pool: String)
     case shutdown
     case cancelHandled
+    /// The backend that listens for it has ended.
+    case hubGone
+    case tooManyNotifications
     /// The client is told this.
     case error(ErrorFields)
     // of servers
@@ -49,6 +52,15 @@ enum CloseReason {
                 hint: "Raise default_pool_size, pool_size or query_wait_timeout, or end long transactions.")
         case .shutdown:
             ErrorFields(.fatal, "57P01", "terminating connection due to administrator command")
+        case .hubGone:
+            ErrorFields(
+                .fatal, "57P01", "terminating connection because the backend that listens for it has ended",
+                detail: "Notifications may have been missed.")
+        case .tooManyNotifications:
+            ErrorFields(
+                .fatal, "53400", "too many notifications wait for this session",
+                detail: "\(Listening.most) bytes may wait until its transaction ends.",
+                hint: "End transactions sooner in a session that listens.")
         case .serverGone:
             ErrorFields(
                 .fatal, "08006", "server conn crashed?",

@@ -66,6 +66,8 @@ final class Directory: @unchecked Sendable {
     private var databaseServers: [UInt32: Int] = [:]
     private var databaseClients: [UInt32: Int] = [:]
     private var userServers: [UInt32: Int] = [:]
+    private var hubs: [UInt32: HubState] = [:]
+    private var listeners: [UInt32: Int] = [:]
     let waiting: WaitingCounters
     /// How often the settings were read again; guarded by the lock.
     private(set) var reloads = 0
@@ -141,6 +143,57 @@ final class Directory: @unchecked Sendable {
         databaseServers[record.databaseID, default: 0] += delta
         userServers[record.userID, default: 0] += delta
     }
+
+    /// Counts one more server that is to be the hub of the pool's database if the limits allow
+    /// it: it is not one of the pool's servers.
+    /// - Returns: the hub's state; nil: there is room for it, and it is the caller's to open.
+    func claimHub(_ record: PoolRecord, now: UInt64) -> HubState? {
+        locked {
+            let database = record.databaseID
+            switch hubs[database] {
+            case .opening, .ready: return hubs[database]
+            case .failed(let retryAt) where now < retryAt: return hubs[database]
+            case .failed, nil: break
+            }
+            let settings = record.settings
+            let limits = PoolLimits(
+                pool: 0, database: Int(settings.max_db_connections),
+                user: Int(settings.max_user_connections))
+            guard
+                limits.mayOpen(
+                    poolServers: 0, databaseServers: databaseServers[database] ?? 0,
+                    userServers: userServers[record.userID] ?? 0) == .open
+            else { return .failed(retryAt: now) }
+            countHub(record, 1)
+            hubs[database] = .opening
+            return nil
+        }
+    }
+
+    func hubStarted(_ hub: Hub) { locked { hubs[hub.database] = .ready(hub) } }
+
+    /// A hub is gone, or couldn't be had.
+    func hubEnded(_ record: PoolRecord, retryAt: UInt64) {
+        locked {
+            countHub(record, -1)
+            hubs[record.databaseID] = .failed(retryAt: retryAt)
+        }
+    }
+
+    /// The hub that reads for a database's clients.
+    func hub(database: UInt32) -> Hub? {
+        locked { if case .ready(let hub) = hubs[database] { hub } else { nil } }
+    }
+
+    private func countHub(_ record: PoolRecord, _ delta: Int) {
+        databaseServers[record.databaseID, default: 0] += delta
+        userServers[record.userID, default: 0] += delta
+    }
+
+    func countListener(database: UInt32, _ delta: Int) { locked { listeners[database, default: 0] += delta } }
+
+    /// Clients of a database that listen, on all threads.
+    func listeners(database: UInt32) -> Int { locked { listeners[database] ?? 0 } }
 
     func clients(database: UInt32) -> Int { locked { databaseClients[database] ?? 0 } }
 

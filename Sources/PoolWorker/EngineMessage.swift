@@ -21,6 +21,14 @@ enum EngineMessage: UInt32 {
     case evict
     /// Close one idle server of database a (or user b), other than of pool c: a limit is reached.
     case evictOne
+    /// A notification for client a, whose reference is (b, c): payload = 4 bytes of length
+    /// and a whole NotificationResponse.
+    case notification
+    /// The hub of database a, with slot b and process c, reads notifications; has come to an end.
+    case hubReady
+    case hubGone
+    /// The hub in slot a has sent all that there was at request b.
+    case hubRead
     case reload
     /// a = CarpoolDrain
     case drain

@@ -20,7 +20,7 @@ extension EngineThread {
 
     /// Accepts what waits at a listener, and deals the sockets out to the threads in turn.
     mutating func acceptClients(_ index: Int) {
-        guard listening, index < listeners.count else { return }
+        guard accepting, index < listeners.count else { return }
         for _ in 0..<64 {
             let fd = csys_accept(listeners[index].descriptor)
             if fd == -EAGAIN { return }

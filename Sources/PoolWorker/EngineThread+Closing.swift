@@ -12,6 +12,7 @@ extension EngineThread {
         guard clients[c].state != .closing, clients[c].state != .gone else { return }
         logClosing(c, reason)
         leaveQueue(c)
+        forgetListener(c)
         let s = clients[c].linkedServer
         // In the middle of a server's frame there is no place for a message of ours.
         let mayTell = s == noIndex || servers[s].state != .active || servers[s].bodyLeft == 0
@@ -118,6 +119,7 @@ extension EngineThread {
     mutating func flushClient(_ c: UInt32) {
         flushOutput(c)
         guard clients[c].output.isEmpty else { return }
+        if listening.waiting[c] != nil { hear(c) }
         let s = clients[c].server
         if clients[c].state == .active, s != noIndex, servers[s].state == .active {
             if servers[s].input.hasMemory { servers[s].readable = true }
@@ -194,8 +196,10 @@ extension EngineThread {
         switch state {
         case .canceller:
             cancellerGone(s)
+        case .hub:
+            break
         case .routing, .connecting, .login, .confirming:
-            pools[p].opening -= 1
+            if !servers[s].isHub { pools[p].opening -= 1 }
         case .idle:
             pools[p].takeIdle(s, &serverLinks)
             pools[p].leased -= 1
@@ -205,6 +209,8 @@ extension EngineThread {
             return
         }
         unpin(s)
+        listening.requests[s] = nil
+        let hub = servers[s].isHub ? servers[s] : nil
         shared.ledger.giveBack(server: servers[s].slot)
         serverLogins[s] = nil
         taskErrors[s] = nil
@@ -218,6 +224,7 @@ extension EngineThread {
         servers[s].output.giveBack()
         servers[s].state = .gone
         servers.remove(s)
+        if let hub { return hubClosed(hub) }
         if state != .canceller { slotFreed(p) }
     }
 

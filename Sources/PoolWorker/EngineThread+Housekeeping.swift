@@ -7,7 +7,7 @@ import Wire
 /// What is due by time, a few times a second; and what other threads ask for.
 extension EngineThread {
     mutating func keepHouse() {
-        if acceptPausedUntil > 0 && now >= acceptPausedUntil && listening {
+        if acceptPausedUntil > 0 && now >= acceptPausedUntil && accepting {
             acceptPausedUntil = 0
             watchListeners()
         }
@@ -15,9 +15,10 @@ extension EngineThread {
         for s in 0..<servers.end where servers[s].state != .gone { checkServer(s) }
         for p in 0..<poolEnd where !pools[p].waiting.isEmpty || keepsServers { openServers(p) }
         if settings.test_rotate_servers { endRotationWaits() }
+        keepHubs()
     }
 
-    private func isDue(_ since: UInt64, _ seconds: Double) -> Bool {
+    func isDue(_ since: UInt64, _ seconds: Double) -> Bool {
         seconds > 0 && now &- since >= Clock.nanoseconds(seconds)
     }
 
@@ -97,6 +98,8 @@ extension EngineThread {
             }
         case .settling, .canceller:
             if isDue(server.since, settings.cancel_wait_timeout) { closeServer(s, .cancelHandled) }
+        case .hub:
+            checkHub(s)
         case .active, .gone:
             break
         }
@@ -138,6 +141,10 @@ extension EngineThread {
             openServers(a)
         case .evict: evict { $0.databaseID == a }
         case .evictOne: evictOne(database: a, user: b, except: c)
+        case .notification: unsafe hear(a, reference: UInt64(b) << 32 | UInt64(c), message.payload)
+        case .hubReady: hubIsReady(Hub(database: a, slot: b, process: c))
+        case .hubRead: hubHasRead(a, b)
+        case .hubGone: hubIsGone(Hub(database: a, slot: b, process: c))
         case .reload: reload()
         case .drain: drain(Drain(rawValue: a) ?? .clients)
         case .stop:
@@ -153,7 +160,7 @@ extension EngineThread {
     }
 
     private mutating func evict(_ matches: (PoolRecord) -> Bool) {
-        for s in 0..<servers.end where servers[s].state == .idle {
+        for s in 0..<servers.end where servers[s].state == .idle || isUnusedHub(s) {
             if let record = poolDetails[servers[s].pool]?.record, matches(record) { closeServer(s, .evicted) }
         }
     }
@@ -184,8 +191,8 @@ extension EngineThread {
 
     private mutating func drain(_ how: Drain) {
         draining = how
-        if listening {
-            listening = false
+        if accepting {
+            accepting = false
             forgetListeners()
             for listener in listeners { listener.refuse() }
         }

@@ -201,6 +201,8 @@ extension EngineThread {
             serverDied(s, .serverMalformed)
         case .parameterStatus:
             readParameterStatus(s)
+        case .agent:
+            readAgent(s)
         case .spent:
             // One with pins stays; whatever its client sends next makes the link uncertain.
             if servers[s].ledger.pins == 0 { servers[s].obsolete = true }

@@ -1,3 +1,4 @@
+import CLedger
 import Engine
 import FixedStorage
 import Pooling
@@ -10,6 +11,10 @@ extension EngineThread {
     mutating func pin(_ c: UInt32, _ s: UInt32) {
         servers[s].since = now
         guard notePins(c, s, servers[s].ledger.pins) else { return }
+        if servers[s].pins & PinReasons.listen != 0 {
+            if wantHub(s) { return }
+        }
+        servers[s].handedOver = false
         let (generation, server) = (clients.generation(c), servers.generation(s))
         // What stopped here goes on here.
         if servers[s].readable || servers[s].input.hasMemory { continueDelivery(s, c) }
@@ -33,7 +38,7 @@ extension EngineThread {
             record.pinned += 1
             return record.pinned
         }
-        guard limit > 0, count > limit else { return true }
+        guard limit > 0, count > limit, pins != PinReasons.listen else { return true }
         closeClient(
             c,
             .error(
@@ -63,6 +68,8 @@ enum PinReasons {
         "advisory lock", "temporary object", "held cursor", "listen", "setseed", "loaded library", "language",
         "replication", "backup", "setting", "statement", "sequence",
     ]
+
+    static let listen = UInt32(CLEDGER_PIN_LISTEN)
 
     static func text(_ pins: UInt32) -> String {
         let known = names.indices.filter { pins & (1 << UInt32($0)) != 0 }.map { names[$0] }

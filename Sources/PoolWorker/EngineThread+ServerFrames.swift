@@ -14,7 +14,7 @@ extension EngineThread {
         while servers.generation(s) == generation {
             let state = servers[s].state
             switch state {
-            case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling: break
+            case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling, .hub: break
             case .active: return continueDelivery(s, servers[s].client)
             case .routing, .connecting, .canceller, .gone: return
             }
@@ -81,6 +81,8 @@ extension EngineThread {
         case BackendTag.parameterStatus, BackendTag.errorResponse, BackendTag.readyForQuery,
             BackendTag.copyInResponse:
             true
+        case BackendTag.agent, BackendTag.notificationResponse:
+            state == .hub || state == .setup || state == .login
         default:
             state == .login || state == .confirming || state == .idle || state == .settling
         }
@@ -101,7 +103,11 @@ extension EngineThread {
         switch tag {
         case BackendTag.parameterStatus:
             noteParameter(s, body)
-        case BackendTag.noticeResponse, BackendTag.notificationResponse:
+        case BackendTag.notificationResponse:
+            if servers[s].state == .setup { hearDirectly(servers[s].client, body) }
+        case BackendTag.agent:
+            agentSaid(s, body)
+        case BackendTag.noticeResponse:
             break
         case BackendTag.errorResponse:
             serverError(s, ErrorFields(body: body))
@@ -112,6 +118,7 @@ extension EngineThread {
             switch servers[s].state {
             case .setup, .resetting: if servers[s].traffic.isQuiet { taskDone(s) }
             case .recovering: recover(s)
+            case .hub: hubReady(s)
             default: violation(s)
             }
         case BackendTag.copyInResponse:

@@ -70,7 +70,7 @@ extension EngineThread {
         }
     }
 
-    private mutating func askRoute(_ s: UInt32, _ record: PoolRecord) {
+    mutating func askRoute(_ s: UInt32, _ record: PoolRecord) {
         let (keys, password) = shared.directory.locked { (record.keys != nil, record.password != nil) }
         var question = question(.route, s, servers.generation(s))
         question.database_id = record.databaseID
@@ -305,6 +305,7 @@ extension EngineThread {
         shared.directory.succeeded(record, welcome: serverLogins[s]?.welcome ?? [])
         serverLogins[s] = nil
         servers[s].traffic = Traffic()
+        if servers[s].isHub { return startHub(s) }
         servers[s].state = .active
         pools[servers[s].pool].opened()
         if settings.log_connections { shared.log(.info, "\(describeServer(s)) new connection to server") }
@@ -323,6 +324,7 @@ extension EngineThread {
     ///   help the clients that need it, unless other servers of the pool live. Where the
     ///   server can't be reached, only those who log in hear of it at once.
     mutating func serverLoginFailed(_ s: UInt32, _ fields: ErrorFields, reachable: Bool) {
+        if servers[s].isHub { return closeServer(s, .loginFailed(fields)) }
         let p = servers[s].pool
         if let record = poolDetails[p]?.record {
             shared.directory.failed(

@@ -64,6 +64,13 @@ extension EngineThread {
             } else {
                 parametersResolved(c, s)
             }
+        case .handOver:
+            servers[s].state = .active
+            servers[s].traffic = Traffic()
+            servers[s].handedOver = true
+            let generation = servers.generation(s)
+            release(c, s)
+            if servers.generation(s) == generation { servers[s].handedOver = false }
         case .rollback, .reset:
             if servers[s].failed || servers[s].traffic.status != TransactionStatus.idle {
                 closeServer(s, .recoveryTimeout)
@@ -124,26 +131,47 @@ extension EngineThread {
     /// parameter, or the server's settings were reloaded.
     mutating func readParameterStatus(_ s: UInt32) {
         let c = servers[s].client
-        while servers[s].state == .active, servers[s].client == c, servers[s].input.hasMemory {
-            let bytes = servers[s].input.array
-            guard bytes.count >= FrameHeader.size, bytes[0] == BackendTag.parameterStatus else { break }
-            let length = bytes[1...4].reduce(0) { $0 << 8 | Int($1) }
-            guard bytes.count > length else {
-                // A part of it: the rest joins it in the input block.
-                guard length < Block.size - 16 else { return serverDied(s, .serverMalformed) }
-                let (n, _) = receiveServer(s)
-                if n == 0 { return serverDied(s, .serverGone) }
-                if n < 0 { return }
-                continue
+        while servers[s].state == .active, servers[s].client == c {
+            switch firstFrame(s, BackendTag.parameterStatus) {
+            case .incomplete: return
+            case .other: return continueDelivery(s, c)
+            case .frame(let bytes):
+                if servers[s].slot == 0 {
+                    noteParameter(s, bytes[5...])
+                    adoptParameters(c, servers[s].parameters)
+                }
+                servers[s].input.drop(bytes.count)
+                send(c, bytes)
             }
-            if servers[s].slot == 0 {
-                noteParameter(s, bytes[5...length])
-                adoptParameters(c, servers[s].parameters)
-            }
-            servers[s].input.drop(length + 1)
-            send(c, Array(bytes[...length]))
         }
         continueDelivery(s, c)
+    }
+
+    enum FirstFrame {
+        case frame([UInt8])
+        /// No frame of this tag is next.
+        case other
+        /// More of it has to come, or the server has gone.
+        case incomplete
+    }
+
+    /// The frame that is next in a linked server's input block; it stays there.
+    mutating func firstFrame(_ s: UInt32, _ tag: UInt8) -> FirstFrame {
+        while servers[s].input.hasMemory {
+            let bytes = servers[s].input.array
+            guard bytes.count >= FrameHeader.size, bytes[0] == tag else { return .other }
+            let length = bytes[1...4].reduce(0) { $0 << 8 | Int($1) }
+            if bytes.count > length { return .frame(Array(bytes[...length])) }
+            // A part of it: the rest joins it in the input block.
+            guard length < Block.size - 16 else {
+                serverDied(s, .serverMalformed)
+                return .incomplete
+            }
+            let (n, _) = receiveServer(s)
+            if n == 0 { serverDied(s, .serverGone) }
+            if n <= 0 { return .incomplete }
+        }
+        return .other
     }
 
     /// Goes on with what is left in a linked server's input block.

@@ -46,6 +46,9 @@ struct EngineThread: ~Copyable {
     /// What a server said when a query of ours failed.
     var taskErrors: [UInt32: ErrorFields] = [:]
 
+    /// What clients that listen, and their hubs, need.
+    var listening = Listening()
+
     /// Where bytes are received that need not be kept.
     let scratch = Scratch()
     /// Sockets to go on with although no event will come: (kind, index, generation).
@@ -61,7 +64,7 @@ struct EngineThread: ~Copyable {
     private var patience: Int32 = 0
     var stopping = false
     var draining: Drain?
-    var listening = true
+    var accepting = true
     var acceptPausedUntil: UInt64 = 0
     var nextAcceptor = 0
 
@@ -198,7 +201,7 @@ struct EngineThread: ~Copyable {
             break
         case .canceller:
             readCanceller(s)
-        case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling:
+        case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling, .hub:
             readServer(s)
         }
     }

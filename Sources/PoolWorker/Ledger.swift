@@ -53,7 +53,7 @@ struct LedgerClients: BitwiseCopyable, @unchecked Sendable {
 }
 
 /// CLEDGER_START…
-enum LedgerMessage: UInt32 { case none, start, startAndAnswer, become }
+enum LedgerMessage: UInt32 { case none, start, startAndAnswer, become, hub }
 
 /// The ledger's slots, for all threads. The lock is taken when clients enter and leave
 /// their pools, and when servers come and go.

@@ -21,6 +21,8 @@ enum PumpStop: UInt8, BitwiseCopyable {
     case serverMalformed
     /// A ParameterStatus is next.
     case parameterStatus
+    /// A message of the server's agent is next.
+    case agent
     /// A transaction was left open in statement mode.
     case transaction
     /// The client is done with the server, and nobody else can have it.
@@ -169,6 +171,7 @@ enum Relay {
     private static func trouble(_ stop: Scan.Stop) -> PumpStop {
         switch stop {
         case .parameterStatus: .parameterStatus
+        case .agent: .agent
         case .transaction: .transaction
         case .spent: .spent
         case .end, .terminate, .released, .malformed: .serverMalformed

@@ -25,6 +25,8 @@ struct Server: BitwiseCopyable {
         case resetting
         /// Waits until a cancel request on its way has been delivered. Next: idle or active, gone.
         case settling
+        /// Reads the notifications of its database for clients that listen. Next: gone.
+        case hub
         /// No server: the connection that carries a CancelRequest to one. Next: gone.
         case canceller
         /// The entry is free.
@@ -32,7 +34,7 @@ struct Server: BitwiseCopyable {
     }
 
     /// What a query of ours is for.
-    enum Task: UInt8, BitwiseCopyable { case none, parameters, welcome, rollback, reset }
+    enum Task: UInt8, BitwiseCopyable { case none, parameters, welcome, handOver, rollback, reset }
 
     var fd: Int32 = -1
     var state: State = .routing
@@ -47,6 +49,10 @@ struct Server: BitwiseCopyable {
     /// A query of ours has failed.
     var failed = false
     let pool: UInt32
+    /// Opened to be its database's hub: not one of the pool's servers.
+    var isHub = false
+    /// Its client was to be handed over to the hub just now.
+    var handedOver = false
     /// Index of the linked client, or `noIndex`. canceller: of the client it is for.
     var client = noIndex
     /// canceller: the server to interrupt, with its generation.

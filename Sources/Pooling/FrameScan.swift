@@ -14,6 +14,8 @@ public struct Scan: BitwiseCopyable, Sendable {
         case malformed
         /// backend: a ParameterStatus frame begins here; not taken.
         case parameterStatus
+        /// backend: a message of an agent begins here; not taken.
+        case agent
         /// backend: ReadyForQuery was taken and the server may be released.
         case released
         /// backend: ReadyForQuery was taken; the client is done with the server, but the server
@@ -156,6 +158,7 @@ public enum FrameScan {
     static func note(_ tag: UInt8, _ traffic: inout Traffic) -> Scan.Stop {
         switch tag {
         case BackendTag.parameterStatus: return .parameterStatus
+        case BackendTag.agent: return .agent
         case BackendTag.errorResponse: traffic.failed()
         case BackendTag.copyInResponse: traffic.copyInStarted()
         case BackendTag.copyBothResponse: traffic.becomeUncertain()

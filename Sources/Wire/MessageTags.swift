@@ -19,6 +19,8 @@ public enum FrontendTag {
 
 /// First bytes of the messages a server sends.
 public enum BackendTag {
+    /// Not PostgreSQL's: what an agent says to the worker (CLEDGER_AGENT_MESSAGE).
+    @inlinable public static var agent: UInt8 { @_noLocks get { UInt8(ascii: "*") } }
     @inlinable public static var authentication: UInt8 { @_noLocks get { UInt8(ascii: "R") } }
     @inlinable public static var backendKeyData: UInt8 { @_noLocks get { UInt8(ascii: "K") } }
     @inlinable public static var bindComplete: UInt8 { @_noLocks get { UInt8(ascii: "2") } }

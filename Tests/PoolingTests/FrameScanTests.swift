@@ -50,7 +50,7 @@ private struct BackendStream {
             kept.removeFirst(scan.taken)
             switch scan.stop {
             case .end: return
-            case .parameterStatus:
+            case .parameterStatus, .agent:
                 let length = 1 + kept[1...4].reduce(0) { $0 << 8 | Int($1) }
                 guard kept.count >= length else { return }
                 stops.append("\(scan.stop) \(forwarded.count)")
@@ -78,17 +78,18 @@ private struct BackendStream {
         + frame(tag("C"), Array("SELECT 1\0".utf8)) + ready() + frame(tag("1")) + frame(tag("2"))
         + frame(tag("t"), [0, 0]) + frame(tag("n")) + frame(tag("s")) + frame(tag("3")) + ready()
         + frame(tag("S"), Array("TimeZone\0UTC\0".utf8)) + frame(tag("G"), [0, 0, 0]) + frame(tag("C"))
-        + ready(tag("T")) + frame(tag("A"), [1, 2, 3]) + frame(tag("H"), [0, 0, 0]) + frame(tag("d"), [9])
+        + ready(tag("T")) + frame(tag("*"), Array("L".utf8)) + frame(tag("A"), [1, 2, 3]) + frame(tag("H"), [0, 0, 0]) + frame(tag("d"), [9])
         + frame(tag("c")) + frame(tag("I")) + frame(tag("V"), [0, 0, 0, 0]) + frame(tag("E"), [0])
         + frame(tag("S"), Array("DateStyle\0ISO\0".utf8)) + ready()
 
-    /// Without their ParameterStatus frames.
+    /// Without their ParameterStatus frames, and that of an agent.
     static let delivered: [UInt8] = {
         var left = replies
         for text in ["TimeZone\0UTC\0", "DateStyle\0ISO\0"] {
             guard let status = left.firstRange(of: frame(tag("S"), Array(text.utf8))) else { continue }
             left.removeSubrange(status)
         }
+        if let agent = left.firstRange(of: frame(tag("*"), Array("L".utf8))) { left.removeSubrange(agent) }
         return left
     }()
 
@@ -132,7 +133,7 @@ private struct BackendStream {
         #expect(whole.forwarded == Self.delivered)
         #expect(
             whole.stops.map { $0.split(separator: " ")[0] } == [
-                "parameterStatus", "parameterStatus", "released",
+                "parameterStatus", "agent", "parameterStatus", "released",
             ])
         for first in 0...Self.replies.count {
             for second in stride(from: first, through: Self.replies.count, by: 11) {

@@ -37,6 +37,16 @@ enum
 };
 #define CLEDGER_PIN_REASONS 12
 
+/* Static variables of async.c, found by the first backend that needed them; see asyncvariables.c. */
+enum
+{
+	CLEDGER_LISTEN_CHANNELS,
+	CLEDGER_PENDING_NOTIFIES
+};
+#define CLEDGER_VARIABLES 2
+/* Instead of an address: it can't be found. */
+#define CLEDGER_NOT_FOUND 1
+
 /* In failed_tests: the unnamed statement is not found; who may have one is pinned for STATEMENT. */
 #define CLEDGER_UNNAMED_FAILED (1u << 31)
 
@@ -64,7 +74,31 @@ enum
 	 * the role of `become`. The agent answers with ParameterStatus and ReadyForQuery; an
 	 * error ends the server, 0A000 where another way of login would do.
 	 */
-	CLEDGER_BECOME
+	CLEDGER_BECOME,
+	/*
+	 * 4 bytes of length, which is 4: the backend becomes the hub of its database. It
+	 * answers with ReadyForQuery; an error ends the server.
+	 */
+	CLEDGER_HUB
+};
+
+/*
+ * What an agent says to the worker, among the messages for a client. Body: one of these,
+ * then numbers in network order as noted.
+ */
+#define CLEDGER_AGENT_MESSAGE '*'
+enum
+{
+	/*
+	 * Before ReadyForQuery, to a client that listens or did: nothing more goes to it until
+	 * the hub has answered. 4 bytes: the hub's slot; 4: its process; 4: the number of the
+	 * request; 1: whether the client listens from now on.
+	 */
+	CLEDGER_AGENT_LISTENS = 'L',
+	/* The hub's: a notification. 4: process_id; 8: reference of the client it is for; then the body of NotificationResponse. */
+	CLEDGER_AGENT_NOTIFICATION = 'N',
+	/* The hub's: all is sent that there was at the request of this number. 4 bytes. */
+	CLEDGER_AGENT_READ = 'R'
 };
 
 /* For whom a setting was made, the weakest first; of one name only the strongest is listed. */
@@ -77,6 +111,16 @@ enum
 	/* with no name and value after it: the worker doesn't know them, the agent has to look */
 	CLEDGER_ROLE_UNKNOWN
 };
+
+/* Room for something of a client's that is saved apart from its session; the agents'. */
+typedef struct CledgerRoom
+{
+	uint64_t	pointer;		/* dsa_pointer; 0: none yet */
+	uint32_t	lock;			/* of all but saves */
+	uint32_t	size;			/* bytes in use; 0: there is nothing */
+	uint32_t	generation;		/* whose that is */
+	uint32_t	saves;			/* counts its changes */
+} CledgerRoom;
 
 typedef struct CledgerClient
 {
@@ -92,11 +136,8 @@ typedef struct CledgerClient
 	uint16_t	family;			/* worker: AF_INET, AF_INET6 or AF_UNIX */
 	uint16_t	port;			/* host order */
 	uint8_t		address[16];	/* network order; AF_INET: the first four */
-	uint32_t	unnamed_lock;	/* agents, sweep: of the next three */
-	uint64_t	unnamed;		/* dsa_pointer of the room for its unnamed statement; 0: none yet */
-	uint32_t	unnamed_size;	/* bytes in use there; 0: it has no unnamed statement */
-	uint32_t	unnamed_generation; /* whose that is */
-	uint32_t	unnamed_saves;	/* agents: counts its changes */
+	CledgerRoom unnamed;		/* its unnamed statement */
+	CledgerRoom channels;		/* what it listens to */
 } CledgerClient;
 
 typedef struct CledgerServer
@@ -108,6 +149,8 @@ typedef struct CledgerServer
 	uint32_t	role;			/* agent: OID it runs as */
 	uint32_t	database;		/* agent */
 	uint32_t	become;			/* worker: OID of the role of CLEDGER_BECOME */
+	uint32_t	is_hub;			/* agent: it reads the notifications of its database for clients */
+	uint32_t	hub_requests;	/* agents: counts who wants to know that all was read */
 	uint64_t	attached;		/* agent: times a client other than the last was attached */
 	uint64_t	saved;			/* agent: times a session was saved, and loaded */
 	uint64_t	loaded;
@@ -130,6 +173,8 @@ typedef struct CledgerHeader
 	uint32_t	libraries;		/* agents: counts what they add to the list of libraries */
 	uint64_t	library_list;	/* agents: dsa_pointer of its first entry */
 	uint64_t	state_area;		/* agents: dsa_handle of the saved sessions, plus 1; 0: none yet */
+	uint64_t	variables[CLEDGER_VARIABLES];	/* agents: where PostgreSQL has them, in all processes */
+	uint32_t	channel_saves;	/* agents: counts changes of any client's channels */
 	char		token[CLEDGER_TOKEN_SIZE];	/* worker: by which agents know it over TCP; anew at each start */
 	uint64_t	pins[CLEDGER_PIN_REASONS];	/* agents: times each reason began */
 } CledgerHeader;

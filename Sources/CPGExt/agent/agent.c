@@ -26,6 +26,7 @@
 #include "../private/agent.h"
 #include "../private/compat.h"
 #include "../private/ledger.h"
+#include "../private/listen.h"
 #include "../private/pins.h"
 #include "../private/settings.h"
 #include "../private/pinsigns.h"
@@ -116,7 +117,9 @@ serve_interrupts(void)
 	CHECK_FOR_INTERRUPTS();
 	if (catchupInterruptPending)
 		ProcessCatchupInterrupt();
-	if (notifyInterruptPending)
+	if (server->is_hub)
+		work(carpool_hub_serve);
+	else if (notifyInterruptPending)
 		ProcessNotifyInterrupt(true);
 }
 
@@ -177,38 +180,6 @@ agent_flush(void)
 	return result;
 }
 
-/* The process id by which clients know who sent a notification from a backend. */
-static uint32
-sender_of(uint32 pid)
-{
-	for (uint32 slot = 1; slot < carpool_ledger->server_slots; slot++)
-	{
-		CledgerServer *sender = cledger_server(carpool_ledger, slot);
-		uint64		client = cledger_attached(sender);
-
-		if ((uint32) sender->pid == pid && client != 0)
-			return cledger_client(carpool_ledger, (uint32) client)->process_id;
-	}
-	return pid;
-}
-
-/* A NotificationResponse begins with the sender's process id, which is a backend's. */
-static int
-put_notification(const char *bytes, size_t size)
-{
-	char	   *copy = palloc(size);
-	uint32		pid;
-	int			result;
-
-	memcpy(copy, bytes, size);
-	memcpy(&pid, bytes, sizeof(pid));
-	pid = pg_hton32(sender_of(pg_ntoh32(pid)));
-	memcpy(copy, &pid, sizeof(pid));
-	result = inner->putmessage('A', copy, size);
-	pfree(copy);
-	return result;
-}
-
 /* Whether what PostgreSQL sends is the search's, not the worker's. */
 static bool
 is_for_search(char type, const char *bytes, size_t size)
@@ -242,13 +213,14 @@ agent_putmessage(char type, const char *bytes, size_t size)
 		{
 			work_timed(carpool_attach_transaction_ended, &server->ended_ns);
 			server->ended++;
+			carpool_listen_report();
 		}
 		else
 			carpool_attach_transaction_ended();
 		is_ready = true;
 	}
-	if (type == 'A' && size > sizeof(uint32))
-		return put_notification(bytes, size);
+	if (type == 'A' && !carpool_listen_hears(bytes))
+		return 0;
 	return inner->putmessage(type, bytes, size);
 }
 
@@ -257,6 +229,7 @@ static void
 close_agent(int code, Datum argument)
 {
 	server->pins = 0;
+	server->is_hub = 0;
 	server->pid = 0;
 }
 
@@ -271,6 +244,7 @@ open_agent(void)
 	server->database = InvalidOid;
 	before_shmem_exit(close_agent, 0);
 	carpool_pins_install();
+	carpool_notify_install();
 	carpool_identity_open();
 	carpool_attach_open();
 	inner = PqCommMethods;

@@ -19,6 +19,7 @@
 #include "../private/agent.h"
 #include "../private/guc.h"
 #include "../private/ledger.h"
+#include "../private/listen.h"
 #include "../private/pins.h"
 #include "../private/pinsigns.h"
 #include "../private/state.h"
@@ -109,6 +110,7 @@ test_once(void)
 	carpool_attach_self_test(&broken, NULL);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	(void) carpool_async_open();
 	if (broken & ~carpool_ledger->failed_tests)
 		ereport(WARNING,
 				(errmsg("carpool cannot carry some kinds of session state on this server: "
@@ -158,6 +160,8 @@ carpool_attach_transaction_ended(void)
 		save();
 	carpool_unnamed_save(client);
 	pins |= carpool_pins_now();
+	if (carpool_listen_ended(client))
+		pins |= CLEDGER_PIN_LISTEN;
 	if (pins != 0 || server->pins != 0)
 		note_pins(pins);
 }
@@ -172,8 +176,8 @@ carpool_attach_needed(void)
 	const CledgerServer *server = carpool_agent_server();
 
 	return cledger_attached(server) != client || server->message != CLEDGER_NO_MESSAGE ||
-		entry(client)->saves != saves || entry(client)->unnamed_saves != carpool_unnamed_saves ||
-		carpool_libraries_behind();
+		entry(client)->saves != saves || entry(client)->unnamed.saves != carpool_unnamed_saves ||
+		entry(client)->channels.saves != carpool_listen_saves || carpool_libraries_behind();
 }
 
 /* Where each kind's contents are in a saved session; wanted gets the fingerprints. */
@@ -282,7 +286,8 @@ carpool_attach(void)
 	CledgerServer *server = carpool_agent_server();
 	uint64		next = cledger_attached(server);
 	uint32		message = server->message;
-	bool		other_unnamed = next != client || entry(next)->unnamed_saves != carpool_unnamed_saves;
+	bool		other_channels = next != client || entry(next)->channels.saves != carpool_listen_saves;
+	bool		other_unnamed = next != client || entry(next)->unnamed.saves != carpool_unnamed_saves;
 
 	/* the settings of the login are the role's when it has become what it is for */
 	if (!is_begun && message != CLEDGER_BECOME)
@@ -300,8 +305,12 @@ carpool_attach(void)
 		load_libraries();
 	if (other_unnamed)
 		carpool_unnamed_drop();
+	if (other_channels)
+		carpool_listen_drop();
 	if (next != client || entry(client)->saves != saves)
 		switch_to(next, message != CLEDGER_NO_MESSAGE);
+	if (other_channels)
+		carpool_listen_load(next);
 	if (other_unnamed)
 		carpool_unnamed_load(next, message == CLEDGER_NO_MESSAGE);
 	if (message == CLEDGER_NO_MESSAGE)
@@ -345,6 +354,9 @@ carpool_attach_self_test(uint32 *failed, void (*tell) (const char *mechanism, bo
 		resetStringInfo(&why);
 		fine = carpool_unnamed_self_test(&why);
 		tell("unnamed statement", fine, why.data);
+		resetStringInfo(&why);
+		fine = carpool_async_self_test(&why);
+		tell("listen and notify", fine, why.data);
 	}
 	pfree(why.data);
 	return *failed == 0 && pins_failed == 0;

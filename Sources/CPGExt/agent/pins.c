@@ -74,8 +74,8 @@ has_portals(void)
 }
 
 /* Whether pg_listening_channels() has a row; called by hand, as there is no transaction. */
-static bool
-is_listening(void)
+bool
+carpool_is_listening(void)
 {
 	LOCAL_FCINFO(call, 0);
 	FmgrInfo	function;
@@ -102,12 +102,6 @@ carpool_pins_now(void)
 		pins |= CLEDGER_PIN_ADVISORY_LOCK;
 	if (has_portals())
 		pins |= CLEDGER_PIN_HELD_CURSOR;
-	if (carpool_signs.listens)
-	{
-		carpool_signs.listens = is_listening();
-		if (carpool_signs.listens)
-			pins |= CLEDGER_PIN_LISTEN;
-	}
 	if (carpool_temporary_now())
 		pins |= CLEDGER_PIN_TEMPORARY_OBJECT;
 	return pins;

@@ -18,6 +18,7 @@
 #include "utils/wait_event.h"
 
 #include "../private/agent.h"
+#include "../private/listen.h"
 #include "../private/settings.h"
 #include "../private/state.h"
 
@@ -117,6 +118,15 @@ become(void)
 	return true;
 }
 
+/* Makes the backend its database's hub. */
+static bool
+become_hub(void)
+{
+	carpool_hub_start();
+	ReadyForQuery(DestRemote);
+	return true;
+}
+
 /* Reads the message in front of the client's first byte, and answers it if it is to be. */
 bool
 carpool_start_client(uint32 message)
@@ -128,6 +138,8 @@ carpool_start_client(uint32 message)
 	size = ntohl(size);
 	if (message == CLEDGER_BECOME && size == sizeof(size))
 		return become();
+	if (message == CLEDGER_HUB && size == sizeof(size))
+		return become_hub();
 	if (size <= sizeof(size) || size > LONGEST)
 		ereport(FATAL,
 				(errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("invalid length of the start of a session")));

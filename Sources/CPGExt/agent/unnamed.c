@@ -77,7 +77,7 @@ save(uint64 client, CachedPlanSource *source)
 		carpool_plan_write(bytes, source, false);
 		know(source);
 	}
-	carpool_unnamed_saves = carpool_unnamed_put(client, bytes->data, (uint32) bytes->len);
+	carpool_unnamed_saves = carpool_room_put(client, CARPOOL_ROOM_UNNAMED, bytes->data, (uint32) bytes->len);
 	is_saved = source != NULL;
 }
 
@@ -160,11 +160,11 @@ carpool_unnamed_load(uint64 client, bool can_peek)
 
 	if (carpool_unnamed == NULL)
 		return;
-	is_saved = carpool_unnamed_has(client, &carpool_unnamed_saves);
+	is_saved = carpool_room_has(client, CARPOOL_ROOM_UNNAMED, &carpool_unnamed_saves);
 	if (!is_saved || (can_peek && is_dropped_first()))
 		return;
 	bytes = empty_buffer();
-	carpool_unnamed_get(client, bytes);
+	carpool_room_get(client, CARPOOL_ROOM_UNNAMED, bytes);
 	if (bytes->len == 0)
 		return;
 	*carpool_unnamed = make(bytes);

@@ -101,8 +101,7 @@ carpool_ledger_sweep(void)
 
 		if (client->state != 0 && client->state_generation != client->generation)
 			carpool_saved_free(slot);
-		if (client->unnamed != 0 && client->unnamed_generation != client->generation)
-			carpool_unnamed_free(slot);
+		carpool_rooms_free(slot);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include "replication/slot.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
+#include "storage/sinvaladt.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
 
@@ -84,6 +85,17 @@ carpool_slot_of_proc(PGPROC *proc)
 	return (uint32) GetNumberFromPGProc(proc) + 1;
 #else
 	return (uint32) proc->backendId;
+#endif
+}
+
+/* The process of a slot; NULL: there is none. */
+static inline PGPROC *
+carpool_proc_of_slot(uint32 slot)
+{
+#if PG_VERSION_NUM >= 170000
+	return slot > 0 ? GetPGProcByNumber(slot - 1) : NULL;
+#else
+	return BackendIdGetProc((int) slot);
 #endif
 }
 

@@ -37,13 +37,20 @@ struct dsa_area;
 extern struct dsa_area *carpool_saved_area(bool make);
 extern struct LWLock *carpool_saved_lock(void);
 
+/* What has room of its own, which is used again. */
+typedef enum CarpoolRoom
+{
+	CARPOOL_ROOM_UNNAMED,		/* the client's unnamed statement */
+	CARPOOL_ROOM_CHANNELS		/* what it listens to: listen.h */
+} CarpoolRoom;
+
 /*
- * unnamed_saved.c: the client's unnamed statement, in room of its own that is used again.
- * size 0: it has none. put and has give unnamed_saves; get is as above.
+ * rooms.c: size 0: there is nothing. put and has give CledgerRoom.saves; get is as above.
+ * free takes what a former client of the slot has left.
  */
-extern uint32 carpool_unnamed_put(uint64 client, const char *bytes, uint32 size);
-extern bool carpool_unnamed_has(uint64 client, uint32 *saves);
-extern void carpool_unnamed_get(uint64 client, StringInfo bytes);
-extern void carpool_unnamed_free(uint32 slot);
+extern uint32 carpool_room_put(uint64 client, CarpoolRoom which, const char *bytes, uint32 size);
+extern bool carpool_room_has(uint64 client, CarpoolRoom which, uint32 *saves);
+extern void carpool_room_get(uint64 client, CarpoolRoom which, StringInfo bytes);
+extern void carpool_rooms_free(uint32 slot);
 
 #endif

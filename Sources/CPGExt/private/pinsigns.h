@@ -16,6 +16,9 @@ typedef struct CarpoolSigns
 
 extern CarpoolSigns carpool_signs;
 
+/* pins.c: whether the session listens, as PostgreSQL's own function says. */
+extern bool carpool_is_listening(void);
+
 /*
  * The pins that carpool_pins_reset() forgets but can't undo: a loaded library, variables of
  * a language. Who wants the next client to find nothing of them ends the backend instead.

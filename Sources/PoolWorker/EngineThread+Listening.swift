@@ -1,0 +1,157 @@
+import CSys
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// Clients that listen hear what their database's hub reads: at once when they are outside
+/// a transaction, else before the ReadyForQuery that ends it.
+extension EngineThread {
+    /// The next frame of a linked server is its agent's.
+    mutating func readAgent(_ s: UInt32) {
+        guard servers[s].slot != 0 else { return serverDied(s, .serverMalformed) }
+        guard case .frame(let frame) = firstFrame(s, BackendTag.agent) else { return }
+        let c = servers[s].client
+        guard let message = AgentMessage(frame[5...]) else { return serverDied(s, .serverMalformed) }
+        if case .listens(let slot, let process, let request, let listens) = message {
+            let hub = Hub(database: database(s), slot: slot, process: process)
+            guard noteListener(c, hub, listens) else { return }
+            let due = Listening.Request(hub: hub, number: request)
+            guard slot == 0 || listening.isAnswered(due) else {
+                listening.requests[s] = due
+                return
+            }
+            listening.requests[s] = nil
+            hear(c, isDue: true)
+            // The client takes no more now; flushClient comes back here.
+            guard listening.waiting[c] == nil else { return }
+        }
+        guard servers[s].state == .active, servers[s].client == c else { return }
+        servers[s].input.drop(frame.count)
+        continueDelivery(s, c)
+    }
+
+    /// A whole message of an agent, on a server that no client reads.
+    mutating func agentSaid(_ s: UInt32, _ body: ArraySlice<UInt8>) {
+        switch AgentMessage(body) {
+        case .listens(let slot, let process, _, let listens):
+            guard servers[s].client != noIndex else { return }
+            _ = noteListener(
+                servers[s].client, Hub(database: database(s), slot: slot, process: process), listens)
+        case .notification(let processID, let reference, let body):
+            guard servers[s].state == .hub else { return serverDied(s, .serverMalformed) }
+            passOn(notification: body, to: processID, reference)
+        case .read(let request):
+            guard servers[s].state == .hub else { return serverDied(s, .serverMalformed) }
+            hubHasRead(servers[s].slot, request)
+            for other in 0..<shared.threads where other != number {
+                unsafe shared.inboxes[other].post(
+                    EngineMessage.hubRead.message(a: servers[s].slot, b: request))
+            }
+        case nil:
+            serverDied(s, .serverMalformed)
+        }
+    }
+
+    func database(_ s: UInt32) -> UInt32 { poolDetails[servers[s].pool]?.record.databaseID ?? 0 }
+
+    /// A client listens from now on, or no more. False when it had to be closed: its hub has
+    /// gone, and it would miss notifications without knowing.
+    private mutating func noteListener(_ c: UInt32, _ hub: Hub, _ listens: Bool) -> Bool {
+        guard listens else {
+            if let former = listening.clients.removeValue(forKey: c) {
+                shared.directory.countListener(database: former.database, -1)
+            }
+            return true
+        }
+        guard shared.directory.hub(database: hub.database) == hub else {
+            closeClient(c, .hubGone)
+            return false
+        }
+        if listening.clients.updateValue(hub, forKey: c) == nil {
+            shared.directory.countListener(database: hub.database, 1)
+        }
+        return true
+    }
+
+    /// A client ends.
+    mutating func forgetListener(_ c: UInt32) {
+        listening.waiting[c] = nil
+        if let hub = listening.clients.removeValue(forKey: c) {
+            shared.directory.countListener(database: hub.database, -1)
+        }
+    }
+
+    // MARK: hearing
+
+    private mutating func passOn(notification body: ArraySlice<UInt8>, to processID: UInt32, _ reference: UInt64) {
+        guard let owner = Self.owner(of: processID), owner.thread < shared.threads else { return }
+        var writer = FrameWriter()
+        writer.frame(BackendTag.notificationResponse) { $0.raw(body) }
+        if owner.thread == number { return hear(owner.slot, reference, writer.bytes) }
+        var parcel = FrameWriter()
+        parcel.int32(UInt32(writer.bytes.count))
+        parcel.raw(writer.bytes)
+        unsafe shared.inboxes[owner.thread].post(
+            EngineMessage.notification.message(
+                a: owner.slot, b: UInt32(reference >> 32), c: UInt32(truncatingIfNeeded: reference),
+                payload: EngineMessage.payload(parcel.bytes)))
+    }
+
+    /// A notification from a hub on another thread.
+    mutating func hear(_ c: UInt32, reference: UInt64, _ payload: UnsafeMutableRawPointer?) {
+        guard let payload = unsafe payload else { return }
+        let count = unsafe Int(UInt32(bigEndian: payload.load(as: UInt32.self)))
+        hear(c, reference, unsafe Array(UnsafeRawBufferPointer(start: payload + 4, count: count)))
+    }
+
+    private mutating func hear(_ c: UInt32, _ reference: UInt64, _ frame: [UInt8]) {
+        guard c < clients.end, clients[c].ledger.reference == reference, reference != 0 else { return }
+        listening.waiting[c, default: []].append(frame)
+        hear(c)
+        // Frames are of 8,000 bytes at most, and counted only when there are many.
+        guard let waiting = listening.waiting[c], waiting.count % 512 == 0 else { return }
+        if waiting.reduce(0, { $0 + $1.count }) > Listening.most { closeClient(c, .tooManyNotifications) }
+    }
+
+    /// Sends a client what waits for it, if this is the time for it.
+    /// - Parameter isDue: nothing of its server's is under way to it.
+    mutating func hear(_ c: UInt32, isDue: Bool = false) {
+        guard let waiting = listening.waiting[c], isDue || mayHear(c) else { return }
+        var sent = 0
+        while sent < waiting.count, clients[c].output.isEmpty, !clients[c].hungUp {
+            send(c, waiting[sent])
+            sent += 1
+        }
+        listening.waiting[c] = sent < waiting.count ? Array(waiting[sent...]) : nil
+    }
+
+    /// A NotificationResponse of the client's own server, while that runs a query of ours.
+    mutating func hearDirectly(_ c: UInt32, _ body: ArraySlice<UInt8>) {
+        guard c != noIndex else { return }
+        var writer = FrameWriter()
+        writer.frame(BackendTag.notificationResponse) { $0.raw(body) }
+        send(c, writer.bytes)
+    }
+
+    /// Whether a client is outside a transaction, and outside a frame.
+    private func mayHear(_ c: UInt32) -> Bool {
+        switch clients[c].state {
+        case .idle, .waiting: return clients[c].output.isEmpty
+        case .active:
+            let s = clients[c].server
+            return servers[s].state == .active && servers[s].traffic.isReleasable && servers[s].bodyLeft == 0
+                && !servers[s].input.hasMemory && clients[c].output.isEmpty
+        case .login, .welcome, .discarding, .closing, .gone: return false
+        }
+    }
+
+    /// A hub has sent all that there was at a request: who waits for that goes on.
+    mutating func hubHasRead(_ slot: UInt32, _ request: UInt32) {
+        listening.answered[slot] = request
+        for (s, due) in listening.requests where due.hub.slot == slot && listening.isAnswered(due) {
+            listening.requests[s] = nil
+            continueDelivery(s, servers[s].client)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import Wire
+
+/// A backend that reads the notifications of its database for the clients that listen
+/// there; by OID, slot in the ledger and process id.
+struct Hub: Equatable {
+    let database: UInt32
+    let slot: UInt32
+    let process: UInt32
+}
+
+enum HubState {
+    case opening
+    case ready(Hub)
+    /// It could not be had, or is gone: not to be tried again before this instant.
+    case failed(retryAt: UInt64)
+}
+
+/// What an engine thread knows of clients that listen, and of their hubs.
+struct Listening {
+    /// Bytes of notifications that may wait for a client in a transaction.
+    static let most = 8 << 20
+
+    /// A server's agent wants its client to hear all that the hub had at a request before
+    /// anything more of its own.
+    struct Request {
+        let hub: Hub
+        let number: UInt32
+    }
+
+    /// Clients whose notifications a hub reads.
+    var clients: [UInt32: Hub] = [:]
+    /// Notifications that a client can't be sent yet: whole frames.
+    var waiting: [UInt32: [[UInt8]]] = [:]
+    /// By linked server.
+    var requests: [UInt32: Request] = [:]
+    /// By slot: the last request the hub has answered.
+    var answered: [UInt32: UInt32] = [:]
+    /// Pools whose clients keep servers for want of a hub.
+    var wanting: Set<UInt32> = []
+
+    /// Whether all has come that there was at a request.
+    func isAnswered(_ request: Request) -> Bool {
+        guard let last = answered[request.hub.slot] else { return false }
+        return Int32(bitPattern: last &- request.number) >= 0
+    }
+}
+
+/// What an agent says to the worker; CLEDGER_AGENT_….
+enum AgentMessage {
+    case listens(slot: UInt32, process: UInt32, request: UInt32, listens: Bool)
+    case notification(processID: UInt32, reference: UInt64, body: ArraySlice<UInt8>)
+    case read(request: UInt32)
+
+    /// Nil: it is none.
+    init?(_ body: ArraySlice<UInt8>) {
+        var reader = ByteReader(body.dropFirst())
+        switch body.first {
+        case UInt8(ascii: "L"):
+            guard let slot = reader.int32(), let process = reader.int32(), let request = reader.int32(),
+                let listens = body.last
+            else { return nil }
+            self = .listens(slot: slot, process: process, request: request, listens: listens != 0)
+        case UInt8(ascii: "N"):
+            guard let processID = reader.int32(), let high = reader.int32(), let low = reader.int32()
+            else { return nil }
+            self = .notification(
+                processID: processID, reference: UInt64(high) << 32 | UInt64(low), body: body.dropFirst(13))
+        case UInt8(ascii: "R"):
+            guard let request = reader.int32() else { return nil }
+            self = .read(request: request)
+        default:
+            return nil
+        }
+    }
+}
