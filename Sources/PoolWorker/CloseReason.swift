@@ -16,6 +16,7 @@ enum CloseReason {
     /// The backend that listens for it has ended.
     case hubGone
     case tooManyNotifications
+    case unwritableNotification
     /// The client is told this.
     case error(ErrorFields)
     // of servers
@@ -59,8 +60,11 @@ enum CloseReason {
         case .tooManyNotifications:
             ErrorFields(
                 .fatal, "53400", "too many notifications wait for this session",
-                detail: "\(Listening.most) bytes may wait until its transaction ends.",
+                detail: "\(Listening.most) bytes may wait until it is outside a transaction and takes them.",
                 hint: "End transactions sooner in a session that listens.")
+        case .unwritableNotification:
+            ErrorFields(
+                .fatal, "22P05", "a notification has characters with no equivalent in the client's encoding")
         case .serverGone:
             ErrorFields(
                 .fatal, "08006", "server conn crashed?",

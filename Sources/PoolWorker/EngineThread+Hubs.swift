@@ -100,8 +100,16 @@ extension EngineThread {
 
     /// What is due by time.
     mutating func keepHubs() {
-        for p in listening.wanting { openHub(p) }
+        for p in listening.wanting {
+            if keepsListener(p) { openHub(p) } else { listening.wanting.remove(p) }
+        }
         for c in Array(listening.waiting.keys) { hear(c) }
+    }
+
+    private func keepsListener(_ p: UInt32) -> Bool {
+        (0..<servers.end).contains {
+            servers[$0].state != .gone && servers[$0].pool == p && servers[$0].pins & PinReasons.listen != 0
+        }
     }
 
     mutating func checkHub(_ s: UInt32) {

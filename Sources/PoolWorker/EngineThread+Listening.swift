@@ -40,7 +40,12 @@ extension EngineThread {
                 servers[s].client, Hub(database: database(s), slot: slot, process: process), listens)
         case .notification(let processID, let reference, let body):
             guard servers[s].state == .hub else { return serverDied(s, .serverMalformed) }
-            passOn(notification: body, to: processID, reference)
+            var writer = FrameWriter()
+            writer.frame(BackendTag.notificationResponse) { $0.raw(body) }
+            passOn(writer.bytes, to: processID, reference)
+        case .unwritable(let processID, let reference):
+            guard servers[s].state == .hub else { return serverDied(s, .serverMalformed) }
+            passOn([], to: processID, reference)
         case .read(let request):
             guard servers[s].state == .hub else { return serverDied(s, .serverMalformed) }
             hubHasRead(servers[s].slot, request)
@@ -84,14 +89,13 @@ extension EngineThread {
 
     // MARK: hearing
 
-    private mutating func passOn(notification body: ArraySlice<UInt8>, to processID: UInt32, _ reference: UInt64) {
+    /// - Parameter frame: empty: a notification that can't be written in the client's encoding.
+    private mutating func passOn(_ frame: [UInt8], to processID: UInt32, _ reference: UInt64) {
         guard let owner = Self.owner(of: processID), owner.thread < shared.threads else { return }
-        var writer = FrameWriter()
-        writer.frame(BackendTag.notificationResponse) { $0.raw(body) }
-        if owner.thread == number { return hear(owner.slot, reference, writer.bytes) }
+        if owner.thread == number { return hear(owner.slot, reference, frame) }
         var parcel = FrameWriter()
-        parcel.int32(UInt32(writer.bytes.count))
-        parcel.raw(writer.bytes)
+        parcel.int32(UInt32(frame.count))
+        parcel.raw(frame)
         unsafe shared.inboxes[owner.thread].post(
             EngineMessage.notification.message(
                 a: owner.slot, b: UInt32(reference >> 32), c: UInt32(truncatingIfNeeded: reference),
@@ -107,23 +111,24 @@ extension EngineThread {
 
     private mutating func hear(_ c: UInt32, _ reference: UInt64, _ frame: [UInt8]) {
         guard c < clients.end, clients[c].ledger.reference == reference, reference != 0 else { return }
-        listening.waiting[c, default: []].append(frame)
+        guard !frame.isEmpty else { return closeClient(c, .unwritableNotification) }
+        listening.waiting[c, default: WaitingFrames()].append(frame)
         hear(c)
-        // Frames are of 8,000 bytes at most, and counted only when there are many.
-        guard let waiting = listening.waiting[c], waiting.count % 512 == 0 else { return }
-        if waiting.reduce(0, { $0 + $1.count }) > Listening.most { closeClient(c, .tooManyNotifications) }
+        if let waiting = listening.waiting[c], waiting.bytes > Listening.most {
+            closeClient(c, .tooManyNotifications)
+        }
     }
 
     /// Sends a client what waits for it, if this is the time for it.
     /// - Parameter isDue: nothing of its server's is under way to it.
     mutating func hear(_ c: UInt32, isDue: Bool = false) {
-        guard let waiting = listening.waiting[c], isDue || mayHear(c) else { return }
-        var sent = 0
-        while sent < waiting.count, clients[c].output.isEmpty, !clients[c].hungUp {
-            send(c, waiting[sent])
-            sent += 1
+        guard listening.waiting[c] != nil, isDue || mayHear(c) else { return }
+        while clients[c].output.isEmpty, !clients[c].hungUp {
+            guard listening.waiting[c]?.isEmpty == false, let frame = listening.waiting[c]?.takeFirst()
+            else { break }
+            send(c, frame)
         }
-        listening.waiting[c] = sent < waiting.count ? Array(waiting[sent...]) : nil
+        if listening.waiting[c]?.isEmpty == true { listening.waiting[c] = nil }
     }
 
     /// A NotificationResponse of the client's own server, while that runs a query of ours.

@@ -17,8 +17,8 @@ enum HubState {
 
 /// What an engine thread knows of clients that listen, and of their hubs.
 struct Listening {
-    /// Bytes of notifications that may wait for a client in a transaction.
-    static let most = 8 << 20
+    /// Bytes of notifications that may wait for a client that is in a transaction, or slow.
+    static let most = 64 << 20
 
     /// A server's agent wants its client to hear all that the hub had at a request before
     /// anything more of its own.
@@ -29,8 +29,8 @@ struct Listening {
 
     /// Clients whose notifications a hub reads.
     var clients: [UInt32: Hub] = [:]
-    /// Notifications that a client can't be sent yet: whole frames.
-    var waiting: [UInt32: [[UInt8]]] = [:]
+    /// Notifications that a client can't be sent yet.
+    var waiting: [UInt32: WaitingFrames] = [:]
     /// By linked server.
     var requests: [UInt32: Request] = [:]
     /// By slot: the last request the hub has answered.
@@ -45,10 +45,38 @@ struct Listening {
     }
 }
 
+/// Whole frames, the first to be sent first.
+struct WaitingFrames {
+    private var frames: [[UInt8]] = []
+    private var first = 0
+    private(set) var bytes = 0
+
+    var isEmpty: Bool { first == frames.count }
+
+    mutating func append(_ frame: [UInt8]) {
+        frames.append(frame)
+        bytes += frame.count
+    }
+
+    /// There is one.
+    mutating func takeFirst() -> [UInt8] {
+        let frame = frames[first]
+        frames[first] = []
+        first += 1
+        bytes -= frame.count
+        if first > 1024 && first * 2 > frames.count {
+            frames.removeFirst(first)
+            first = 0
+        }
+        return frame
+    }
+}
+
 /// What an agent says to the worker; CLEDGER_AGENT_….
 enum AgentMessage {
     case listens(slot: UInt32, process: UInt32, request: UInt32, listens: Bool)
     case notification(processID: UInt32, reference: UInt64, body: ArraySlice<UInt8>)
+    case unwritable(processID: UInt32, reference: UInt64)
     case read(request: UInt32)
 
     /// Nil: it is none.
@@ -60,11 +88,14 @@ enum AgentMessage {
                 let listens = body.last
             else { return nil }
             self = .listens(slot: slot, process: process, request: request, listens: listens != 0)
-        case UInt8(ascii: "N"):
+        case UInt8(ascii: "N"), UInt8(ascii: "U"):
             guard let processID = reader.int32(), let high = reader.int32(), let low = reader.int32()
             else { return nil }
-            self = .notification(
-                processID: processID, reference: UInt64(high) << 32 | UInt64(low), body: body.dropFirst(13))
+            let reference = UInt64(high) << 32 | UInt64(low)
+            self =
+                body.first == UInt8(ascii: "U")
+                ? .unwritable(processID: processID, reference: reference)
+                : .notification(processID: processID, reference: reference, body: body.dropFirst(13))
         case UInt8(ascii: "R"):
             guard let request = reader.int32() else { return nil }
             self = .read(request: request)

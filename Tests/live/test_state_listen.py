@@ -14,7 +14,7 @@ LISTENING = "select pg_listening_channels() order by 1"
 
 
 def case(*steps, watch=(LISTENING,), **extra):
-    return Case(list(steps), watch=list(watch), pins=True, **extra)
+    return Case(list(steps), watch=list(watch), **extra)
 
 
 # A client notifies itself only: what others hear comes when it comes.

@@ -97,6 +97,8 @@ enum
 	CLEDGER_AGENT_LISTENS = 'L',
 	/* The hub's: a notification. 4: process_id; 8: reference of the client it is for; then the body of NotificationResponse. */
 	CLEDGER_AGENT_NOTIFICATION = 'N',
+	/* The hub's: a notification has no form in the encoding of that client: 4, 8 bytes as above. */
+	CLEDGER_AGENT_UNWRITABLE = 'U',
 	/* The hub's: all is sent that there was at the request of this number. 4 bytes. */
 	CLEDGER_AGENT_READ = 'R'
 };

@@ -147,10 +147,15 @@ wait_for_input(void)
 	}
 }
 
-/* Between two transactions: whose is the next one? */
+/*
+ * Between two transactions: whose is the next one? is_ready is false while it waits, or the
+ * last words of a backend that is terminated then would be taken for the end of a transaction.
+ */
 static void
 wait_for_client(void)
 {
+	bool		is_answered;
+
 	/* a client's idle_session_timeout is about the client, and this backend is not only its */
 	disable_timeout(IDLE_SESSION_TIMEOUT, false);
 	do
@@ -160,9 +165,10 @@ wait_for_client(void)
 		QueryCancelPending = false;
 		if (!carpool_attach_needed())
 			return;
-		is_ready = false;
 		work_timed(carpool_attach, &server->attach_ns);
-	} while (is_ready);			/* a client was answered, and is served no longer */
+		is_answered = is_ready;
+		is_ready = false;
+	} while (is_answered);		/* a client was answered, and is served no longer */
 }
 
 static int

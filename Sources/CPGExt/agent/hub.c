@@ -167,29 +167,30 @@ put_text(StringInfo to, const char *text, int encoding)
 	return done == length;
 }
 
+static void
+begin_message(StringInfo message, char kind, const Listener *listener)
+{
+	pq_beginmessage(message, CLEDGER_AGENT_MESSAGE);
+	pq_sendbyte(message, kind);
+	pq_sendint32(message, listener->process_id);
+	pq_sendint64(message, listener->client);
+}
+
 /* Sends the worker a notification for one client. */
 static void
 send_to(const Listener *listener, const CarpoolNotification *notification)
 {
 	StringInfoData message;
-	bool		fits;
 
-	pq_beginmessage(&message, CLEDGER_AGENT_MESSAGE);
-	pq_sendbyte(&message, CLEDGER_AGENT_NOTIFICATION);
-	pq_sendint32(&message, listener->process_id);
-	pq_sendint64(&message, listener->client);
+	begin_message(&message, CLEDGER_AGENT_NOTIFICATION, listener);
 	pq_sendint32(&message, (uint32) notification->sender);
-	fits = put_text(&message, notification->channel, listener->encoding) &&
-		put_text(&message, notification->payload, listener->encoding);
-	if (fits)
-		pq_endmessage(&message);
-	else
+	if (!put_text(&message, notification->channel, listener->encoding) ||
+		!put_text(&message, notification->payload, listener->encoding))
 	{
-		ereport(LOG,
-				(errmsg("a notification on channel \"%s\" cannot be written in a client's encoding \"%s\"",
-						notification->channel, pg_encoding_to_char(listener->encoding))));
 		pfree(message.data);
+		begin_message(&message, CLEDGER_AGENT_UNWRITABLE, listener);
 	}
+	pq_endmessage(&message);
 }
 
 static void
@@ -254,14 +255,12 @@ read_all(void)
 	} while (!is_done);
 }
 
-void
-carpool_hub_serve(void)
+/* Reads, and answers a request. */
+static void
+serve(uint32 asked)
 {
 	MemoryContext old = CurrentMemoryContext;
-	uint32		asked = __atomic_load_n(&carpool_agent_server()->hub_requests, __ATOMIC_SEQ_CST);
 
-	if (!notifyInterruptPending && asked == answered)
-		return;
 	notifyInterruptPending = false;
 	read_all();
 	MemoryContextSwitchTo(old);
@@ -276,6 +275,20 @@ carpool_hub_serve(void)
 		answered = asked;
 	}
 	pq_flush();
+}
+
+/* Once more after each time: a flush that has to wait resets the latch. */
+void
+carpool_hub_serve(void)
+{
+	for (;;)
+	{
+		uint32		asked = __atomic_load_n(&carpool_agent_server()->hub_requests, __ATOMIC_SEQ_CST);
+
+		if (!notifyInterruptPending && asked == answered)
+			return;
+		serve(asked);
+	}
 }
 
 void
