@@ -66,7 +66,8 @@ extension EngineThread {
     }
 
     private mutating func handOverListeners(_ database: UInt32) {
-        for s in 0..<servers.end where servers[s].state == .active && servers[s].pins & PinReasons.listen != 0 {
+        for s in 0..<servers.end where servers[s].state == .active && servers[s].pins & PinReasons.listen != 0
+        {
             if self.database(s) == database { _ = handOver(listenerOf: s) }
         }
     }

@@ -78,7 +78,8 @@ private struct BackendStream {
         + frame(tag("C"), Array("SELECT 1\0".utf8)) + ready() + frame(tag("1")) + frame(tag("2"))
         + frame(tag("t"), [0, 0]) + frame(tag("n")) + frame(tag("s")) + frame(tag("3")) + ready()
         + frame(tag("S"), Array("TimeZone\0UTC\0".utf8)) + frame(tag("G"), [0, 0, 0]) + frame(tag("C"))
-        + ready(tag("T")) + frame(tag("*"), Array("L".utf8)) + frame(tag("A"), [1, 2, 3]) + frame(tag("H"), [0, 0, 0]) + frame(tag("d"), [9])
+        + ready(tag("T")) + frame(tag("*"), Array("L".utf8)) + frame(tag("A"), [1, 2, 3])
+        + frame(tag("H"), [0, 0, 0]) + frame(tag("d"), [9])
         + frame(tag("c")) + frame(tag("I")) + frame(tag("V"), [0, 0, 0, 0]) + frame(tag("E"), [0])
         + frame(tag("S"), Array("DateStyle\0ISO\0".utf8)) + ready()
 
