@@ -21,6 +21,7 @@
 #include "../private/ledger.h"
 #include "../private/pins.h"
 #include "../private/pinsigns.h"
+#include "../private/settings.h"
 #include "../private/state.h"
 #include "../private/unnamed.h"
 
@@ -108,6 +109,7 @@ test_once(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	carpool_attach_self_test(&broken, NULL);
 	PopActiveSnapshot();
+	carpool_guc_changes_open();
 	CommitTransactionCommand();
 	if (broken & ~carpool_ledger->failed_tests)
 		ereport(WARNING,
@@ -134,6 +136,19 @@ note_pins(uint32 pins)
 	__atomic_store_n(&server->pins, pins, __ATOMIC_RELEASE);
 }
 
+/* Of the settings: those of before where none can have changed. */
+static uint64
+settings_now(void)
+{
+	bool		may_have_changed = carpool_guc_may_have_changed();
+
+	if (likely(!may_have_changed && !carpool_settings_checks_agents()))
+		return held[SETTINGS];
+	if (!may_have_changed && kinds[SETTINGS]->fingerprint() != held[SETTINGS])
+		elog(FATAL, "settings have changed unseen");
+	return kinds[SETTINGS]->fingerprint();
+}
+
 void
 carpool_attach_transaction_ended(void)
 {
@@ -145,7 +160,7 @@ carpool_attach_transaction_ended(void)
 	carpool_libraries_ended();
 	for (int i = 0; i < KINDS; i++)
 	{
-		held[i] = kinds[i]->fingerprint();
+		held[i] = i == SETTINGS ? settings_now() : kinds[i]->fingerprint();
 		if (held[i] != saved[i])
 			changed = true;
 		if (held[i] != 0 && !works(i))
@@ -210,6 +225,9 @@ change(const uint64 *wanted, StringInfo contents)
 		differs[i] = held[i] != wanted[i];
 	/* settings lie on top of the startup parameters */
 	differs[SETTINGS] |= differs[STARTUP];
+	/* PostgreSQL may not take all of them */
+	if (differs[SETTINGS])
+		carpool_guc_note_change();
 	/* the client has heard what there was to hear, and knows its own values */
 	carpool_agent_silent = true;
 	StartTransactionCommand();
@@ -235,6 +253,7 @@ forget_pins(void)
 		ereport(FATAL,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a session that cannot be reset was given to another client")));
+	carpool_guc_note_change();
 	StartTransactionCommand();
 	carpool_pins_reset();
 	CommitTransactionCommand();
@@ -272,6 +291,7 @@ load_libraries(void)
 	carpool_agent_silent = true;
 	carpool_libraries_load();
 	carpool_agent_silent = false;
+	carpool_guc_note_change();
 	for (int i = 0; i < KINDS; i++)
 		held[i] = kinds[i]->fingerprint();
 }
@@ -307,6 +327,7 @@ carpool_attach(void)
 	if (message == CLEDGER_NO_MESSAGE)
 		return;
 	server->message = CLEDGER_NO_MESSAGE;
+	carpool_guc_note_change();
 	carpool_start_client(message);
 	held[STARTUP] = carpool_startup_state.fingerprint();
 }
@@ -345,6 +366,9 @@ carpool_attach_self_test(uint32 *failed, void (*tell) (const char *mechanism, bo
 		resetStringInfo(&why);
 		fine = carpool_unnamed_self_test(&why);
 		tell("unnamed statement", fine, why.data);
+		resetStringInfo(&why);
+		fine = carpool_guc_changes_self_test(&why);
+		tell("changes of settings", fine, why.data);
 	}
 	pfree(why.data);
 	return *failed == 0 && pins_failed == 0;
