@@ -32,6 +32,7 @@ static const CarpoolStateKind *const kinds[] = {
 #define KINDS lengthof(kinds)
 #define STARTUP 0				/* kinds[] */
 #define SETTINGS 1
+#define STATEMENTS 2
 
 static uint64 client;			/* whose session this is; 0: nobody's */
 static uint32 saves;			/* CledgerClient.saves, as of what is held */
@@ -215,30 +216,44 @@ read_saved(StringInfo bytes, uint64 *wanted, StringInfo contents)
 	}
 }
 
+/* Whether a kind's load takes the place of what is there. */
+static bool
+replaces(int kind, const bool *differs)
+{
+	return kind == STARTUP || (kind == STATEMENTS && !differs[SETTINGS]);
+}
+
 /* Makes the session, where it differs, what it has to be. */
 static void
 change(const uint64 *wanted, StringInfo contents)
 {
 	bool		differs[KINDS];
+	bool		any = false;	/* but for the statements */
 
 	for (int i = 0; i < KINDS; i++)
+	{
 		differs[i] = held[i] != wanted[i];
+		any |= differs[i] && i != STATEMENTS;
+	}
 	/* settings lie on top of the startup parameters */
 	differs[SETTINGS] |= differs[STARTUP];
-	/* PostgreSQL may not take all of them */
-	if (differs[SETTINGS])
-		carpool_guc_note_change();
 	/* the client has heard what there was to hear, and knows its own values */
 	carpool_agent_silent = true;
-	StartTransactionCommand();
-	/* what a login set is replaced, see state.h */
+	if (any)
+		StartTransactionCommand();
 	for (int i = KINDS - 1; i >= 0; i--)
-		if (differs[i] && held[i] != 0 && (i != STARTUP || wanted[i] == 0))
+		if (differs[i] && held[i] != 0 && (wanted[i] == 0 || !replaces(i, differs)))
 			kinds[i]->reset();
 	for (int i = 0; i < KINDS; i++)
+	{
 		if (differs[i] && wanted[i] != 0)
 			kinds[i]->load(&contents[i]);
-	CommitTransactionCommand();
+		/* PostgreSQL may not have taken all, and what comes next sees others than before */
+		if (differs[i] && i <= SETTINGS)
+			carpool_guc_note_change();
+	}
+	if (IsTransactionState())
+		CommitTransactionCommand();
 	ReportChangedGUCOptions();
 	carpool_agent_silent = false;
 	memcpy(held, wanted, sizeof(held));

@@ -35,6 +35,7 @@ static const char *const probes[] = {
 static slist_head *list;		/* guc_stack_list; NULL: not found */
 static bool changed = true;		/* since it was asked last */
 static TimestampTz reload;		/* PgReloadTime then */
+static uint64 version;			/* counts what may be changes */
 
 static void
 transaction_ended(XactEvent event, void *argument)
@@ -69,6 +70,8 @@ carpool_guc_may_have_changed(void)
 
 	changed = list == NULL;
 	reload = PgReloadTime;
+	if (may_have)
+		version++;
 	return may_have;
 }
 
@@ -76,6 +79,15 @@ void
 carpool_guc_note_change(void)
 {
 	changed = true;
+	version++;
+}
+
+uint64
+carpool_guc_version(void)
+{
+	if (reload != PgReloadTime)
+		carpool_guc_note_change();
+	return version;
 }
 
 /* Sets a setting to what it is, so that guc.c puts it at the head of its list. */

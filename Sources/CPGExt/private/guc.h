@@ -40,6 +40,9 @@ extern uint64 carpool_guc_fingerprint_no_value(struct config_generic *setting);
 extern void carpool_guc_changes_open(void);
 extern bool carpool_guc_may_have_changed(void);
 extern void carpool_guc_note_change(void);
+
+/* Another one whenever they may have changed; as of the last time that was asked or noted. */
+extern uint64 carpool_guc_version(void);
 extern bool carpool_guc_changes_self_test(StringInfo why);	/* in a transaction */
 
 /* Changes a setting's source (set_guc_source of guc.c); needs the list. */
