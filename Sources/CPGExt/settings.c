@@ -162,6 +162,12 @@ carpool_settings_times_agents(void)
 	return bools[AT_test_times_agents];
 }
 
+bool
+carpool_settings_checks_agents(void)
+{
+	return bools[AT_test_checks_agents];
+}
+
 const char *
 carpool_settings_stateless_languages(void)
 {

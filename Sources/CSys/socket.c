@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -90,6 +91,31 @@ csys_eventfd_read(int fd)
 
 	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
+}
+
+int
+csys_timer(uint64_t nanoseconds)
+{
+	int			fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	struct timespec period = {
+		.tv_sec = (time_t) (nanoseconds / 1000000000u), .tv_nsec = (long) (nanoseconds % 1000000000u)
+	};
+	struct itimerspec times = {.it_interval = period, .it_value = period};
+
+	if (fd < 0 || timerfd_settime(fd, 0, &times, NULL) < 0)
+	{
+		int			error = errno;
+
+		csys_close(fd);
+		return -error;
+	}
+	return fd;
+}
+
+void
+csys_timer_read(int fd)
+{
+	csys_eventfd_read(fd);
 }
 
 void

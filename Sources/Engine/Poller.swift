@@ -70,7 +70,7 @@ public struct Poller: ~Copyable {
         unsafe self.events = events
     }
 
-    /// Waits for events; returns how many, at most `milliseconds` later.
+    /// Waits for events; returns how many, at most `milliseconds` later, unless these are -1.
     @inlinable @_noLocks
     public mutating func wait(_ milliseconds: Int32) -> Int {
         unsafe Int(csys_epoll_wait(epoll, events, Self.batch, milliseconds))
@@ -98,7 +98,7 @@ public struct Poller: ~Copyable {
         _ = csys_epoll_change(epoll, fd, token.rawValue, output)
     }
 
-    /// Watches for input only, level-triggered: listeners and inboxes.
+    /// Watches for input only, level-triggered: listeners, inboxes, timers.
     public func watchInput(_ fd: Int32, _ token: PollToken) -> Int32 {
         csys_epoll_add_level(epoll, fd, token.rawValue)
     }

@@ -149,7 +149,7 @@ extension EngineThread {
         case .drain: drain(Drain(rawValue: a) ?? .clients)
         case .stop:
             stopping = true
-            attention = 0
+            attention = true
         case nil: break
         }
     }

@@ -22,6 +22,9 @@ struct EngineThread: ~Copyable {
     let crowded: Bool
     let listeners: [Listener]
     let inbox: Inbox
+    /// Says when housekeeping is due. A time limit of each wait would do that, too, but the
+    /// kernel would set up and cancel a timer each time.
+    let ticker: Int32
     /// Stands in for the ledger's entry of a server without an agent.
     let nobody = LedgerServer.ofNobody()
     let ledgerClients: LedgerClients
@@ -56,11 +59,10 @@ struct EngineThread: ~Copyable {
     var now = Clock.now()
     var settings: CworkerTuning
     var texts: WorkerSettings
-    var nextTick: UInt64 = 0
-    /// From this instant on a turn of the loop has more to do than its events: the next
-    /// housekeeping, or 0.
-    var attention: UInt64 = 0
-    /// How long the next wait may take, in milliseconds.
+    var ticked = true
+    /// A turn of the loop has more to do than its events.
+    var attention = true
+    /// How long the next wait may take, in milliseconds; -1: as long as it takes.
     private var patience: Int32 = 0
     var stopping = false
     var draining: Drain?
@@ -70,8 +72,13 @@ struct EngineThread: ~Copyable {
 
     /// - Parameter listeners: those this thread accepts from; the first thread has them all.
     init?(number: Int, shared: Shared, listeners: [Listener]) {
-        guard let poller = Poller() else { return nil }
+        let ticker = csys_timer(Self.tick)
+        guard ticker >= 0, let poller = Poller() else {
+            csys_close(ticker)
+            return nil
+        }
         self.poller = poller
+        self.ticker = ticker
         self.number = number
         self.shared = shared
         self.listeners = listeners
@@ -89,12 +96,15 @@ struct EngineThread: ~Copyable {
         again.reserveCapacity(1024)
     }
 
-    /// How long one wait may take: housekeeping runs about three times a second, as
-    /// PgBouncer's does.
+    /// Housekeeping runs about three times a second, as PgBouncer's does.
     static let tick: UInt64 = 333_000_000
+    private static let inboxIndex: UInt32 = 0
+    private static let tickerIndex: UInt32 = 1
 
     mutating func run() {
-        _ = self.poller.watchInput(inbox.descriptor, PollToken(.inbox, index: 0, generation: 0))
+        _ = poller.watchInput(
+            inbox.descriptor, PollToken(.inbox, index: Self.inboxIndex, generation: 0))
+        _ = poller.watchInput(ticker, PollToken(.inbox, index: Self.tickerIndex, generation: 0))
         watchListeners()
         while true {
             let events = poller.wait(patience)
@@ -104,7 +114,7 @@ struct EngineThread: ~Copyable {
                 handle(poller.event(index))
                 index &+= 1
             }
-            if now >= attention && !attend() { break }
+            if attention && !attend() { break }
         }
         closeEverything()
     }
@@ -117,12 +127,12 @@ struct EngineThread: ~Copyable {
         let count = again.count
         for index in 0..<count { handle(PollEvent(token: again[index], mask: 0)) }
         again.removeFirst(count)
-        if now >= nextTick {
-            nextTick = now + Self.tick
+        if ticked {
+            ticked = false
             keepHouse()
         }
-        patience = again.isEmpty ? 333 : 0
-        attention = again.isEmpty ? nextTick : 0
+        patience = again.isEmpty ? -1 : 0
+        attention = !again.isEmpty
         return true
     }
 
@@ -130,7 +140,7 @@ struct EngineThread: ~Copyable {
     /// got theirs.
     mutating func goOn(_ token: PollToken) {
         again.append(token)
-        attention = 0
+        attention = true
     }
 
     @inline(__always)
@@ -146,7 +156,15 @@ struct EngineThread: ~Copyable {
 
     @inline(never)
     private mutating func otherEvent(_ token: PollToken) {
-        if token.kind == .listener { acceptClients(Int(token.index)) } else { readInbox() }
+        if token.kind == .listener {
+            acceptClients(Int(token.index))
+        } else if token.index == Self.tickerIndex {
+            csys_timer_read(ticker)
+            ticked = true
+            attention = true
+        } else {
+            readInbox()
+        }
     }
 
     @inline(never)

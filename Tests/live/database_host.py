@@ -111,5 +111,6 @@ def database_settings(environment, cluster_socket_folder, port, **carpool):
         "carpool.listen_addr": "127.0.0.1",
         "carpool.listen_port": port,
         "carpool.unix_socket_dir": cluster_socket_folder,
+        "carpool.test_checks_agents": "on",
         **{f"carpool.{name}": value for name, value in carpool.items()},
     }

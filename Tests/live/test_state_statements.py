@@ -48,6 +48,13 @@ SQL = {
         "prepare \"Odd name\" as select 3", "execute \"Odd name\"", "deallocate q", "execute p",
         "deallocate all",
         "execute p"),
+    "fewer, more and other ones": case(
+        "prepare p as select {n}", "prepare q as select 'both'", "prepare {me} as select 'of one'", "execute q",
+        "deallocate p", "prepare r as select {n}", "execute {me}", "deallocate q", "execute r", "deallocate all",
+        "prepare q as select 'of one'", "execute q", "prepare p as select 'both'", "execute p"),
+    "of a time of their own": case(
+        "prepare p as select 'today'::date = current_date, {n}", "prepare q as select 'now'::text", "execute p",
+        "execute q", "deallocate p", "prepare p as select 'today'::date > '2000-01-01'", "execute p"),
     "errors": case(
         "execute p", "prepare p as select 1", "prepare p as select 2", "deallocate q",
         "prepare r as select no_column",
@@ -285,6 +292,24 @@ def test_a_new_clients_statement_knows_the_table_as_it_is(place):
         assert error_of(early.until_ready())["C"] == "0A000"
         late.send(bind(name="s") + execute() + SYNC)
         assert kinds(late.until_ready()) == "2CZ"
+
+
+def test_a_new_clients_statement_finds_a_new_function_first(place):
+    """Equal name and text; what another client made meanwhile hides what the first one found."""
+    role = place.role()
+    changer, late = place.wire(role), place.wire(role)
+    changer.query("create function f(numeric) returns text language sql as $$ select 'numeric' $$")
+    message = parse("select f(1)", "s") + bind(name="s") + execute() + SYNC
+    for early in [place.wire(role) for _ in range(3)]:
+        assert early.send(message).until_ready()[2].values() == ["numeric"]
+        for _ in range(8):  # on one server after the other
+            early.send(bind(name="s") + execute() + SYNC).until_ready()
+            late.query("select 1")
+    changer.query("create function f(int) returns text language sql as $$ select 'int' $$")
+    assert late.send(message).until_ready()[2].values() == ["int"]
+    for _ in range(8):
+        late.send(bind(name="s") + execute() + SYNC)
+        assert late.until_ready()[1].values() == ["int"]
 
 
 def test_psycopg_prepares_at_once(place):

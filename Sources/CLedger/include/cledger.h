@@ -124,43 +124,68 @@ typedef struct CledgerRoom
 	uint32_t	saves;			/* counts its changes */
 } CledgerRoom;
 
+/*
+ * What the worker writes and what agents write, in cache lines of their own: else each would
+ * have to fetch from the other's processor what nobody has changed. By padding, as Swift does
+ * not know types that are aligned so.
+ */
+#define CLEDGER_LINE 64
+
 typedef struct CledgerClient
 {
-	uint32_t	generation;		/* worker: counts the uses of the slot; odd while in use */
-	uint32_t	process_id;		/* worker: as in the client's BackendKeyData */
-	uint64_t	state;			/* agents: dsa_pointer of the saved session; 0: as after login */
-	uint32_t	state_generation;	/* agents: whose state that is */
-	uint32_t	saves;			/* agents: counts the changes of state */
-	uint32_t	server;			/* worker: slot of the server it had last; 0: none */
-	uint32_t	database;		/* worker: OIDs of its pool */
+	/* the worker's */
+	uint32_t	generation;		/* counts the uses of the slot; odd while in use */
+	uint32_t	process_id;		/* as in the client's BackendKeyData */
+	uint32_t	server;			/* slot of the server it had last; 0: none */
+	uint32_t	database;		/* OIDs of its pool */
 	uint32_t	role;
-	uint32_t	thread;			/* worker: engine thread */
-	uint16_t	family;			/* worker: AF_INET, AF_INET6 or AF_UNIX */
+	uint32_t	thread;			/* engine thread */
+	uint16_t	family;			/* AF_INET, AF_INET6 or AF_UNIX */
 	uint16_t	port;			/* host order */
 	uint8_t		address[16];	/* network order; AF_INET: the first four */
+	uint8_t		worker_rest[20];
+
+	/* the agents' */
+	uint64_t	state;			/* dsa_pointer of the saved session; 0: as after login */
+	uint32_t	state_generation;	/* whose state that is */
+	uint32_t	saves;			/* counts the changes of state */
 	CledgerRoom unnamed;		/* its unnamed statement */
 	CledgerRoom channels;		/* what it listens to */
 } CledgerClient;
 
 typedef struct CledgerServer
 {
-	int32_t		pid;			/* agent: its process; 0: nobody's */
-	uint32_t	pins;			/* agent: CLEDGER_PIN_…, before each ReadyForQuery */
-	uint64_t	client;			/* worker: the client it serves, before that one's first byte */
-	uint32_t	message;		/* worker: CLEDGER_…, before client; the agent sets it back */
-	uint32_t	role;			/* agent: OID it runs as */
-	uint32_t	database;		/* agent */
-	uint32_t	become;			/* worker: OID of the role of CLEDGER_BECOME */
-	uint32_t	is_hub;			/* agent: it reads the notifications of its database for clients */
-	uint32_t	hub_requests;	/* agents: counts who wants to know that all was read */
-	uint64_t	attached;		/* agent: times a client other than the last was attached */
-	uint64_t	saved;			/* agent: times a session was saved, and loaded */
+	/* the worker's */
+	uint64_t	client;			/* whom it serves, before that one's first byte */
+	uint32_t	message;		/* CLEDGER_…, before client; the agent sets it back */
+	uint32_t	become;			/* OID of the role of CLEDGER_BECOME */
+	uint8_t		worker_rest[48];
+
+	/* the agent's, which change seldom */
+	int32_t		pid;			/* its process; 0: nobody's */
+	uint32_t	pins;			/* CLEDGER_PIN_…, before each ReadyForQuery */
+	uint32_t	role;			/* OID it runs as */
+	uint32_t	database;
+	uint32_t	is_hub;			/* it reads the notifications of its database for clients */
+	uint8_t		agent_rest[44];
+
+	/* the agent's counters */
+	uint64_t	attached;		/* times a client other than the last was attached */
+	uint64_t	saved;			/* times a session was saved, and loaded */
 	uint64_t	loaded;
-	uint64_t	pinned;			/* agent: transactions that ended with a pin */
-	uint64_t	ended;			/* agent, while test_times_agents is on: ends of transactions, */
+	uint64_t	pinned;			/* transactions that ended with a pin */
+	uint64_t	ended;			/* while test_times_agents is on: ends of transactions, */
 	uint64_t	ended_ns;		/* their time, */
 	uint64_t	attach_ns;		/* and that of attaching clients */
+	uint32_t	hub_requests;	/* all agents of its database: counts who wants to know that all was read */
+	uint8_t		counters_rest[4];
 } CledgerServer;
+
+_Static_assert(offsetof(CledgerClient, state) == CLEDGER_LINE, "the agents' line of a client");
+_Static_assert(sizeof(CledgerClient) == 2 * CLEDGER_LINE, "two lines a client");
+_Static_assert(offsetof(CledgerServer, pid) == CLEDGER_LINE, "the agent's line of a server");
+_Static_assert(offsetof(CledgerServer, attached) == 2 * CLEDGER_LINE, "the counters' line of a server");
+_Static_assert(sizeof(CledgerServer) == 3 * CLEDGER_LINE, "three lines a server");
 
 typedef struct CledgerHeader
 {
@@ -181,10 +206,13 @@ typedef struct CledgerHeader
 	uint64_t	pins[CLEDGER_PIN_REASONS];	/* agents: times each reason began */
 } CledgerHeader;
 
+/* Where the clients' entries begin, in memory that begins at a cache line. */
+#define CLEDGER_CLIENTS ((sizeof(CledgerHeader) + CLEDGER_LINE - 1) / CLEDGER_LINE * CLEDGER_LINE)
+
 static inline size_t
 cledger_size(uint32_t clients, uint32_t servers)
 {
-	return sizeof(CledgerHeader) + (clients + 1) * sizeof(CledgerClient) +
+	return CLEDGER_CLIENTS + (clients + 1) * sizeof(CledgerClient) +
 		(servers + 1) * sizeof(CledgerServer);
 }
 
@@ -211,13 +239,13 @@ cledger_token(const CledgerHeader *ledger)
 CLEDGER_HOT static inline CledgerClient *
 cledger_client(CledgerHeader *ledger, uint32_t slot)
 {
-	return (CledgerClient *) (ledger + 1) + (slot < ledger->client_slots ? slot : 0);
+	return (CledgerClient *) ((char *) ledger + CLEDGER_CLIENTS) + (slot < ledger->client_slots ? slot : 0);
 }
 
 CLEDGER_HOT static inline CledgerServer *
 cledger_server(CledgerHeader *ledger, uint32_t slot)
 {
-	return (CledgerServer *) ((CledgerClient *) (ledger + 1) + ledger->client_slots) +
+	return (CledgerServer *) ((CledgerClient *) ((char *) ledger + CLEDGER_CLIENTS) + ledger->client_slots) +
 		(slot < ledger->server_slots ? slot : 0);
 }
 
@@ -227,11 +255,14 @@ cledger_reference(uint32_t slot, uint32_t generation)
 	return (uint64_t) generation << 32 | slot;
 }
 
-/* The worker writes down which server a client of its has, or had last. */
+/* The worker writes down which server a client of its has, or had last, unless it stands there. */
 CLEDGER_HOT static inline void
 cledger_client_served(CledgerHeader *ledger, uint64_t client, uint32_t server)
 {
-	__atomic_store_n(&cledger_client(ledger, (uint32_t) client)->server, server, __ATOMIC_RELAXED);
+	CledgerClient *entry = cledger_client(ledger, (uint32_t) client);
+
+	if (entry->server != server)
+		__atomic_store_n(&entry->server, server, __ATOMIC_RELAXED);
 }
 
 /* The worker says what stands in front of the bytes of the client it is about to attach. */
@@ -241,11 +272,15 @@ cledger_announce(CledgerServer *server, uint32_t message)
 	__atomic_store_n(&server->message, message, __ATOMIC_RELEASE);
 }
 
-/* The worker writes down whom a server serves, before it forwards that one's first byte. */
+/*
+ * The worker writes down whom a server serves, before it forwards that one's first byte;
+ * unless it stands there, so that the agent can keep the line in its processor's cache.
+ */
 CLEDGER_HOT static inline void
 cledger_attach(CledgerServer *server, uint64_t client)
 {
-	__atomic_store_n(&server->client, client, __ATOMIC_RELEASE);
+	if (server->client != client)
+		__atomic_store_n(&server->client, client, __ATOMIC_RELEASE);
 }
 
 /* Whom a server serves. */

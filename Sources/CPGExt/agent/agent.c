@@ -218,7 +218,8 @@ agent_putmessage(char type, const char *bytes, size_t size)
 		if (!is_working)
 		{
 			work_timed(carpool_attach_transaction_ended, &server->ended_ns);
-			server->ended++;
+			if (carpool_settings_times_agents())
+				server->ended++;
 			carpool_listen_report();
 		}
 		else

@@ -22,6 +22,7 @@
 #include "../private/listen.h"
 #include "../private/pins.h"
 #include "../private/pinsigns.h"
+#include "../private/settings.h"
 #include "../private/state.h"
 #include "../private/unnamed.h"
 
@@ -32,6 +33,7 @@ static const CarpoolStateKind *const kinds[] = {
 #define KINDS lengthof(kinds)
 #define STARTUP 0				/* kinds[] */
 #define SETTINGS 1
+#define STATEMENTS 2
 
 static uint64 client;			/* whose session this is; 0: nobody's */
 static uint32 saves;			/* CledgerClient.saves, as of what is held */
@@ -109,6 +111,7 @@ test_once(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	carpool_attach_self_test(&broken, NULL);
 	PopActiveSnapshot();
+	carpool_guc_changes_open();
 	CommitTransactionCommand();
 	(void) carpool_async_open();
 	if (broken & ~carpool_ledger->failed_tests)
@@ -136,6 +139,19 @@ note_pins(uint32 pins)
 	__atomic_store_n(&server->pins, pins, __ATOMIC_RELEASE);
 }
 
+/* Of the settings: those of before where none can have changed. */
+static uint64
+settings_now(void)
+{
+	bool		may_have_changed = carpool_guc_may_have_changed();
+
+	if (likely(!may_have_changed && !carpool_settings_checks_agents()))
+		return held[SETTINGS];
+	if (!may_have_changed && kinds[SETTINGS]->fingerprint() != held[SETTINGS])
+		elog(FATAL, "settings have changed unseen");
+	return kinds[SETTINGS]->fingerprint();
+}
+
 void
 carpool_attach_transaction_ended(void)
 {
@@ -147,7 +163,7 @@ carpool_attach_transaction_ended(void)
 	carpool_libraries_ended();
 	for (int i = 0; i < KINDS; i++)
 	{
-		held[i] = kinds[i]->fingerprint();
+		held[i] = i == SETTINGS ? settings_now() : kinds[i]->fingerprint();
 		if (held[i] != saved[i])
 			changed = true;
 		if (held[i] != 0 && !works(i))
@@ -204,27 +220,44 @@ read_saved(StringInfo bytes, uint64 *wanted, StringInfo contents)
 	}
 }
 
+/* Whether a kind's load takes the place of what is there. */
+static bool
+replaces(int kind, const bool *differs)
+{
+	return kind == STARTUP || (kind == STATEMENTS && !differs[SETTINGS]);
+}
+
 /* Makes the session, where it differs, what it has to be. */
 static void
 change(const uint64 *wanted, StringInfo contents)
 {
 	bool		differs[KINDS];
+	bool		any = false;	/* but for the statements */
 
 	for (int i = 0; i < KINDS; i++)
+	{
 		differs[i] = held[i] != wanted[i];
+		any |= differs[i] && i != STATEMENTS;
+	}
 	/* settings lie on top of the startup parameters */
 	differs[SETTINGS] |= differs[STARTUP];
 	/* the client has heard what there was to hear, and knows its own values */
 	carpool_agent_silent = true;
-	StartTransactionCommand();
-	/* what a login set is replaced, see state.h */
+	if (any)
+		StartTransactionCommand();
 	for (int i = KINDS - 1; i >= 0; i--)
-		if (differs[i] && held[i] != 0 && (i != STARTUP || wanted[i] == 0))
+		if (differs[i] && held[i] != 0 && (wanted[i] == 0 || !replaces(i, differs)))
 			kinds[i]->reset();
 	for (int i = 0; i < KINDS; i++)
+	{
 		if (differs[i] && wanted[i] != 0)
 			kinds[i]->load(&contents[i]);
-	CommitTransactionCommand();
+		/* PostgreSQL may not have taken all, and what comes next sees others than before */
+		if (differs[i] && i <= SETTINGS)
+			carpool_guc_note_change();
+	}
+	if (IsTransactionState())
+		CommitTransactionCommand();
 	ReportChangedGUCOptions();
 	carpool_agent_silent = false;
 	memcpy(held, wanted, sizeof(held));
@@ -239,6 +272,7 @@ forget_pins(void)
 		ereport(FATAL,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a session that cannot be reset was given to another client")));
+	carpool_guc_note_change();
 	StartTransactionCommand();
 	carpool_pins_reset();
 	CommitTransactionCommand();
@@ -276,6 +310,7 @@ load_libraries(void)
 	carpool_agent_silent = true;
 	carpool_libraries_load();
 	carpool_agent_silent = false;
+	carpool_guc_note_change();
 	for (int i = 0; i < KINDS; i++)
 		held[i] = kinds[i]->fingerprint();
 }
@@ -316,6 +351,7 @@ carpool_attach(void)
 	if (message == CLEDGER_NO_MESSAGE)
 		return;
 	server->message = CLEDGER_NO_MESSAGE;
+	carpool_guc_note_change();
 	carpool_start_client(message);
 	held[STARTUP] = carpool_startup_state.fingerprint();
 }
@@ -354,6 +390,9 @@ carpool_attach_self_test(uint32 *failed, void (*tell) (const char *mechanism, bo
 		resetStringInfo(&why);
 		fine = carpool_unnamed_self_test(&why);
 		tell("unnamed statement", fine, why.data);
+		resetStringInfo(&why);
+		fine = carpool_guc_changes_self_test(&why);
+		tell("changes of settings", fine, why.data);
 		resetStringInfo(&why);
 		fine = carpool_async_self_test(&why);
 		tell("listen and notify", fine, why.data);

@@ -165,6 +165,12 @@ carpool_placeholders_open(void)
 	return table != NULL;
 }
 
+bool
+carpool_placeholders_are_others(void)
+{
+	return table != NULL && hash_get_num_entries(table) != entries;
+}
+
 uint64
 carpool_placeholders_fingerprint(void)
 {

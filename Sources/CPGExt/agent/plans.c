@@ -133,6 +133,40 @@ carpool_plan_park(CarpoolPlan *plan, uint64 surroundings)
 		DropCachedPlan(dlist_tail_element(CarpoolPlan, age, &ages)->source);
 }
 
+/* Whether a plan source is that of a statement, as it would be prepared now. */
+static bool
+is_of(const CarpoolPlan *plan, const char *body, uint32 size, uint64 content, uint64 surroundings)
+{
+	return plan->content == content && plan->surroundings == surroundings && plan->size == size &&
+		memcmp(plan->body, body, size) == 0;
+}
+
+/*
+ * Before a plan source serves a statement that was prepared at some time: names may mean
+ * something else since it was analysed. What other backends have changed by then is heard of
+ * at the begin of a transaction.
+ */
+static void
+bring_up_to(CarpoolPlan *plan, TimestampTz prepared)
+{
+	if (plan->analysed >= prepared)
+		return;
+	carpool_begin_transaction();
+	if (carpool_names_changed(plan->analysed))
+		invalidate(plan);
+	plan->analysed = Max(plan->analysed, prepared);
+}
+
+bool
+carpool_plan_keep(CarpoolPlan *plan, const char *body, uint32 size, uint64 content, uint64 surroundings,
+				  TimestampTz prepared)
+{
+	if (!plan->is_shareable || !is_of(plan, body, size, content, surroundings))
+		return false;
+	bring_up_to(plan, prepared);
+	return true;
+}
+
 CarpoolPlan *
 carpool_plan_take(const char *body, uint32 size, uint64 content, uint64 surroundings, TimestampTz prepared)
 {
@@ -142,12 +176,10 @@ carpool_plan_take(const char *body, uint32 size, uint64 content, uint64 surround
 	{
 		CarpoolPlan *plan = dlist_container(CarpoolPlan, bucket, iter.cur);
 
-		if (plan->content != content || plan->surroundings != surroundings || plan->size != size ||
-			memcmp(plan->body, body, size) != 0)
+		if (!is_of(plan, body, size, content, surroundings))
 			continue;
 		unlink_idle(plan);
-		if (plan->analysed < prepared && carpool_names_changed(plan->analysed))
-			invalidate(plan);
+		bring_up_to(plan, prepared);
 		return plan;
 	}
 	return NULL;

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -23,6 +24,12 @@ typedef struct Header
 	uint32		unused;
 } Header;
 
+typedef struct Saved
+{
+	Header		header;
+	const char *body;
+} Saved;
+
 static HTAB *table;				/* name to PreparedStatement; NULL: nobody has prepared anything here */
 
 /*
@@ -31,6 +38,8 @@ static HTAB *table;				/* name to PreparedStatement; NULL: nobody has prepared a
  */
 static long seen_count;
 static uint64 seen_fingerprint;
+
+static uint64 turn;				/* counts the loads */
 
 static bool
 find_table(void)
@@ -88,6 +97,7 @@ save(StringInfo to)
 	PreparedStatement *statement;
 
 	carpool_put_uint64(to, hash_get_num_entries(table));
+	carpool_put_uint64(to, fingerprint());
 	hash_seq_init(&all, table);
 	while ((statement = hash_seq_search(&all)) != NULL)
 	{
@@ -104,31 +114,61 @@ save(StringInfo to)
 	}
 }
 
+void
+carpool_begin_transaction(void)
+{
+	if (!IsTransactionState())
+		StartTransactionCommand();
+}
+
+/* Gives a statement of the table its plan source. */
+static void
+point(PreparedStatement *statement, CarpoolPlan *plan, TimestampTz prepared)
+{
+	statement->plansource = plan->source;
+	statement->from_sql = carpool_plan_from_sql(plan->body);
+	statement->prepare_time = prepared;
+	plan->turn = turn;
+}
+
+/* The entry of a name, made when there is none; without a plan source for now. */
+static PreparedStatement *
+empty_entry(const char *name)
+{
+	bool		found;
+	PreparedStatement *statement = hash_search(table, name, HASH_ENTER, &found);
+
+	if (found && statement->plansource != NULL)
+		elog(ERROR, "prepared statement \"%s\" is still that of another client", name);
+	statement->plansource = NULL;
+	return statement;
+}
+
 CarpoolPlan *
 carpool_statement_attach(const char *name, TimestampTz prepared, const char *body, uint32 size,
 						 uint64 content, uint64 surroundings)
 {
-	CarpoolPlan *plan = carpool_plan_take(body, size, content, surroundings, prepared);
-	PreparedStatement *statement;
-	CachedPlanSource *source;
-	bool		found;
+	CarpoolPlan *plan = NULL;
 
-	if (plan != NULL && find_table())
+	if (find_table())
+		plan = carpool_plan_take(body, size, content, surroundings, prepared);
+	if (plan == NULL)
 	{
-		statement = hash_search(table, name, HASH_ENTER, &found);
-		if (found)
-			elog(ERROR, "prepared statement \"%s\" is still that of another client", name);
-		statement->plansource = plan->source;
-		statement->from_sql = carpool_plan_from_sql(body);
+		carpool_begin_transaction();
+		plan = carpool_plan_note(carpool_plan_make(body, size), body, size, GetCurrentTimestamp());
 	}
-	else
+	if (find_table())
 	{
-		source = carpool_plan_make(body, size);
-		plan = carpool_plan_note(source, body, size, GetCurrentTimestamp());
-		StorePreparedStatement(name, source, carpool_plan_from_sql(body));
-		statement = FetchPreparedStatement(name, true);
+		PreparedStatement *statement = empty_entry(name);
+
+		if (!plan->source->is_saved)
+			SaveCachedPlan(plan->source);
+		point(statement, plan, prepared);
+		return plan;
 	}
-	statement->prepare_time = prepared;
+	/* makes the table */
+	StorePreparedStatement(name, plan->source, carpool_plan_from_sql(body));
+	point(FetchPreparedStatement(name, true), plan, prepared);
 	return plan;
 }
 
@@ -156,26 +196,102 @@ next(StringInfo from, Size size)
 	return bytes;
 }
 
+/* The next one that was saved. */
+static const Saved *
+next_saved(StringInfo from)
+{
+	static Saved saved;
+
+	memcpy(&saved.header, next(from, sizeof(saved.header)), sizeof(saved.header));
+	saved.body = next(from, saved.header.size);
+	return &saved;
+}
+
+/*
+ * Gives a name of the table the saved statement's plan source, if it has that, or one is kept.
+ * False: there is none yet; the name has none for now.
+ */
+static bool
+replace(const Saved *saved, uint64 surroundings)
+{
+	const Header *header = &saved->header;
+	bool		found;
+	PreparedStatement *statement = hash_search(table, NameStr(header->name), HASH_ENTER, &found);
+	CarpoolPlan *plan = found ? carpool_plan_of(statement) : NULL;
+
+	if (plan == NULL || !carpool_plan_keep(plan, saved->body, header->size, header->content, surroundings,
+										   header->prepared))
+	{
+		statement->plansource = NULL;
+		if (plan != NULL)
+			carpool_plan_park(plan, surroundings);
+		plan = carpool_plan_take(saved->body, header->size, header->content, surroundings, header->prepared);
+	}
+	if (plan == NULL)
+		return false;
+	point(statement, plan, header->prepared);
+	return true;
+}
+
+/* Takes out what is left of the former client. */
+static void
+remove_others(uint64 surroundings)
+{
+	HASH_SEQ_STATUS all;
+	PreparedStatement *statement;
+
+	hash_seq_init(&all, table);
+	while ((statement = hash_seq_search(&all)) != NULL)
+		if (statement->plansource != NULL && carpool_plan_of(statement)->turn != turn)
+			carpool_statement_detach(statement, surroundings);
+}
+
+/* Attaches those of the saved statements that have no plan source. */
+static void
+attach_missing(StringInfo from, uint64 count, uint64 surroundings)
+{
+	for (uint64 i = 0; i < count; i++)
+	{
+		const Saved *saved = next_saved(from);
+		const Header *header = &saved->header;
+		PreparedStatement *statement = find_table() ?
+			hash_search(table, NameStr(header->name), HASH_FIND, NULL) : NULL;
+
+		if (statement == NULL || statement->plansource == NULL)
+			(void) carpool_statement_attach(NameStr(header->name), header->prepared, saved->body, header->size,
+											header->content, surroundings);
+	}
+}
+
+/*
+ * Most statements of the next client have a name that the former one had, too, and often its
+ * text; so what is there is replaced, and what is the same stays.
+ */
 static void
 load(StringInfo from)
 {
 	uint64		count = carpool_get_uint64(from);
+	uint64		fingerprint = carpool_get_uint64(from);
+	int			start = from->cursor;
 	uint64		surroundings = carpool_surroundings();
-	uint64		sum = 0;
+	uint64		missing = count;
 
-	for (uint64 i = 0; i < count; i++)
+	turn++;
+	if (find_table())
 	{
-		Header		header;
-		const char *name;
-
-		memcpy(&header, next(from, sizeof(header)), sizeof(header));
-		name = NameStr(header.name);
-		(void) carpool_statement_attach(name, header.prepared, next(from, header.size), header.size,
-										header.content, surroundings);
-		sum += fingerprint_of(name, header.prepared, header.content);
+		for (uint64 i = 0; i < count; i++)
+			if (replace(next_saved(from), surroundings))
+				missing--;
+		if ((uint64) hash_get_num_entries(table) != count)
+			remove_others(surroundings);
+	}
+	if (missing > 0)
+	{
+		from->cursor = start;
+		attach_missing(from, count, surroundings);
 	}
 	if (find_table())
-		note_seen(sum);
+		note_seen(fingerprint);
 }
 
 static void

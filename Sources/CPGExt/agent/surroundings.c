@@ -11,6 +11,7 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "../private/guc.h"
 #include "../private/state.h"
 #include "../private/statements.h"
 
@@ -75,14 +76,20 @@ add(struct config_generic *setting, void *argument)
 	return true;
 }
 
-/* Means something in this backend only. */
+/* Means something in this backend only. Looks at the settings only when they may be others. */
 uint64
 carpool_surroundings(void)
 {
-	uint64		sum = GetUserId();
+	static uint64 settings;
+	static uint64 version = PG_UINT64_MAX;
 
-	carpool_guc_list_walk(add, &sum);
-	return sum;
+	if (version != carpool_guc_version())
+	{
+		version = carpool_guc_version();
+		settings = 0;
+		carpool_guc_list_walk(add, &settings);
+	}
+	return settings + GetUserId();
 }
 
 static void

@@ -32,6 +32,19 @@ extern const char *carpool_guc_text(struct config_generic *setting, CarpoolGucWh
 extern uint64 carpool_guc_fingerprint(struct config_generic *setting, CarpoolGucWhich which);
 extern uint64 carpool_guc_fingerprint_no_value(struct config_generic *setting);
 
+/*
+ * gucchanges.c: whether settings of the session may have changed since this was asked last:
+ * what a transaction changes is noticed, what anything else changes has to be noted. open: in
+ * a transaction, once in each backend.
+ */
+extern void carpool_guc_changes_open(void);
+extern bool carpool_guc_may_have_changed(void);
+extern void carpool_guc_note_change(void);
+
+/* Another one whenever they may have changed; as of the last time that was asked or noted. */
+extern uint64 carpool_guc_version(void);
+extern bool carpool_guc_changes_self_test(StringInfo why);	/* in a transaction */
+
 /* Changes a setting's source (set_guc_source of guc.c); needs the list. */
 extern void carpool_guc_set_source(struct config_generic *setting, GucSource source);
 
@@ -40,6 +53,9 @@ extern void carpool_guc_set_source(struct config_generic *setting, GucSource sou
  * something stays: current_setting('a.b', true) is '' and no longer NULL.
  */
 extern bool carpool_placeholders_open(void);
+
+/* Whether there are more or fewer settings than when they were looked at last. */
+extern bool carpool_placeholders_are_others(void);
 
 /* Of the names of those that have no value; 0: there are none. */
 extern uint64 carpool_placeholders_fingerprint(void);

@@ -12,5 +12,6 @@ extern const CarpoolSettings *carpool_settings_current(void);
 extern const char *carpool_settings_stateless_languages(void);
 extern bool carpool_settings_stays_owner(void);
 extern bool carpool_settings_times_agents(void);
+extern bool carpool_settings_checks_agents(void);
 
 #endif

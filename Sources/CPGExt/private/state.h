@@ -51,7 +51,12 @@ typedef struct CarpoolStateKind
  */
 extern const CarpoolStateKind carpool_startup_state;
 extern const CarpoolStateKind carpool_settings_state;	/* settings_state.c: SET, role, session authorization */
-extern const CarpoolStateKind carpool_statements_state; /* statements.c: prepared statements of both kinds */
+/*
+ * statements.c: prepared statements of both kinds. Here, too, load takes the place of what is
+ * there, where the settings stay; neither load nor reset needs a transaction, but load may
+ * begin one.
+ */
+extern const CarpoolStateKind carpool_statements_state;
 extern const CarpoolStateKind carpool_sequences_state;	/* sequences.c: currval and lastval */
 
 /* startup.c: once in each backend, before anything else of it is used. */

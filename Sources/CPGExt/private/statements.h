@@ -27,11 +27,12 @@ typedef struct CarpoolPlan
 	MemoryContextCallback dropped;
 	bool		is_idle;		/* without a client: in the two lists */
 	bool		is_shareable;	/* its text means the same at any time */
+	uint64		turn;			/* statements.c: the load that gave it to its client */
 	dlist_node	bucket;
 	dlist_node	age;			/* the oldest last */
 	uint64		content;		/* fingerprint of body */
 	uint64		surroundings;	/* in which it was analysed and planned */
-	TimestampTz analysed;		/* at this time or later */
+	TimestampTz analysed;		/* at this time or later, or at this time it was still right */
 	uint32		size;			/* of body */
 	char		body[FLEXIBLE_ARRAY_MEMBER];	/* planbody.c */
 } CarpoolPlan;
@@ -66,9 +67,16 @@ extern bool carpool_plan_dropped;	/* one that had a client was dropped; the read
 /* Keeps a plan source that no longer belongs to a statement, or drops it. */
 extern void carpool_plan_park(CarpoolPlan *plan, uint64 surroundings);
 
+/* Whether that of the client who leaves can stay for a statement of the next one's, prepared at some time. */
+extern bool carpool_plan_keep(CarpoolPlan *plan, const char *body, uint32 size, uint64 content,
+							  uint64 surroundings, TimestampTz prepared);
+
 /* A kept one for a statement prepared at some time; no longer kept then. NULL: there is none. */
 extern CarpoolPlan *carpool_plan_take(const char *body, uint32 size, uint64 content, uint64 surroundings,
 									  TimestampTz prepared);
+
+/* statements.c: a transaction, unless one has begun: a load that needs none is spared it. */
+extern void carpool_begin_transaction(void);
 
 /* statements.c: puts a saved statement into PostgreSQL's table, and takes one out of it. */
 extern CarpoolPlan *carpool_statement_attach(const char *name, TimestampTz prepared, const char *body,

@@ -166,6 +166,10 @@ int			csys_eventfd(void);
 void		csys_eventfd_write(int fd);
 void		csys_eventfd_read(int fd);
 
+/* A descriptor that can be read each time so many nanoseconds have passed; read makes it wait again. */
+int			csys_timer(uint64_t nanoseconds);
+void		csys_timer_read(int fd);
+
 void		csys_close(int fd);
 /* Shuts both directions down without closing. */
 void		csys_shutdown(int fd);

@@ -3,7 +3,7 @@
 import shutil
 import signal
 
-from .processes import Daemon
+from .processes import Daemon, kinds_of_sockets
 
 ROLE = "bench"
 DATABASE = "bench"
@@ -21,9 +21,7 @@ SETTINGS = {
     "log_checkpoints": "off",
 }
 
-BACKENDS = f"""\
-select pid, case when client_addr is null then 'a Unix socket' else 'loopback TCP' end
-from pg_stat_activity where usename = '{ROLE}'"""
+BACKENDS = f"select pid from pg_stat_activity where usename = '{ROLE}' and backend_type = 'client backend'"
 
 
 class Cluster:
@@ -87,6 +85,9 @@ class Cluster:
             "-p", self.port, "-U", role, "-d", database, "-c", statement).strip()
 
     def backends(self):
-        """The backends of the measures' role: kind of socket by pid."""
-        rows = self.sql("postgres", "postgres", BACKENDS).splitlines()
-        return {int(pid): socket for pid, socket in (row.split("|") for row in rows)}
+        """
+        The backends of the measures' role: kind of socket by pid. As the kernel has it: what
+        pg_stat_activity says is about the client, where Carpool is in between.
+        """
+        pids = map(int, self.sql("postgres", "postgres", BACKENDS).split())
+        return {pid: " and ".join(sorted(kinds_of_sockets(pid))) for pid in pids}

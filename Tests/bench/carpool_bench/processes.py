@@ -99,6 +99,20 @@ def proc(pid, name):
     return path
 
 
+def kinds_of_sockets(pid):
+    """How a process is connected: of "a Unix socket" and "loopback TCP", those it has."""
+    links = [os.readlink(entry) for entry in proc(pid, "fd").iterdir()]
+    own = {link[len("socket:["):-1] for link in links if link.startswith("socket:[")}
+    kinds = {"a Unix socket": ("unix", 6), "loopback TCP": ("tcp", 9)}
+    return {kind for kind, (table, column) in kinds.items() if own & inodes(table, column)}
+
+
+def inodes(table, column):
+    """The sockets of a table of /proc/net."""
+    lines = pathlib.Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    return {words[column] for words in map(str.split, lines) if len(words) > column}
+
+
 def cpu_seconds(pid):
     """CPU time of a process so far, user and system, all its threads.
 

@@ -3,15 +3,16 @@
 import re
 
 from .environment import run
-from .figures import Row, Section, at_least, at_most
-from .peers import login_words
+from .failure import Failure
+from .figures import REFERENCE, Row, Section, at_least, at_most
+from .peers import POOL_SIZE, login_words
 from .processes import cpu_seconds
 
 CLIENTS = (1, 16, 64)
 PROTOCOLS = ("simple", "extended")
 
 NOTES = """\
-`pgbench -S`, each line run peer by peer; runs of {seconds} s, rounds: {rounds}."""
+`pgbench -S`, each line run peer by peer; runs of {seconds} s, rounds: {rounds}{alone}."""
 COST_NOTES = """\
 User and system time of the pooler's process (in the database: of the worker), all its threads, in the
 same runs."""
@@ -25,18 +26,41 @@ def measure(peers, options):
             label = f"{protocol}, {clients} client{'s' if clients > 1 else ''}"
             rates[protocol, clients] = Row(label, 0, at_least(1))
             costs[protocol, clients] = Row(label, 2, at_most(1))
-    for number in range(options.rounds):
-        options.progress(f"pgbench, round {number + 1} of {options.rounds}")
-        for protocol, clients in rates:
+    rounds = {line: options.rounds_alone if line[1] == 1 else options.rounds for line in rates}
+    for number in range(max(rounds.values())):
+        options.progress(f"pgbench, round {number + 1} of {max(rounds.values())}")
+        for protocol, clients in (line for line in rates if number < rounds[line]):
             for peer in peers:
                 rate, cost = one_run(peer, protocol, clients, options)
                 rates[protocol, clients].add(peer.name, rate)
                 if cost is not None:
                     costs[protocol, clients].add(peer.name, cost)
-    notes = NOTES.format(seconds=options.seconds, rounds=options.rounds)
+    alone = f", with 1 client: {options.rounds_alone}" if options.rounds_alone != options.rounds else ""
+    notes = NOTES.format(seconds=options.seconds, rounds=options.rounds, alone=alone)
     return [Section("pgbench -S, transactions a second", notes, list(rates.values())),
             Section("pgbench -S, CPU seconds of the pooler for 100,000 transactions", COST_NOTES,
                     list(costs.values()))]
+
+
+PREPARED_CLIENTS = 200
+PREPARED_NOTES = """\
+`pgbench -S`, {clients} clients on {servers} servers: in the database with `-M prepared`, where each client's
+statements follow it; beside it PgBouncer with `-M simple`, as this version knows no prepared statements in
+transaction mode. Runs of {seconds} s, rounds: {rounds}; one error in a run, and the measure has failed."""
+
+
+def measure_prepared(peers, options):
+    """Prepared statements in the database beside the simple protocol through PgBouncer."""
+    protocols = {"database": "prepared", REFERENCE: "simple"}
+    row = Row(f"prepared, {PREPARED_CLIENTS} clients", 0, at_least(1.2))
+    taking_part = [peer for peer in peers if peer.name in protocols]
+    for number in range(options.rounds):
+        options.progress(f"prepared, round {number + 1} of {options.rounds}")
+        for peer in taking_part:
+            row.add(peer.name, one_run(peer, protocols[peer.name], PREPARED_CLIENTS, options)[0])
+    notes = PREPARED_NOTES.format(clients=PREPARED_CLIENTS, servers=POOL_SIZE, seconds=options.seconds,
+                                  rounds=options.rounds)
+    return [Section("Prepared statements, transactions a second", notes, [row])]
 
 
 def one_run(peer, protocol, clients, options):
@@ -50,10 +74,13 @@ def one_run(peer, protocol, clients, options):
 
 
 def pgbench(peer, over_unix, *words):
-    """Runs pgbench -S; returns the transactions done and their number a second."""
+    """Runs pgbench -S; returns the transactions done and their number a second. None may fail."""
     host, port, user, database = login_words(peer, over_unix)
     program = peer.environment.bin / "pgbench"
     said = run(program, "-n", "-S", *words, "-h", host, "-p", port, "-U", user, database)
+    failed = re.search(r"number of failed transactions: (\d+)", said)
+    if failed is not None and failed[1] != "0":
+        raise Failure(f"{peer.title}: {failed[1]} transactions of pgbench failed")
     count = re.search(r"number of transactions actually processed: (\d+)", said)
     rate = re.search(r"^tps = ([\d.]+)", said, re.MULTILINE)
     return int(count[1]), float(rate[1])
