@@ -50,9 +50,9 @@ cworker_log(const CarpoolHost *host, int level, const char *line)
 }
 
 bool
-cworker_cancel(const CarpoolHost *host, int32_t server_pid)
+cworker_cancel(const CarpoolHost *host, int32_t server_pid, uint32_t server_slot)
 {
-	return host->cancel(host->context, server_pid);
+	return host->cancel(host->context, server_pid, server_slot);
 }
 
 CledgerHeader *

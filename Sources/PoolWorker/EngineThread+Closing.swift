@@ -205,6 +205,7 @@ extension EngineThread {
             return
         }
         unpin(s)
+        shared.ledger.leave(servers[s].left)
         shared.ledger.giveBack(server: servers[s].slot)
         serverLogins[s] = nil
         taskErrors[s] = nil

@@ -24,7 +24,8 @@ struct Host: @unchecked Sendable {
     func log(_ level: Level, _ line: String) { unsafe cworker_log(host, level.rawValue, line) }
 
     /// Interrupts what a backend runs, before it returns; false when a CancelRequest has to.
-    func interrupt(_ pid: Int32) -> Bool { unsafe cworker_cancel(host, pid) }
+    /// - Parameter slot: its agent's, which looks in the ledger whom it is for; 0: it has none.
+    func interrupt(_ pid: Int32, slot: UInt32) -> Bool { unsafe cworker_cancel(host, pid, slot) }
 
     enum Asked {
         case answered(HostAnswer)

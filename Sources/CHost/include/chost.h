@@ -153,10 +153,12 @@ typedef struct CarpoolHost
 	void		(*log) (void *context, CarpoolLogLevel level, const char *line);
 
 	/*
-	 * Interrupts the statement that backend server_pid runs. True: the signal has been
-	 * sent before the function returned. False: a CancelRequest has to be used.
+	 * Interrupts the statement that backend server_pid runs; where it has an agent, that of
+	 * the client which its slot in the ledger names (cledger_cancel), and of nobody else. 0:
+	 * it has none. True: the signal has been sent before the function returned, or there is
+	 * nothing to interrupt. False: a CancelRequest has to be used.
 	 */
-	bool		(*cancel) (void *context, int32_t server_pid);
+	bool		(*cancel) (void *context, int32_t server_pid, uint32_t server_slot);
 
 	const char *name;			/* "pg_carpool" or "pgpool-launch", for messages */
 	bool		keeps_oids;		/* pools are keyed by OIDs, CONFIRM means something */

@@ -108,6 +108,8 @@ typedef struct CledgerServer
 	uint32_t	role;			/* agent: OID it runs as */
 	uint32_t	database;		/* agent */
 	uint32_t	become;			/* worker: OID of the role of CLEDGER_BECOME */
+	uint32_t	is_cancellable; /* agent: SIGUSR2 means to it what `cancelled` says; else it may mean anything */
+	uint64_t	cancelled;		/* worker: the client whose statement is to end, before SIGUSR2 */
 	uint64_t	attached;		/* agent: times a client other than the last was attached */
 	uint64_t	saved;			/* agent: times a session was saved, and loaded */
 	uint64_t	loaded;
@@ -199,6 +201,28 @@ CLEDGER_HOT static inline void
 cledger_attach(CledgerServer *server, uint64_t client)
 {
 	__atomic_store_n(&server->client, client, __ATOMIC_RELEASE);
+}
+
+/* The worker writes down whose statement is to end, before it sends the signal. */
+static inline void
+cledger_cancel(CledgerServer *server, uint64_t client)
+{
+	__atomic_store_n(&server->cancelled, client, __ATOMIC_RELEASE);
+}
+
+/* For whom a cancel is; in the agent's signal handler. */
+static inline uint64_t
+cledger_cancelled(const CledgerServer *server)
+{
+	return __atomic_load_n(&server->cancelled, __ATOMIC_ACQUIRE);
+}
+
+/* Whether SIGUSR2 may be sent to a process: it is the server of this entry, and its agent waits for that. */
+static inline bool
+cledger_takes_cancels(const CledgerServer *server, int32_t pid)
+{
+	return pid != 0 && __atomic_load_n(&server->pid, __ATOMIC_ACQUIRE) == pid &&
+		__atomic_load_n(&server->is_cancellable, __ATOMIC_ACQUIRE) != 0;
 }
 
 /* Whom a server serves. */
