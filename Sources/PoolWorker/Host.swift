@@ -78,6 +78,7 @@ struct HostAnswer {
     /// In the ledger; 0: the server has no agent.
     let serverSlot: UInt32
     let mustBecome: Bool
+    let mayShare: Bool
 
     /// Reads an answer; it stays the caller's.
     @unsafe
@@ -92,6 +93,7 @@ struct HostAnswer {
         userID = numbers.user_id
         serverSlot = numbers.server_slot
         mustBecome = numbers.must_become
+        mayShare = numbers.may_share
         pool = unsafe cworker_answer_pool(answer)
         unsafe mockNonce = Array(UnsafeBufferPointer(start: cworker_answer_nonce(answer), count: 32))
         let text = { (which: CworkerText) in

@@ -86,7 +86,7 @@ typedef struct CledgerClient
 	uint32_t	state_generation;	/* agents: whose state that is */
 	uint32_t	saves;			/* agents: counts the changes of state */
 	uint32_t	server;			/* worker: slot of the server it had last; 0: none */
-	uint32_t	database;		/* worker: OIDs of its pool */
+	uint32_t	database;		/* worker: OIDs of its login */
 	uint32_t	role;
 	uint32_t	thread;			/* worker: engine thread */
 	uint16_t	family;			/* worker: AF_INET, AF_INET6 or AF_UNIX */
@@ -108,6 +108,7 @@ typedef struct CledgerServer
 	uint32_t	role;			/* agent: OID it runs as */
 	uint32_t	database;		/* agent */
 	uint32_t	become;			/* worker: OID of the role of CLEDGER_BECOME */
+	uint32_t	is_shared;		/* worker: it serves several roles, one after the other; before `become` */
 	uint32_t	is_cancellable; /* agent: SIGUSR2 means to it what `cancelled` says; else it may mean anything */
 	uint64_t	cancelled;		/* worker: the client whose statement is to end, before SIGUSR2 */
 	uint64_t	attached;		/* agent: times a client other than the last was attached */

@@ -20,6 +20,7 @@ can_become(const CarpoolQuestion *question, CarpoolAnswer *answer, Oid role)
 
 	if (slot == 0 || role == question->user_id || role != BOOTSTRAP_SUPERUSERID || server->role != role)
 		return false;
+	server->is_shared = (question->holds & CARPOOL_FOR_ROLES) != 0;
 	server->become = question->user_id;
 	answer->server_slot = slot;
 	return true;

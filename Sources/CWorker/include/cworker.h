@@ -71,6 +71,7 @@ typedef struct CworkerQuestion
 	bool		holds_scram_keys;
 	bool		holds_password;
 	bool		not_as_owner;
+	bool		for_roles;
 	int32_t		server_pid;
 } CworkerQuestion;
 
@@ -96,6 +97,7 @@ typedef struct CworkerAnswer
 	uint32_t	server_size;
 	uint32_t	server_slot;
 	bool		must_become;
+	bool		may_share;
 } CworkerAnswer;
 
 enum CworkerMethod
