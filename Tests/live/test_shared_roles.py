@@ -9,7 +9,7 @@ import pytest
 from test_database_logins import rules  # noqa: F401 (a fixture)
 from test_owner_logins import DEBIAN, WAYS_BACK, WHO
 from waiting import wait_until
-from wire import SYNC, Refused, bind, execute, kinds, message, parse, query
+from wire import SYNC, Refused, bind, error_of, execute, kinds, message, parse, query, send_cancel
 
 PID = "select pg_backend_pid()"
 
@@ -406,3 +406,39 @@ def test_a_role_that_all_logins_set_is_set(shared):
     for role in roles * 2:
         wire = shared.wire(role, dbname=name)
         assert wire.rows("select current_user, session_user") == [[group.name, role.name]]
+
+
+def test_rights_to_log_in_are_checked_at_each_login(shared):
+    first, second = shared.new_role(), shared.new_role()
+    name = shared.new_database()
+    a, b = shared.wire(first, dbname=name), shared.wire(second, dbname=name)
+    shared.cluster.sql(f"revoke connect on database {name} from public")
+    shared.cluster.sql(f"grant connect on database {name} to {second.name}")
+    assert a.rows(WHO) == identity(first)       # who is in stays in, as on a direct connection
+    assert b.rows(WHO) == identity(second)
+    with pytest.raises(Refused, match="permission denied for database"):
+        shared.wire(first, dbname=name)
+    shared.cluster.sql(f"alter role {second.name} valid until '2001-01-01'")
+    with pytest.raises(Refused):
+        shared.wire(second, dbname=name)
+    assert b.rows(WHO) == identity(second)
+
+
+def test_a_database_whose_clients_left_can_be_dropped(shared):
+    name = shared.new_database()
+    for role in (shared.new_role(), shared.new_role()):
+        with shared.wire(role, dbname=name) as wire:
+            assert wire.rows(WHO) == identity(role)
+    shared.cluster.sql(f"drop database {name}")
+
+
+def test_cancels_reach_the_client_in_a_shared_backend(shared):
+    first, second, a, b = two(shared)
+    a.send(query("select pg_sleep(600)"))
+    shared.wait_servers(1, role=first, state="active")
+    b.send(query(WHO))
+    send_cancel(shared.address(), b.key)        # it waits
+    assert error_of(b.frames_until("E"))["C"] == "57014"
+    send_cancel(shared.address(), a.key)
+    assert error_of(a.until_ready())["C"] == "57014"
+    assert b.until_ready()[-1].kind == "Z" and b.rows(WHO) == identity(second)
