@@ -68,6 +68,7 @@ var targets: [Target] = [
     .testTarget(
         name: "PoolingTests", dependencies: ["Pooling", "Wire", "FixedStorage", "TestSupport"],
         swiftSettings: tests),
+    .testTarget(name: "LedgerTests", dependencies: ["CLedger"], swiftSettings: tests),
     .testTarget(
         name: "LaunchConfigTests", dependencies: ["LaunchConfig", "CHost"], exclude: ["Fixtures"],
         swiftSettings: tests),

@@ -50,9 +50,9 @@ cworker_log(const CarpoolHost *host, int level, const char *line)
 }
 
 bool
-cworker_cancel(const CarpoolHost *host, int32_t server_pid)
+cworker_cancel(const CarpoolHost *host, int32_t server_pid, uint32_t server_slot)
 {
-	return host->cancel(host->context, server_pid);
+	return host->cancel(host->context, server_pid, server_slot);
 }
 
 CledgerHeader *
@@ -87,7 +87,8 @@ cworker_ask(const CarpoolHost *host, const CworkerQuestion *from,
 		.user_id = from->user_id,
 		.holds = (from->holds_scram_keys ? CARPOOL_HOLDS_SCRAM_KEYS : 0)
 			| (from->holds_password ? CARPOOL_HOLDS_PASSWORD : 0)
-			| (from->not_as_owner ? CARPOOL_NOT_AS_OWNER : 0),
+			| (from->not_as_owner ? CARPOOL_NOT_AS_OWNER : 0)
+			| (from->for_roles ? CARPOOL_FOR_ROLES : 0),
 		.server_pid = from->server_pid,
 	};
 	int			result;
@@ -140,6 +141,7 @@ cworker_answer(const CarpoolAnswer *answer)
 		.database_id = answer->database_id,.user_id = answer->user_id,
 		.server_size = answer->server_size,.server_slot = answer->server_slot,
 		.must_become = answer->must_become,
+		.may_share = answer->may_share,
 	};
 
 	return numbers;

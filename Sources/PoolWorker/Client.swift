@@ -32,6 +32,8 @@ struct Client: BitwiseCopyable {
     var counted = false
     /// Index of the pool; `noIndex` before login.
     var pool = noIndex
+    /// What its user is known by; the pool's, unless several share that.
+    var role: UInt32 = 0
     /// Index of the linked server; between two links of the one it had last. `noIndex`: none yet.
     var server = noIndex
     /// Its slot in the ledger, from when it enters its pool.

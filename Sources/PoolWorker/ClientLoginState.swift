@@ -47,6 +47,8 @@ struct LoginAnswer {
     let failure: ErrorFields?
     let databaseID: UInt32
     let userID: UInt32
+    /// Its pool is the one that roles of its database share.
+    let mayShare: Bool
     let settings: CworkerPoolSettings
     let roleSettings: RoleSettings
 }
@@ -54,6 +56,8 @@ struct LoginAnswer {
 /// What the login of a server needs beyond its entry in the table.
 struct ServerLoginState {
     var machine: ServerLogin
+    /// The role of its first client.
+    let role: UInt32
     /// AuthenticationOk came.
     var authenticated = false
     /// Everything is in but the confirmation of the host.
@@ -62,7 +66,10 @@ struct ServerLoginState {
     var becoming = false
     private(set) var welcome: [(name: [UInt8], value: [UInt8])] = []
 
-    init(machine: ServerLogin) { self.machine = machine }
+    init(machine: ServerLogin, role: UInt32) {
+        self.machine = machine
+        self.role = role
+    }
 
     mutating func reported(_ name: [UInt8], _ value: [UInt8]) {
         if let index = welcome.firstIndex(where: { $0.name == name }) {

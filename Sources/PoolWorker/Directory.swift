@@ -8,6 +8,7 @@ import Wire
 final class PoolRecord {
     let index: UInt32
     let databaseID: UInt32
+    /// 0: of several roles, see `isShared`.
     let userID: UInt32
     var user: String
     var database: String
@@ -34,12 +35,19 @@ final class PoolRecord {
     var answers: [[UInt8]: [Parameter]] = [:]
     /// Servers that their clients keep for what can't be carried.
     var pinned = 0
+    /// Its servers serve several roles, one after the other: the names by which those logged
+    /// in last, and the one that was the last to do so.
+    let isShared: Bool
+    var names: [UInt32: String] = [:]
+    var latest: UInt32 = 0
 
     typealias Parameter = (name: [UInt8], value: [UInt8])
 
     init(
-        index: UInt32, databaseID: UInt32, userID: UInt32, settings: CworkerPoolSettings, carries: Bool?
+        index: UInt32, databaseID: UInt32, userID: UInt32, isShared: Bool, settings: CworkerPoolSettings,
+        carries: Bool?
     ) {
+        self.isShared = isShared
         self.carries = carries
         self.index = index
         self.databaseID = databaseID
@@ -58,6 +66,7 @@ final class Directory: @unchecked Sendable {
     private struct Key: Hashable {
         let databaseID: UInt32
         let userID: UInt32
+        let isShared: Bool
     }
 
     private let monitor = Monitor()
@@ -85,28 +94,36 @@ final class Directory: @unchecked Sendable {
 
     /// The pool of (database, user), made when it is new, with the settings of this login;
     /// one more client is counted. Nil when there are too many pools.
+    /// - Parameter shared: the pool is that of all users who may share one.
     func enter(
-        databaseID: UInt32, userID: UInt32, user: String, database: String, settings: CworkerPoolSettings,
-        keys: SCRAMKeys?, password: [UInt8]?
+        databaseID: UInt32, userID: UInt32, shared: Bool, user: String, database: String,
+        settings: CworkerPoolSettings, keys: SCRAMKeys?, password: [UInt8]?
     ) -> PoolRecord? {
         locked {
-            let key = Key(databaseID: databaseID, userID: userID)
+            let key = Key(databaseID: databaseID, userID: shared ? 0 : userID, isShared: shared)
             let record: PoolRecord
             if let number = numbers[key] {
                 record = records[number]
             } else {
                 guard records.count < Self.capacity else { return nil }
                 record = PoolRecord(
-                    index: UInt32(records.count), databaseID: databaseID, userID: userID, settings: settings,
-                    carries: agents ? nil : false)
+                    index: UInt32(records.count), databaseID: databaseID, userID: key.userID,
+                    isShared: shared,
+                    settings: settings, carries: agents ? nil : false)
                 numbers[key] = records.count
                 records.append(record)
             }
-            record.user = user
             record.database = database
             record.settings = settings
-            if let keys { record.keys = keys }
-            if let password { record.password = password }
+            if shared {
+                record.user = "(shared)"
+                record.names[userID] = user
+                record.latest = userID
+            } else {
+                record.user = user
+                if let keys { record.keys = keys }
+                if let password { record.password = password }
+            }
             record.clients += 1
             databaseClients[databaseID, default: 0] += 1
             return record

@@ -55,9 +55,11 @@ extension EngineThread {
 
     /// Interrupts what a server runs: by signal where the host can, else by a CancelRequest
     /// on a connection of its own.
+    /// - Parameter c: `noIndex`: for the client that is gone.
     mutating func interrupt(_ s: UInt32, for c: UInt32) {
         guard servers[s].pid != 0 else { return }
-        if shared.host.interrupt(servers[s].pid) { return }
+        servers[s].ledger.cancel(c == noIndex ? servers[s].left : clients[c].ledger)
+        if shared.host.interrupt(servers[s].pid, slot: servers[s].slot) { return }
         guard servers[s].cancels < 4 else { return }
         var canceller = Server(pool: servers[s].pool, ledger: nobody, now: now)
         canceller.state = .canceller

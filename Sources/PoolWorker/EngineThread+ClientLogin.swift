@@ -76,7 +76,7 @@ extension EngineThread {
         }
         logins[c]?.answer = LoginAnswer(
             failure: answer.failure, databaseID: answer.databaseID, userID: answer.userID,
-            settings: answer.pool, roleSettings: answer.roleSettings)
+            mayShare: answer.mayShare, settings: answer.pool, roleSettings: answer.roleSettings)
         let secret = Secret(stored: answer.secret)
         logins[c]?.secret = secret
         var machine = ClientLogin(
@@ -158,7 +158,7 @@ extension EngineThread {
         shared.verifiers.remember(login.machine?.verifier, for: login.secret)
         if let failure = answer.failure { return closeClient(c, .error(failure)) }
         let record = shared.directory.enter(
-            databaseID: answer.databaseID, userID: answer.userID,
+            databaseID: answer.databaseID, userID: answer.userID, shared: answer.mayShare,
             user: String(decoding: login.user, as: UTF8.self),
             database: String(decoding: login.database, as: UTF8.self), settings: answer.settings,
             keys: login.machine?.keys, password: login.machine?.password)
@@ -169,9 +169,10 @@ extension EngineThread {
         meetPool(record, answer.settings)
         let p = record.index
         clients[c].pool = p
+        clients[c].role = answer.userID
         clients[c].counted = true
         let entry = CworkerLedgerClient(
-            process_id: processID(c), database_id: record.databaseID, user_id: record.userID,
+            process_id: processID(c), database_id: record.databaseID, user_id: answer.userID,
             thread: UInt32(number), fd: clients[c].fd)
         guard let ledger = shared.ledger.enter(entry) else {
             pools[p].clients += 1
@@ -184,7 +185,7 @@ extension EngineThread {
         pools[p].clients += 1
         if settings.log_connections {
             shared.log(
-                .info, "\(describe(c)) login attempt: db=\(record.database) user=\(record.user) tls=no")
+                .info, "\(describe(c)) login attempt: db=\(record.database) user=\(userName(c)) tls=no")
         }
         welcome(c)
     }

@@ -78,11 +78,18 @@ extension EngineThread {
     func describe(_ c: UInt32) -> String {
         let names: String
         if clients[c].pool != noIndex, let details = poolDetails[clients[c].pool] {
-            names = "\(details.record.database)/\(details.record.user)"
+            names = "\(details.record.database)/\(userName(c))"
         } else {
             names = logins[c]?.names ?? "(nodb)/(nouser)"
         }
         return "C-\(number).\(c): \(names)@\(peerText(clients[c].fd))"
+    }
+
+    /// The name of the user of a client that has entered its pool.
+    func userName(_ c: UInt32) -> String {
+        guard let record = poolDetails[clients[c].pool]?.record else { return "(nouser)" }
+        guard record.isShared else { return record.user }
+        return shared.directory.locked { record.names[clients[c].role] } ?? record.user
     }
 
     func describeServer(_ s: UInt32) -> String {
@@ -211,6 +218,7 @@ extension EngineThread {
         unpin(s)
         listening.requests[s] = nil
         let hub = servers[s].isHub ? servers[s] : nil
+        shared.ledger.leave(servers[s].left)
         shared.ledger.giveBack(server: servers[s].slot)
         serverLogins[s] = nil
         taskErrors[s] = nil

@@ -9,9 +9,12 @@ extension EngineThread {
     ///   server can't be spoken to any more.
     /// - Parameter finishing: what it asked for is to be done, not interrupted.
     mutating func clientLeft(_ s: UInt32, partialFrame: Bool, finishing: Bool) {
+        let c = servers[s].client
+        // Its agent may not have seen yet whom it serves: what the client sent is done as the
+        // client's, to the end.
+        servers[s].left = clients[c].ledger
+        clients[c].ledger = .nobody
         servers[s].client = noIndex
-        // From here on the agent writes nothing to the client's slot.
-        if servers[s].state != .setup { servers[s].ledger.attach(.nobody) }
         cancellersForget(s)
         switch servers[s].state {
         case .setup:
@@ -32,6 +35,13 @@ extension EngineThread {
         recover(s)
         // What it has sent meanwhile may be waiting.
         if servers[s].state == .recovering { goOn(serverToken(s)) }
+    }
+
+    /// Nothing runs any more for the client that has left.
+    mutating func forgetLeft(_ s: UInt32) {
+        servers[s].ledger.attach(.nobody)
+        shared.ledger.leave(servers[s].left)
+        servers[s].left = .nobody
     }
 
     /// One step towards an idle server.
@@ -59,6 +69,7 @@ extension EngineThread {
         }
         guard servers[s].bodyLeft == 0 else { return }
         if servers[s].cancels > 0 { return }  // cancellerGone comes back here
+        forgetLeft(s)
         servers[s].input.isEmpty ? servers[s].input.giveBack() : ()
         if servers[s].traffic.status == TransactionStatus.idle {
             resetServer(s)

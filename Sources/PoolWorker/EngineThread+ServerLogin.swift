@@ -74,7 +74,8 @@ extension EngineThread {
         let (keys, password) = shared.directory.locked { (record.keys != nil, record.password != nil) }
         var question = question(.route, s, servers.generation(s))
         question.database_id = record.databaseID
-        question.user_id = record.userID
+        question.user_id = record.isShared ? firstRole(servers[s].pool, record) : record.userID
+        question.for_roles = record.isShared
         question.holds_scram_keys = keys
         question.holds_password = password
         question.not_as_owner = shared.directory.locked { record.notAsOwner }
@@ -83,12 +84,19 @@ extension EngineThread {
         }
     }
 
+    /// The role that a new server of a shared pool serves first.
+    private func firstRole(_ p: UInt32, _ record: PoolRecord) -> UInt32 {
+        let c = pools[p].waiting.first
+        return c != noIndex ? clients[c].role : shared.directory.locked { record.latest }
+    }
+
     /// Asks for the settings of a pool after a reload; the route in the answer is not used.
     mutating func askSettings(_ p: UInt32) {
         guard let record = poolDetails[p]?.record else { return }
         var question = question(.route, noIndex, p)
         question.database_id = record.databaseID
         question.user_id = record.userID
+        question.for_roles = record.isShared
         _ = ask(question, user: Array(record.user.utf8), database: Array(record.database.utf8))
     }
 
@@ -114,7 +122,8 @@ extension EngineThread {
         if case .password = secret {} else if let password { secret = .password(password) }
         let user = answer.serverUser
         serverLogins[s] = ServerLoginState(
-            machine: ServerLogin(user: user, secret: secret, keys: keys, random: randomBytes(24)))
+            machine: ServerLogin(user: user, secret: secret, keys: keys, random: randomBytes(24)),
+            role: answer.userID)
         var parameters: [StartupPacket.Parameter] = [
             .init(name: Array("user".utf8), value: user),
             .init(name: Array("database".utf8), value: answer.serverDatabase),
@@ -169,6 +178,8 @@ extension EngineThread {
             let fields = ErrorFields(body: body)
             if serverLogins[s]?.becoming == true, fields.sqlstate == "0A000" {
                 notAsOwner(s, fields)
+            } else if isRoleRefused(s, fields) {
+                roleRefused(s, fields)
             } else {
                 serverLoginFailed(s, fields, reachable: true)
             }
@@ -235,7 +246,8 @@ extension EngineThread {
         servers[s].state = .confirming
         var question = question(.confirm, s, servers.generation(s))
         question.database_id = record.databaseID
-        question.user_id = record.userID
+        question.user_id = serverLogins[s]?.role ?? record.userID
+        question.for_roles = record.isShared
         question.server_pid = servers[s].pid
         if !ask(question) {
             serverLoginFailed(s, ErrorFields(.fatal, "53300", "too many logins at a time"), reachable: false)
@@ -269,12 +281,25 @@ extension EngineThread {
         }
     }
 
-    /// The pool's servers log in as its role from now on.
+    /// The pool's servers log in as its role from now on; those of several roles can't.
     private mutating func notAsOwner(_ s: UInt32, _ why: ErrorFields) {
         let p = servers[s].pool
+        if poolDetails[p]?.record.isShared == true { return serverLoginFailed(s, why, reachable: true) }
         if let record = poolDetails[p]?.record { shared.directory.locked { record.notAsOwner = true } }
         closeServer(s, .loginFailed(why))
         openServers(p)
+    }
+
+    /// Whether a backend for several roles could not become its first one, for what that is.
+    private func isRoleRefused(_ s: UInt32, _ why: ErrorFields) -> Bool {
+        serverLogins[s]?.becoming == true && poolDetails[servers[s].pool]?.record.isShared == true
+            && ["28000", "55000"].contains(why.sqlstate)
+    }
+
+    /// That is nothing to the other roles, which may have a server.
+    private mutating func roleRefused(_ s: UInt32, _ why: ErrorFields) {
+        refuseWaiting(servers[s].pool, why, loginsOnly: false, role: serverLogins[s]?.role)
+        closeServer(s, .loginFailed(why))
     }
 
     /// Takes the entry in the ledger of a backend's agent. A pool whose first server had an

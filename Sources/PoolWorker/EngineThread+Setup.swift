@@ -79,7 +79,7 @@ extension EngineThread {
             } else if servers[s].ledger.pins != 0 {
                 closeServer(s, .stillPinned)
             } else {
-                servers[s].ledger.attach(.nobody)
+                forgetLeft(s)
                 servers[s].traffic = Traffic()
                 passOn(s)
             }

@@ -150,13 +150,19 @@ extension EngineThread {
     }
 
     /// Tells the clients that wait in a pool that they can't be served.
-    mutating func refuseWaiting(_ p: UInt32, _ failure: ErrorFields, loginsOnly: Bool) {
+    /// - Parameter role: only its clients; nil: all.
+    mutating func refuseWaiting(
+        _ p: UInt32, _ failure: ErrorFields, loginsOnly: Bool, role: UInt32? = nil
+    ) {
         var error = failure
         error.severity = .fatal
         var c = pools[p].waiting.first
         while c != noIndex {
             let next = clientLinks[c].next
-            if !loginsOnly || clients[c].state == .welcome { closeClient(c, .loginFailed(error)) }
+            let isMeant = role == nil || clients[c].role == role
+            if isMeant, !loginsOnly || clients[c].state == .welcome {
+                closeClient(c, .loginFailed(error))
+            }
             c = next
         }
     }

@@ -24,7 +24,8 @@ struct Host: @unchecked Sendable {
     func log(_ level: Level, _ line: String) { unsafe cworker_log(host, level.rawValue, line) }
 
     /// Interrupts what a backend runs, before it returns; false when a CancelRequest has to.
-    func interrupt(_ pid: Int32) -> Bool { unsafe cworker_cancel(host, pid) }
+    /// - Parameter slot: its agent's, which looks in the ledger whom it is for; 0: it has none.
+    func interrupt(_ pid: Int32, slot: UInt32) -> Bool { unsafe cworker_cancel(host, pid, slot) }
 
     enum Asked {
         case answered(HostAnswer)
@@ -77,6 +78,7 @@ struct HostAnswer {
     /// In the ledger; 0: the server has no agent.
     let serverSlot: UInt32
     let mustBecome: Bool
+    let mayShare: Bool
 
     /// Reads an answer; it stays the caller's.
     @unsafe
@@ -91,6 +93,7 @@ struct HostAnswer {
         userID = numbers.user_id
         serverSlot = numbers.server_slot
         mustBecome = numbers.must_become
+        mayShare = numbers.may_share
         pool = unsafe cworker_answer_pool(answer)
         unsafe mockNonce = Array(UnsafeBufferPointer(start: cworker_answer_nonce(answer), count: 32))
         let text = { (which: CworkerText) in

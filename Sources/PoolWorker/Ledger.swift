@@ -23,6 +23,9 @@ struct LedgerServer: BitwiseCopyable {
     @_noLocks @inline(__always)
     func attach(_ client: LedgerClient) { unsafe cledger_attach(entry, client.reference) }
 
+    /// Before the signal: whose statement it is that a cancel ends.
+    func cancel(_ client: LedgerClient) { unsafe cledger_cancel(entry, client.reference) }
+
     /// What will stand in front of the bytes of the client that is attached next.
     func announce(_ message: LedgerMessage) { unsafe cledger_announce(entry, message.rawValue) }
 

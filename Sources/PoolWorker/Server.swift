@@ -65,6 +65,8 @@ struct Server: BitwiseCopyable {
     var ledger: LedgerServer
     /// The client whose session's start went to its agent last, or `noIndex`.
     var startedFor = noIndex
+    /// The client that has left and whose statements it still runs.
+    var left = LedgerClient.nobody
     /// What its client is known to keep it for: CLEDGER_PIN_…
     var pins: UInt32 = 0
     var pid: Int32 = 0

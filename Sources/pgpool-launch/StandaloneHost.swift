@@ -30,7 +30,7 @@ final class StandaloneHost: Sendable {
                     host.log.write(level, String(cString: line))
                 },
                 // no signal reaches a backend from here
-                cancel: { _, _ in false },
+                cancel: { _, _, _ in false },
                 name: UnsafePointer(strdup("pgpool-launch")),
                 keeps_oids: false,
                 // the servers are out of reach: they have no agents

@@ -1,12 +1,17 @@
 """Cancel requests: they reach their own statement, at once, and no other."""
 
+import os
 import random
+import re
+import signal
 import threading
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from waiting import wait_until
 from wire import Closed, Wire, cancel_packet, error_of, kinds, packet, query, send_cancel
 
 PID = "select pg_backend_pid()"
@@ -178,3 +183,93 @@ def test_a_storm_of_cancels_hits_no_other_client(pooler, transport, mode):
         thread.join()
     assert not failures
     assert set(cancelled) == {"57014"} and len(cancelled) > 20 and len(answered) > 200
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_constant_fire_on_one_server_hits_its_own_client_only(pooler, mode):
+    """A client cancels itself without pause; all statements run on the one server there is."""
+    pooler.configure(pool_mode=mode, default_pool_size=1 if mode == "transaction" else 3)
+    role, end = pooler.new_role(), time.monotonic() + 3
+    target = pooler.wire(role)
+    hits, wrong, right = [], [], []
+
+    def fire():
+        while time.monotonic() < end:
+            send_cancel(pooler.address(), target.key)
+
+    def suffer():
+        while time.monotonic() < end:
+            frames = target.query("select pg_sleep(0.001)")
+            (hits if "E" in kinds(frames) else right).append(frames)
+
+    def look_on():
+        wire = pooler.wire(role)
+        while time.monotonic() < end:
+            frames = wire.query("select pg_sleep(0.0005)")
+            (wrong if "E" in kinds(frames) else right).append(kinds(frames))
+
+    threads = [threading.Thread(target=work) for work in (fire, fire, suffer, look_on, look_on)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong and len(hits) > 10 and len(right) > 100
+
+
+def catches_cancels(pid):
+    """Whether a process has a handler of SIGUSR2."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16)
+    return bool(caught >> (signal.SIGUSR2 - 1) & 1)
+
+
+def test_a_signal_that_the_ledger_does_not_explain_does_nothing(database):
+    database.configure(pool_mode="transaction", default_pool_size=1)
+    wire, other = database.wire(), database.wire()
+    other.send(SLEEP)
+    [pid] = database.wait_servers(1, state="active")
+    send_cancel(database.address(), other.key)      # the last one that the ledger tells of
+    assert error_of(other.until_ready())["C"] == "57014"
+    wire.send(query("begin"), query("select pg_sleep(0.5)"))
+    wait_until(lambda: database.cluster.value(
+        "select query from pg_stat_activity where state = 'active' and pid = %s", pid)
+        == "select pg_sleep(0.5)", "the statement runs")
+    for _ in range(20):
+        os.kill(pid, signal.SIGUSR2)
+    assert [kinds(wire.until_ready()) for _ in range(2)] == ["CZ", "TDCZ"]
+    os.kill(pid, signal.SIGUSR2)
+    assert kinds(wire.query("commit")) == "CZ"
+
+
+def test_sessions_of_others_know_no_such_signal(database):
+    database.wire().value("select 1")
+    with database.cluster.superuser() as direct:
+        assert not catches_cancels(direct.info.backend_pid)
+    assert all(catches_cancels(pid) for pid in database.servers())
+
+
+@pytest.mark.parametrize("before", [[], ["begin"], ["select pg_advisory_lock(7)"]],
+                         ids=["free", "in a block", "pinned"])
+def test_a_wait_for_a_lock_is_cancelled(shared, before):
+    holder, wire = shared.wire(), shared.wire()
+    holder.query("create table if not exists locked (n int)")
+    holder.query("begin; lock table locked")
+    for statement in before:
+        wire.query(statement)
+    wire.send(query("select * from locked"))
+    wait_until(lambda: shared.cluster.value(
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock'") == 1, "it waits")
+    send_cancel(shared.address(), wire.key)
+    assert error_of(wire.until_ready())["C"] == "57014"
+    holder.query("rollback")
+
+
+def test_what_a_statement_has_started_ends_with_it(database):
+    database.configure(pool_mode="transaction")
+    database.new_role(options="in role pg_execute_server_program")
+    wire = database.wire().send(query("copy (select 1) to program 'sleep 600'"))
+    [pid] = database.wait_servers(1, state="active")
+    wait_until(lambda: Path(f"/proc/{pid}/task/{pid}/children").read_text(), "the program runs")
+    send_cancel(database.address(), wire.key)
+    assert "E" in kinds(wire.until_ready())
+    assert wire.value("select 1") == "1"

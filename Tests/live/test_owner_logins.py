@@ -101,3 +101,14 @@ def test_the_limit_of_the_role_holds(database, role):
     wait_until(lambda: servers_of(database, role) == 1, "one server")
 
 
+
+
+def test_a_role_that_is_set_at_the_login_is_set(database, role):
+    database.cluster.sql(f"grant pg_monitor to {role.name}")
+    database.cluster.sql(f"alter role {role.name} set role = 'pg_monitor'")
+    wire = database.wire(role)
+    for _ in range(2):
+        assert wire.rows("select current_user, session_user") == [["pg_monitor", role.name]]
+        wire.query("reset role")
+    wire.query("set role none")
+    assert wire.value("select current_user") == role.name

@@ -44,7 +44,9 @@ enum
 {
 	CARPOOL_HOLDS_SCRAM_KEYS = 1,	/* ClientKey and ServerKey of a client's SCRAM login */
 	CARPOOL_HOLDS_PASSWORD = 2, /* a clear-text password from a client's login */
-	CARPOOL_NOT_AS_OWNER = 4	/* a login as the cluster's owner didn't do */
+	CARPOOL_NOT_AS_OWNER = 4,	/* a login as the cluster's owner didn't do */
+	/* also for CONFIRM: a pool of several roles; user_id is the one that the server serves first, 0: none yet */
+	CARPOOL_FOR_ROLES = 8
 };
 
 typedef struct CarpoolQuestion
@@ -59,7 +61,7 @@ typedef struct CarpoolQuestion
 	/* ROUTE, CONFIRM: the pool */
 	uint32_t	database_id;
 	uint32_t	user_id;
-	uint32_t	holds;			/* ROUTE: CARPOOL_HOLDS_… */
+	uint32_t	holds;			/* ROUTE, CONFIRM: CARPOOL_HOLDS_… */
 	int32_t		server_pid;		/* CONFIRM: from the server's BackendKeyData */
 } CarpoolQuestion;
 
@@ -115,6 +117,7 @@ typedef struct CarpoolAnswer
 	/* LOGIN: what the pool is keyed by (OIDs inside the database) */
 	uint32_t	database_id;
 	uint32_t	user_id;
+	bool		may_share;		/* LOGIN: the role may use the pool that roles of this database share */
 	/*
 	 * LOGIN: what ALTER ROLE and ALTER DATABASE have set for this login, where servers have
 	 * agents: as in front of a client's startup parameters (cledger.h, CLEDGER_START).
@@ -153,10 +156,12 @@ typedef struct CarpoolHost
 	void		(*log) (void *context, CarpoolLogLevel level, const char *line);
 
 	/*
-	 * Interrupts the statement that backend server_pid runs. True: the signal has been
-	 * sent before the function returned. False: a CancelRequest has to be used.
+	 * Interrupts the statement that backend server_pid runs; where it has an agent, that of
+	 * the client which its slot in the ledger names (cledger_cancel), and of nobody else. 0:
+	 * it has none. True: the signal has been sent before the function returned, or there is
+	 * nothing to interrupt. False: a CancelRequest has to be used.
 	 */
-	bool		(*cancel) (void *context, int32_t server_pid);
+	bool		(*cancel) (void *context, int32_t server_pid, uint32_t server_slot);
 
 	const char *name;			/* "pg_carpool" or "pgpool-launch", for messages */
 	bool		keeps_oids;		/* pools are keyed by OIDs, CONFIRM means something */

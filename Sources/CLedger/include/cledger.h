@@ -137,7 +137,7 @@ typedef struct CledgerClient
 	uint32_t	generation;		/* counts the uses of the slot; odd while in use */
 	uint32_t	process_id;		/* as in the client's BackendKeyData */
 	uint32_t	server;			/* slot of the server it had last; 0: none */
-	uint32_t	database;		/* OIDs of its pool */
+	uint32_t	database;		/* OIDs of its login */
 	uint32_t	role;
 	uint32_t	thread;			/* engine thread */
 	uint16_t	family;			/* AF_INET, AF_INET6 or AF_UNIX */
@@ -159,7 +159,10 @@ typedef struct CledgerServer
 	uint64_t	client;			/* whom it serves, before that one's first byte */
 	uint32_t	message;		/* CLEDGER_…, before client; the agent sets it back */
 	uint32_t	become;			/* OID of the role of CLEDGER_BECOME */
-	uint8_t		worker_rest[48];
+	uint32_t	is_shared;		/* it serves several roles, one after the other; before `become` */
+	uint32_t	unused;
+	uint64_t	cancelled;		/* the client whose statement is to end, before SIGUSR2 */
+	uint8_t		worker_rest[32];
 
 	/* the agent's, which change seldom */
 	int32_t		pid;			/* its process; 0: nobody's */
@@ -167,7 +170,8 @@ typedef struct CledgerServer
 	uint32_t	role;			/* OID it runs as */
 	uint32_t	database;
 	uint32_t	is_hub;			/* it reads the notifications of its database for clients */
-	uint8_t		agent_rest[44];
+	uint32_t	is_cancellable; /* SIGUSR2 means to it what `cancelled` says; else it may mean anything */
+	uint8_t		agent_rest[40];
 
 	/* the agent's counters */
 	uint64_t	attached;		/* times a client other than the last was attached */
@@ -281,6 +285,28 @@ cledger_attach(CledgerServer *server, uint64_t client)
 {
 	if (server->client != client)
 		__atomic_store_n(&server->client, client, __ATOMIC_RELEASE);
+}
+
+/* The worker writes down whose statement is to end, before it sends the signal. */
+static inline void
+cledger_cancel(CledgerServer *server, uint64_t client)
+{
+	__atomic_store_n(&server->cancelled, client, __ATOMIC_RELEASE);
+}
+
+/* For whom a cancel is; in the agent's signal handler. */
+static inline uint64_t
+cledger_cancelled(const CledgerServer *server)
+{
+	return __atomic_load_n(&server->cancelled, __ATOMIC_ACQUIRE);
+}
+
+/* Whether SIGUSR2 may be sent to a process: it is the server of this entry, and its agent waits for that. */
+static inline bool
+cledger_takes_cancels(const CledgerServer *server, int32_t pid)
+{
+	return pid != 0 && __atomic_load_n(&server->pid, __ATOMIC_ACQUIRE) == pid &&
+		__atomic_load_n(&server->is_cancellable, __ATOMIC_ACQUIRE) != 0;
 }
 
 /* Whom a server serves. */

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
 #include <sys/socket.h>
 
 #include "access/xact.h"
@@ -17,6 +18,7 @@
 #include "miscadmin.h"
 #include "port/pg_bswap.h"
 #include "portability/instr_time.h"
+#include "replication/walsender.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/sinval.h"
@@ -41,6 +43,7 @@ static CledgerServer *server;
 static bool is_ready;			/* ReadyForQuery is about to be flushed */
 static bool is_working;			/* the agent itself is at work */
 static bool is_searched;		/* for the unnamed statement */
+static volatile uint64 serving; /* the client whose transaction or request runs; 0: none does */
 
 CledgerServer *
 carpool_agent_server(void)
@@ -106,6 +109,21 @@ work_timed(void (*part) (void), uint64 *total)
 	INSTR_TIME_SET_CURRENT(after);
 	INSTR_TIME_SUBTRACT(after, before);
 	*total += (uint64) INSTR_TIME_GET_NANOSEC(after);
+}
+
+/*
+ * SIGUSR2, from the worker: a cancel for the client that the ledger names. Who is not served
+ * now, or has its last answer on its way, has nothing to cancel. Else it goes the way of
+ * pg_cancel_backend(): to the whole process group, so that COPY … PROGRAM ends, too.
+ */
+static void
+cancel_client(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	if (serving != 0 && cledger_cancelled(server) == serving && kill(-MyProcPid, SIGINT) != 0)
+		kill(MyProcPid, SIGINT);
+	errno = save_errno;
 }
 
 /* What other processes want of an idle backend; as ProcessClientReadInterrupt() does it. */
@@ -182,6 +200,7 @@ agent_flush(void)
 		if (result == 0 && !carpool_has_unread_input())
 			wait_for_client();
 		is_ready = false;
+		serving = cledger_attached(server);
 	}
 	return result;
 }
@@ -208,6 +227,7 @@ agent_putmessage(char type, const char *bytes, size_t size)
 		carpool_signs.lasting |= CLEDGER_PIN_STATEMENT;
 	if (type == 'Z' && size == 1 && bytes[0] == 'I')
 	{
+		serving = 0;
 		if (!is_searched)
 		{
 			is_searched = true;
@@ -235,6 +255,8 @@ agent_putmessage(char type, const char *bytes, size_t size)
 static void
 close_agent(int code, Datum argument)
 {
+	serving = 0;
+	server->is_cancellable = false;
 	server->pins = 0;
 	server->is_hub = 0;
 	server->pid = 0;
@@ -259,6 +281,12 @@ open_agent(void)
 	methods.flush = agent_flush;
 	methods.putmessage = agent_putmessage;
 	PqCommMethods = &methods;
+	/* to a walsender it would mean that the server stops */
+	if (!am_walsender)
+	{
+		pqsignal(SIGUSR2, cancel_client);
+		server->is_cancellable = true;
+	}
 	server->pid = MyProcPid;
 }
 

@@ -279,6 +279,42 @@ forget_pins(void)
 	note_pins(carpool_pins_now());
 }
 
+/*
+ * The role of a client. It can't have gone, as the worker waits for what it has sent; but a
+ * role is never to be another client's.
+ */
+static Oid
+role_of(uint64 reference)
+{
+	Oid			role = entry(reference)->role;
+
+	pg_memory_barrier();
+	if (entry(reference)->generation != (uint32) (reference >> 32))
+		ereport(FATAL,
+				(errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST), errmsg("the client left before it was attached")));
+	return role;
+}
+
+/*
+ * Where several roles share this backend: the session becomes that of the next client's.
+ * The former one's is taken back first, by its own rights.
+ */
+static void
+take_role_of(uint64 next)
+{
+	static const uint64 nothing[KINDS];
+	Oid			role = role_of(next);
+
+	if (role == carpool_agent_server()->role)
+		return;
+	if (memcmp(held, nothing, sizeof(held)) != 0)
+		change(nothing, NULL);
+	carpool_agent_silent = true;
+	carpool_become_next(role);
+	ReportChangedGUCOptions();
+	carpool_agent_silent = false;
+}
+
 /* Another client's session. One that is to start is told later what its login set. */
 static void
 switch_to(uint64 next, bool starts)
@@ -288,6 +324,8 @@ switch_to(uint64 next, bool starts)
 
 	if (carpool_agent_server()->pins != 0 && next != client)
 		forget_pins();
+	if (carpool_agent_server()->is_shared && next != 0 && next != client)
+		take_role_of(next);
 	client = next;
 	saves = entry(client)->saves;
 	carpool_saved_get(client, &buffer);

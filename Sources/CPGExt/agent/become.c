@@ -2,6 +2,10 @@
  * become.c: a backend that the worker logged in as the cluster's owner becomes its pool's
  * role, for good and before any client is attached. What PostgreSQL checks at a login for
  * every role but a superuser is checked here.
+ *
+ * A backend that several roles share becomes each next client's, before anything of that one
+ * is read. It never becomes a superuser's, and what concerns a role's login was checked at
+ * the client's own.
  */
 #include "postgres.h"
 
@@ -34,10 +38,14 @@
 
 #include "../private/agent.h"
 #include "../private/compat.h"
+#include "../private/scope.h"
 
-/* The limits of the database; the role's own are checked where its tuple is at hand. */
+/*
+ * The limits of the database; the role's own are checked where its tuple is at hand, and in
+ * a backend that roles share its rights aren't the backend's.
+ */
 static void
-check_database(Oid role)
+check_database(Oid role, bool is_shared)
 {
 	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
 	Form_pg_database database;
@@ -45,7 +53,7 @@ check_database(Oid role)
 	if (!HeapTupleIsValid(tuple))
 		ereport(FATAL, (errcode(ERRCODE_UNDEFINED_DATABASE), errmsg("database %u does not exist", MyDatabaseId)));
 	database = (Form_pg_database) GETSTRUCT(tuple);
-	if (!carpool_may_connect(MyDatabaseId, role))
+	if (!is_shared && !carpool_may_connect(MyDatabaseId, role))
 		ereport(FATAL,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for database \"%s\"", NameStr(database->datname)),
@@ -80,16 +88,6 @@ check_former_settings(void)
 	pfree(settings);
 }
 
-/* A setting that only takes effect while a backend starts. */
-static bool
-is_for_start(const char *name)
-{
-	struct config_generic *setting = find_option(name, false, true, DEBUG5);
-
-	return strcmp(name, "session_preload_libraries") == 0 || strcmp(name, "local_preload_libraries") == 0 ||
-		(setting && (setting->context == PGC_BACKEND || setting->context == PGC_SU_BACKEND));
-}
-
 /* The settings of one row of pg_db_role_setting. */
 static void
 check_row(Relation relation, HeapTuple tuple)
@@ -108,7 +106,7 @@ check_row(Relation relation, HeapTuple tuple)
 		char	   *value;
 
 		ParseLongOption(TextDatumGetCString(elements[i]), &name, &value);
-		if (is_for_start(name))
+		if (carpool_is_for_start(name))
 			refuse("The role has a setting that only holds from a login on:", name);
 	}
 }
@@ -146,22 +144,44 @@ check_reserved_slots(Oid role)
 				 errmsg("remaining connection slots are reserved for superusers and special roles")));
 }
 
+/* SET ROLE NONE, above which what ALTER ROLE and ALTER DATABASE say of the role still holds. */
+static void
+leave_set_role(void)
+{
+	struct config_generic *setting = find_option("role", false, false, ERROR);
+
+	SetConfigOption("role", "none", PGC_BACKEND, PGC_S_OVERRIDE);
+	setting->source = PGC_S_DYNAMIC_DEFAULT;
+	setting->reset_source = PGC_S_DYNAMIC_DEFAULT;
+}
+
+/* The server's views show the role. The former one's last query is none of its business. */
+static void
+report_role(Oid role)
+{
+	volatile PgBackendStatus *entry = MyBEEntry;
+
+	if (entry == NULL)
+		return;
+	PGSTAT_BEGIN_WRITE_ACTIVITY(entry);
+	entry->st_userid = role;
+	entry->st_activity_raw[0] = '\0';
+	entry->st_query_id = 0;
+	PGSTAT_END_WRITE_ACTIVITY(entry);
+}
+
 /* Takes on a role that was checked. */
 static void
 take_role(Oid role, const char *name, bool is_superuser)
 {
+	static char user_name[NAMEDATALEN];
+
 	carpool_set_authenticated_user(role, is_superuser);
 	SetConfigOption("session_authorization", name, PGC_BACKEND, PGC_S_OVERRIDE);
-	SetConfigOption("role", "none", PGC_BACKEND, PGC_S_OVERRIDE);
-	MyProcPort->user_name = MemoryContextStrdup(TopMemoryContext, name);
-	if (MyBEEntry)
-	{
-		volatile PgBackendStatus *entry = MyBEEntry;
-
-		PGSTAT_BEGIN_WRITE_ACTIVITY(entry);
-		entry->st_userid = role;
-		PGSTAT_END_WRITE_ACTIVITY(entry);
-	}
+	leave_set_role();
+	strlcpy(user_name, name, NAMEDATALEN);
+	MyProcPort->user_name = user_name;
+	report_role(role);
 }
 
 /* The settings of ALTER ROLE and ALTER DATABASE, as at a login of the role's own. */
@@ -189,37 +209,89 @@ verify(Oid role, bool is_superuser)
 				(errcode(ERRCODE_INTERNAL_ERROR), errmsg("the backend did not become role %u", role)));
 }
 
+/* The tuple of a role that is there. */
+static HeapTuple
+find_role(Oid role)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(FATAL,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("role with OID %u does not exist", role)));
+	return tuple;
+}
+
+/* A superuser could leave what no later client's role may have. */
+static void
+check_shared(const FormData_pg_authid *form)
+{
+	if (form->rolsuper || form->oid == BOOTSTRAP_SUPERUSERID)
+		ereport(FATAL,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("role \"%s\" cannot be served by a backend that other roles use", NameStr(form->rolname)),
+				 errdetail("It has become a superuser since it logged in."),
+				 errhint("Log in again.")));
+}
+
+/* What PostgreSQL checks at a login. */
+static void
+check_login(const FormData_pg_authid *form, bool is_shared)
+{
+	if (is_shared)
+		check_shared(form);
+	else if (!form->rolcanlogin)
+		ereport(FATAL,
+				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+				 errmsg("role \"%s\" is not permitted to log in", NameStr(form->rolname))));
+	if (!form->rolsuper)
+	{
+		check_database(form->oid, is_shared);
+		check_reserved_slots(form->oid);
+	}
+}
+
 /* Becomes a role; the backend ends where it may not. */
 void
 carpool_become(Oid role)
+{
+	bool		is_shared = carpool_agent_server()->is_shared;
+	HeapTuple	tuple;
+	Form_pg_authid form;
+
+	StartTransactionCommand();
+	tuple = find_role(role);
+	form = (Form_pg_authid) GETSTRUCT(tuple);
+	check_former_settings();
+	check_login(form, is_shared);
+	take_role(role, NameStr(form->rolname), form->rolsuper);
+	if (!is_shared && form->rolconnlimit >= 0 && !form->rolsuper && CountUserBackends(role) > form->rolconnlimit)
+		ereport(FATAL,
+				(errcode(ERRCODE_TOO_MANY_CONNECTIONS),
+				 errmsg("too many connections for role \"%s\"", NameStr(form->rolname))));
+	/* before the settings, one of which may be a role to SET */
+	verify(role, form->rolsuper);
+	/* clients that share a backend bring those of their logins along */
+	if (!is_shared)
+		apply_settings(role);
+	ReleaseSysCache(tuple);
+	CommitTransactionCommand();
+	carpool_agent_server()->role = role;
+}
+
+/* The role of the client that is attached next; nothing of the last one's session is left. */
+void
+carpool_become_next(Oid role)
 {
 	HeapTuple	tuple;
 	Form_pg_authid form;
 
 	StartTransactionCommand();
-	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
-	if (!HeapTupleIsValid(tuple))
-		ereport(FATAL,
-				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg("role with OID %u does not exist", role)));
+	tuple = find_role(role);
 	form = (Form_pg_authid) GETSTRUCT(tuple);
-	if (!form->rolcanlogin)
-		ereport(FATAL,
-				(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				 errmsg("role \"%s\" is not permitted to log in", NameStr(form->rolname))));
-	check_former_settings();
-	if (!form->rolsuper)
-	{
-		check_database(role);
-		check_reserved_slots(role);
-	}
-	take_role(role, NameStr(form->rolname), form->rolsuper);
-	if (form->rolconnlimit >= 0 && !form->rolsuper && CountUserBackends(role) > form->rolconnlimit)
-		ereport(FATAL,
-				(errcode(ERRCODE_TOO_MANY_CONNECTIONS),
-				 errmsg("too many connections for role \"%s\"", NameStr(form->rolname))));
-	apply_settings(role);
-	verify(role, form->rolsuper);
+	check_shared(form);
+	take_role(role, NameStr(form->rolname), false);
+	verify(role, false);
 	ReleaseSysCache(tuple);
 	CommitTransactionCommand();
 	carpool_agent_server()->role = role;

@@ -26,7 +26,7 @@ typedef struct Library
 {
 	dsa_pointer next;
 	Oid			database;		/* of the pool */
-	Oid			role;
+	Oid			role;			/* InvalidOid: several roles share it */
 	char		name[FLEXIBLE_ARRAY_MEMBER];
 } Library;
 
@@ -37,6 +37,15 @@ bool
 carpool_libraries_behind(void)
 {
 	return carpool_ledger->libraries != known_entries;
+}
+
+/* The role that this backend's pool is for. */
+static Oid
+pool_role(void)
+{
+	const CledgerServer *server = carpool_agent_server();
+
+	return server->is_shared ? InvalidOid : server->role;
 }
 
 /* The names of the libraries that are loaded, each ended by NUL, and a NUL. */
@@ -60,7 +69,7 @@ is_listed(dsa_area *area, const char *name)
 	{
 		const Library *library = dsa_get_address(area, at);
 
-		if (library->database == MyDatabaseId && library->role == carpool_agent_server()->role &&
+		if (library->database == MyDatabaseId && library->role == pool_role() &&
 			strcmp(library->name, name) == 0)
 			return true;
 		at = library->next;
@@ -77,7 +86,7 @@ list_library(dsa_area *area, const char *name)
 	bool		known;
 
 	library->database = MyDatabaseId;
-	library->role = carpool_agent_server()->role;
+	library->role = pool_role();
 	strcpy(library->name, name);
 	HOLD_INTERRUPTS();
 	LWLockAcquire(carpool_saved_lock(), LW_EXCLUSIVE);
@@ -131,7 +140,7 @@ listed_names(void)
 	{
 		const Library *library = dsa_get_address(area, at);
 
-		if (library->database == MyDatabaseId && library->role == carpool_agent_server()->role)
+		if (library->database == MyDatabaseId && library->role == pool_role())
 			names = lcons(pstrdup(library->name), names);
 		at = library->next;
 	}

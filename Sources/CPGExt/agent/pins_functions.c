@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
@@ -15,6 +16,7 @@
 #include "utils/inval.h"
 #include "utils/syscache.h"
 
+#include "../private/agent.h"
 #include "../private/pinsigns.h"
 #include "../private/settings.h"
 #include "cledger.h"
@@ -97,15 +99,28 @@ carpool_language_is_stateless(const char *name)
 	return list_has(STATELESS, name) || list_has(carpool_settings_stateless_languages(), name);
 }
 
-/* Whether a language has no variables that outlive a call. */
+/*
+ * Whether a library's variables are nobody's secret: of one role all clients may know them,
+ * but where several roles share this backend only PostgreSQL's own libraries are trusted.
+ */
 static bool
-is_stateless(Oid language)
+is_known_library(Oid function)
+{
+	return !carpool_agent_server()->is_shared || function < FirstNormalObjectId ||
+		list_has(carpool_settings_stateless_languages(), "c");
+}
+
+/* Whether a function's language has no variables that outlive a call. */
+static bool
+is_stateless(Oid language, Oid function)
 {
 	HeapTuple	tuple;
 	const char *name;
 	bool		result;
 
-	if (language == ClanguageId || language == SQLlanguageId || language == INTERNALlanguageId ||
+	if (language == ClanguageId)
+		return is_known_library(function);
+	if (language == SQLlanguageId || language == INTERNALlanguageId ||
 		language == known_language)
 		return true;
 	tuple = SearchSysCache1(LANGOID, ObjectIdGetDatum(language));
@@ -137,7 +152,7 @@ note_language(Oid function)
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	if (!HeapTupleIsValid(tuple))
 		return;
-	if (!is_stateless(((Form_pg_proc) GETSTRUCT(tuple))->prolang))
+	if (!is_stateless(((Form_pg_proc) GETSTRUCT(tuple))->prolang, function))
 		carpool_signs.lasting |= CLEDGER_PIN_LANGUAGE;
 	ReleaseSysCache(tuple);
 }

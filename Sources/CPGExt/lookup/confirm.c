@@ -18,8 +18,14 @@ can_become(const CarpoolQuestion *question, CarpoolAnswer *answer, Oid role)
 	uint32		slot = carpool_ledger_slot_of(question->server_pid);
 	CledgerServer *server = cledger_server(carpool_ledger, slot);
 
+	bool		for_roles = (question->holds & CARPOOL_FOR_ROLES) != 0;
+
 	if (slot == 0 || role == question->user_id || role != BOOTSTRAP_SUPERUSERID || server->role != role)
 		return false;
+	/* what the agent can't take back of one role would be there for the next */
+	if (for_roles && carpool_ledger->failed_tests != 0)
+		return false;
+	server->is_shared = for_roles;
 	server->become = question->user_id;
 	answer->server_slot = slot;
 	return true;

@@ -219,5 +219,6 @@ carpool_answer_login(const CarpoolQuestion *question, CarpoolAnswer *answer)
 	answer->database_id = login.database.id;
 	carpool_pool_settings(&login.role, &login.database, &answer->pool);
 	give_role_settings(&login, answer);
+	answer->may_share = carpool_may_share(&login.role, &login.database, answer);
 	return true;
 }

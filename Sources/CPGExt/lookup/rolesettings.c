@@ -8,6 +8,7 @@
 #include "cledger.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/guc_tables.h"
 
 #include "../private/scope.h"
 
@@ -59,6 +60,15 @@ put(StringInfo to, int start, ArrayType *config, char scope)
 		appendBinaryStringInfo(to, name, (int) strlen(name) + 1);
 		appendBinaryStringInfo(to, value, (int) strlen(value) + 1);
 	}
+}
+
+bool
+carpool_is_for_start(const char *name)
+{
+	struct config_generic *setting = find_option(name, false, true, DEBUG5);
+
+	return strcmp(name, "session_preload_libraries") == 0 || strcmp(name, "local_preload_libraries") == 0 ||
+		(setting && (setting->context == PGC_BACKEND || setting->context == PGC_SU_BACKEND));
 }
 
 void

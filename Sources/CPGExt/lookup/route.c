@@ -126,18 +126,17 @@ take(const Route *route, const HbaLine *line, const CarpoolTarget *target, Carpo
 }
 
 /*
- * Whether our agent could make a login as the cluster's owner one of the role's own: by
+ * Whether our agent could make a login as the cluster's owner one of another role: by
  * peer, for which nothing has to be held.
  */
 static bool
-as_owner(const Route *route, const CarpoolTarget *target, CarpoolAnswer *answer)
+owner_by_peer(char *database, const CarpoolTarget *target, CarpoolAnswer *answer)
 {
-	Route		owner = {.database = route->database,.role = BOOTSTRAP_SUPERUSERID};
+	Route		owner = {.database = database,.role = BOOTSTRAP_SUPERUSERID};
 	CarpoolConnection connection;
 	const HbaLine *line;
 
-	if (route->holds & CARPOOL_NOT_AS_OWNER || route->role == BOOTSTRAP_SUPERUSERID ||
-		target->address.ss_family != AF_UNIX || carpool_ledger->failed_tests != 0)
+	if (target->address.ss_family != AF_UNIX || carpool_ledger->failed_tests != 0)
 		return false;
 	owner.user = GetUserNameFromId(BOOTSTRAP_SUPERUSERID, true);
 	if (owner.user == NULL)
@@ -153,6 +152,26 @@ as_owner(const Route *route, const CarpoolTarget *target, CarpoolAnswer *answer)
 	answer->server_size = target->size;
 	strlcpy(answer->server_user, owner.user, CARPOOL_NAME_SIZE);
 	return true;
+}
+
+/* Whether that does for a pool. */
+static bool
+as_owner(const Route *route, const CarpoolTarget *target, CarpoolAnswer *answer)
+{
+	return (route->holds & CARPOOL_NOT_AS_OWNER) == 0 && route->role != BOOTSTRAP_SUPERUSERID &&
+		owner_by_peer(route->database, target, answer);
+}
+
+bool
+carpool_route_as_owner(char *database, CarpoolAnswer *answer)
+{
+	const CarpoolTarget *targets;
+	int			count = carpool_targets(&targets);
+
+	for (int i = 0; i < count; i++)
+		if (owner_by_peer(database, &targets[i], answer))
+			return true;
+	return false;
 }
 
 /* Tries the addresses in their order; false when a host name has to be found first. */
@@ -217,6 +236,37 @@ resolve(const CarpoolQuestion *question, Route *route, CarpoolError *failure)
 	return false;
 }
 
+/* The same for a pool of several roles, which has settings of the database only. */
+static void
+answer_for_roles(const CarpoolQuestion *question, CarpoolAnswer *answer)
+{
+	char	   *name = get_database_name(question->database_id);
+	char	   *owner = GetUserNameFromId(BOOTSTRAP_SUPERUSERID, true);
+	CarpoolDatabase database;
+
+	if (name == NULL)
+	{
+		carpool_error_set(&answer->failure, ERRCODE_UNDEFINED_DATABASE, "database %u does not exist",
+						  question->database_id);
+		carpool_error_detail(&answer->failure, "It seems to have just been dropped.");
+		return;
+	}
+	carpool_find_database(name, &database);
+	carpool_shared_settings(&database, &answer->pool);
+	strlcpy(answer->server_database, name, CARPOOL_NAME_SIZE);
+	strlcpy(answer->server_user, owner ? owner : "", CARPOOL_NAME_SIZE);
+	if (!carpool_rules_loaded())
+		carpool_error_set(&answer->failure, ERRCODE_CONFIG_FILE_ERROR, "could not load pg_hba.conf");
+	else if (!carpool_route_as_owner(name, answer))
+	{
+		carpool_error_set(&answer->failure, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+						  "Carpool can't log in to the server as its owner any more");
+		carpool_error_hint(&answer->failure, "Log in again: your role gets a pool of its own. "
+						   "For carpool.share_roles pg_hba.conf needs a line: local all %s peer",
+						   owner ? quoted(owner) : "");
+	}
+}
+
 /* Answers ROUTE; false when the name of one of our own addresses has to be found first. */
 bool
 carpool_answer_route(const CarpoolQuestion *question, CarpoolAnswer *answer)
@@ -229,6 +279,11 @@ carpool_answer_route(const CarpoolQuestion *question, CarpoolAnswer *answer)
 
 	answer->database_id = question->database_id;
 	answer->user_id = question->user_id;
+	if (question->holds & CARPOOL_FOR_ROLES)
+	{
+		answer_for_roles(question, answer);
+		return true;
+	}
 	if (!resolve(question, &route, &answer->failure))
 		return true;
 	strlcpy(answer->server_user, route.user, CARPOOL_NAME_SIZE);

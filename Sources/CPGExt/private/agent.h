@@ -40,6 +40,9 @@ extern void carpool_role_settings_read(StringInfo list);
 /* become.c: the role of this backend's pool, for good. */
 extern void carpool_become(Oid role);
 
+/* become.c: where several roles share this backend, that of the next client; outside a transaction. */
+extern void carpool_become_next(Oid role);
+
 /* identity.c: whom the server's views and log show. */
 extern void carpool_identity_open(void);
 extern void carpool_identity_show(const CledgerClient *client);

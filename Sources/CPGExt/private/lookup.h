@@ -55,6 +55,14 @@ extern void carpool_check_access(const CarpoolRole *role, const char *role_name,
 extern void carpool_pool_settings(const CarpoolRole *role, const CarpoolDatabase *database,
 								  CarpoolPoolSettings *settings);
 
+/* sharing.c: pools that serve several roles. */
+extern void carpool_shared_settings(const CarpoolDatabase *database, CarpoolPoolSettings *settings);
+extern bool carpool_may_share(const CarpoolRole *role, const CarpoolDatabase *database,
+							  const CarpoolAnswer *login);	/* pool and role_settings are there */
+
+/* route.c: whether pg_hba.conf lets the cluster's owner, by peer, into a database; address and user of the answer. */
+extern bool carpool_route_as_owner(char *database, CarpoolAnswer *answer);
+
 /* targets.c */
 typedef struct CarpoolTarget
 {

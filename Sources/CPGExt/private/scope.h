@@ -23,6 +23,9 @@ extern const CarpoolScopedRow *carpool_scope_row(Oid database, Oid role);
 #define CARPOOL_ROLE_SCOPES 4
 extern void carpool_role_scope(int number, Oid *database, Oid *role);
 
+/* Whether a setting takes effect only while a backend starts. */
+extern bool carpool_is_for_start(const char *name);
+
 /* The first list of CLEDGER_START, with its NUL, from these scopes' settings; NULL: none. */
 extern void carpool_role_settings_put(StringInfo to, ArrayType *const configs[CARPOOL_ROLE_SCOPES]);
 

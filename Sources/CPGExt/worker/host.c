@@ -4,14 +4,24 @@
 #include <signal.h>
 
 #include "../private/host.h"
+#include "../private/ledger.h"
 #include "../private/mailbox.h"
 
-/* CarpoolHost.cancel: backends lead process groups of their own, which their children share. */
+/*
+ * CarpoolHost.cancel: an agent is told by SIGUSR2, which only it understands, and decides.
+ * Backends without one lead process groups of their own, which their children share.
+ */
 static bool
-cancel_backend(void *context, int32_t server_pid)
+cancel_backend(void *context, int32_t server_pid, uint32_t server_slot)
 {
 	if (server_pid <= 1)
 		return false;
+	if (server_slot != 0)
+	{
+		if (cledger_takes_cancels(cledger_server(carpool_ledger, server_slot), server_pid))
+			kill(server_pid, SIGUSR2);
+		return true;
+	}
 	return kill(-server_pid, SIGINT) == 0 || kill(server_pid, SIGINT) == 0;
 }
 

@@ -49,7 +49,7 @@ const char *cworker_setting_text(const CarpoolSettings *settings, const char *na
 const char *cworker_host_name(const CarpoolHost *host);
 bool		cworker_host_keeps_oids(const CarpoolHost *host);
 void		cworker_log(const CarpoolHost *host, int level, const char *line);
-bool		cworker_cancel(const CarpoolHost *host, int32_t server_pid);
+bool		cworker_cancel(const CarpoolHost *host, int32_t server_pid, uint32_t server_slot);
 /* NULL: the host has none. */
 CledgerHeader *cworker_host_ledger(const CarpoolHost *host);
 
@@ -71,6 +71,7 @@ typedef struct CworkerQuestion
 	bool		holds_scram_keys;
 	bool		holds_password;
 	bool		not_as_owner;
+	bool		for_roles;
 	int32_t		server_pid;
 } CworkerQuestion;
 
@@ -96,6 +97,7 @@ typedef struct CworkerAnswer
 	uint32_t	server_size;
 	uint32_t	server_slot;
 	bool		must_become;
+	bool		may_share;
 } CworkerAnswer;
 
 enum CworkerMethod
