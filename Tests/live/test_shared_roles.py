@@ -442,3 +442,17 @@ def test_cancels_reach_the_client_in_a_shared_backend(shared):
     send_cancel(shared.address(), a.key)
     assert error_of(a.until_ready())["C"] == "57014"
     assert b.until_ready()[-1].kind == "Z" and b.rows(WHO) == identity(second)
+
+
+def test_clients_of_several_roles_listen_without_a_backend(shared):
+    *roles, first, second = two(shared)
+    for role, wire in zip(roles, (first, second)):
+        wire.query(f"listen only_{role.name}; listen all_of_us")
+    for number in range(10):
+        for statement in (f"notify all_of_us, '{number}'", f"notify only_{roles[number % 2].name}"):
+            shared.cluster.sql(statement, dbname=shared.database)
+        for place, wire in enumerate((first, second)):
+            assert wire.frame().body[4:] == b"all_of_us\0%d\0" % number
+            if place == number % 2:
+                assert wire.frame().body[4:] == b"only_%s\0\0" % roles[place].name.encode()
+            assert wire.rows(WHO) == identity(roles[place])
