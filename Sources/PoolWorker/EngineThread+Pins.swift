@@ -62,17 +62,14 @@ extension EngineThread {
     }
 }
 
-/// The names of CLEDGER_PIN_…, in the order of their bits.
+/// CLEDGER_PIN_….
 enum PinReasons {
-    private static let names = [
-        "advisory lock", "temporary object", "held cursor", "listen", "setseed", "loaded library", "language",
-        "replication", "backup", "setting", "statement", "sequence",
-    ]
-
     static let listen = UInt32(CLEDGER_PIN_LISTEN)
 
+    /// What people call them.
     static func text(_ pins: UInt32) -> String {
-        let known = names.indices.filter { pins & (1 << UInt32($0)) != 0 }.map { names[$0] }
-        return known.isEmpty ? "unknown (\(pins))" : known.joined(separator: ", ")
+        let known = (0..<Int32(CLEDGER_PIN_REASONS)).filter { pins & (1 << UInt32($0)) != 0 }
+        if known.isEmpty { return "unknown (\(pins))" }
+        return known.map { unsafe String(cString: cledger_pin_name($0)) }.joined(separator: ", ")
     }
 }

@@ -220,6 +220,18 @@ cledger_size(uint32_t clients, uint32_t servers)
 		(servers + 1) * sizeof(CledgerServer);
 }
 
+/* What people call a reason, by the number of its bit below CLEDGER_PIN_REASONS. */
+static inline const char *
+cledger_pin_name(int number)
+{
+	static const char *const names[CLEDGER_PIN_REASONS] = {
+		"advisory lock", "temporary object", "held cursor", "listen", "setseed", "loaded library",
+		"language", "replication", "backup", "setting", "statement", "sequence"
+	};
+
+	return names[number];
+}
+
 /* Makes an empty ledger in zeroed memory of cledger_size(clients, servers) bytes. */
 static inline void
 cledger_init(void *memory, uint32_t clients, uint32_t servers)

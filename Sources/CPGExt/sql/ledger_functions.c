@@ -18,12 +18,6 @@ PG_FUNCTION_INFO_V1(carpool_pins);
 PG_FUNCTION_INFO_V1(carpool_pin_counts);
 PG_FUNCTION_INFO_V1(carpool_self_test);
 
-/* In the order of the bits. */
-static const char *const reasons[CLEDGER_PIN_REASONS] = {
-	"advisory lock", "temporary object", "held cursor", "listen", "setseed", "loaded library",
-	"language", "replication", "backup", "setting", "statement", "sequence"
-};
-
 static ReturnSetInfo *result;	/* of the call under way */
 
 static void
@@ -44,7 +38,7 @@ reason_array(uint32 pins)
 
 	for (int i = 0; i < CLEDGER_PIN_REASONS; i++)
 		if (pins & (1u << i))
-			names[count++] = CStringGetTextDatum(reasons[i]);
+			names[count++] = CStringGetTextDatum(cledger_pin_name(i));
 	return PointerGetDatum(construct_array_builtin(names, count, TEXTOID));
 }
 
@@ -114,7 +108,7 @@ carpool_pin_counts(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < CLEDGER_PIN_REASONS; i++)
 	{
-		Datum		values[2] = {CStringGetTextDatum(reasons[i]), Int64GetDatum((int64) carpool_ledger->pins[i])};
+		Datum		values[2] = {CStringGetTextDatum(cledger_pin_name(i)), Int64GetDatum((int64) carpool_ledger->pins[i])};
 		bool		nulls[2] = {false};
 
 		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
