@@ -22,7 +22,6 @@
 #include "../private/listen.h"
 #include "../private/pins.h"
 #include "../private/pinsigns.h"
-#include "../private/settings.h"
 #include "../private/state.h"
 #include "../private/unnamed.h"
 
@@ -139,19 +138,6 @@ note_pins(uint32 pins)
 	__atomic_store_n(&server->pins, pins, __ATOMIC_RELEASE);
 }
 
-/* Of the settings: those of before where none can have changed. */
-static uint64
-settings_now(void)
-{
-	bool		may_have_changed = carpool_guc_may_have_changed();
-
-	if (likely(!may_have_changed && !carpool_settings_checks_agents()))
-		return held[SETTINGS];
-	if (!may_have_changed && kinds[SETTINGS]->fingerprint() != held[SETTINGS])
-		elog(FATAL, "settings have changed unseen");
-	return kinds[SETTINGS]->fingerprint();
-}
-
 void
 carpool_attach_transaction_ended(void)
 {
@@ -163,7 +149,7 @@ carpool_attach_transaction_ended(void)
 	carpool_libraries_ended();
 	for (int i = 0; i < KINDS; i++)
 	{
-		held[i] = i == SETTINGS ? settings_now() : kinds[i]->fingerprint();
+		held[i] = i == SETTINGS ? carpool_settings_now(held[i]) : kinds[i]->fingerprint();
 		if (held[i] != saved[i])
 			changed = true;
 		if (held[i] != 0 && !works(i))

@@ -13,6 +13,7 @@
 #include "utils/guc.h"
 
 #include "../private/guc.h"
+#include "../private/settings.h"
 #include "../private/state.h"
 
 /* Stands for a session that can't be looked at. */
@@ -54,6 +55,18 @@ fingerprint(void)
 			sum += carpool_guc_fingerprint(setting, CARPOOL_GUC_CURRENT);
 	}
 	return sum == 0 && found ? 1 : sum;
+}
+
+uint64
+carpool_settings_now(uint64 before)
+{
+	bool		may_have_changed = carpool_guc_may_have_changed();
+
+	if (likely(!may_have_changed && !carpool_settings_checks_agents()))
+		return before;
+	if (!may_have_changed && fingerprint() != before)
+		elog(FATAL, "settings have changed unseen");
+	return fingerprint();
 }
 
 static void
