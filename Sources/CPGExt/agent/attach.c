@@ -297,6 +297,7 @@ take_role_of(uint64 next)
 		change(nothing, NULL);
 	carpool_agent_silent = true;
 	carpool_become_next(role);
+	carpool_guc_note_change();
 	ReportChangedGUCOptions();
 	carpool_agent_silent = false;
 }
