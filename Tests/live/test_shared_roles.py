@@ -456,3 +456,19 @@ def test_clients_of_several_roles_listen_without_a_backend(shared):
             if place == number % 2:
                 assert wire.frame().body[4:] == b"only_%s\0\0" % roles[place].name.encode()
             assert wire.rows(WHO) == identity(roles[place])
+@pytest.mark.parametrize("name", ["session_authorization", "role"])
+@pytest.mark.parametrize("where", ["startup", "options", "alter role"])
+def test_no_login_starts_as_another_role(shared, name, where):
+    first, second, a, b = two(shared)
+    third = shared.new_role()
+    startup = {"startup": {name: first.name}, "options": {"options": f"-c {name}={first.name}"}}.get(where, {})
+    if where == "alter role":
+        shared.cluster.sql(f"alter role {third.name} set {name} = '{first.name}'")
+    for _ in range(2):
+        try:
+            wire = shared.raw().login(third.name, third.password, shared.database, **startup)
+        except Refused as refused:
+            assert refused.fields["C"] in ("42501", "22023", "0LP01"), refused.fields
+        else:
+            assert wire.rows(WHO) == identity(third)
+        assert (a.rows(WHO), b.rows(WHO)) == (identity(first), identity(second))
