@@ -456,6 +456,8 @@ def test_clients_of_several_roles_listen_without_a_backend(shared):
             if place == number % 2:
                 assert wire.frame().body[4:] == b"only_%s\0\0" % roles[place].name.encode()
             assert wire.rows(WHO) == identity(roles[place])
+
+
 @pytest.mark.parametrize("name", ["session_authorization", "role"])
 @pytest.mark.parametrize("where", ["startup", "options", "alter role"])
 def test_no_login_starts_as_another_role(shared, name, where):
