@@ -99,12 +99,18 @@ extension EngineThread {
         for (c, mine) in listening.clients where mine == hub { closeClient(c, .hubGone) }
     }
 
-    /// What is due by time.
+    /// What is due by time; most of the time nothing.
     mutating func keepHubs() {
+        if !listening.wanting.isEmpty { openWantedHubs() }
+        if !listening.waiting.isEmpty {
+            for c in Array(listening.waiting.keys) { hear(c) }
+        }
+    }
+
+    private mutating func openWantedHubs() {
         for p in listening.wanting {
             if keepsListener(p) { openHub(p) } else { listening.wanting.remove(p) }
         }
-        for c in Array(listening.waiting.keys) { hear(c) }
     }
 
     private func keepsListener(_ p: UInt32) -> Bool {
