@@ -28,10 +28,10 @@ MEASURES = {
     "instructions": instructions.measure,
 }
 OPEN_FILES = 8192
-# with one client the figures scatter most
-QUICK = {"rounds": 1, "rounds_alone": 1, "seconds": 1, "bulk_seconds": 0.3, "idle_clients": 500,
+# of all figures those of pgbench scatter most
+QUICK = {"rounds": 1, "pgbench_rounds": 1, "seconds": 1, "bulk_seconds": 0.3, "idle_clients": 500,
          "transactions": 2000, "scale": 1}
-FULL = {"rounds": 5, "rounds_alone": 9, "seconds": 2, "bulk_seconds": 1, "idle_clients": 5000,
+FULL = {"rounds": 5, "pgbench_rounds": 9, "seconds": 2, "bulk_seconds": 1, "idle_clients": 5000,
         "transactions": 20000, "scale": 10}
 
 METHOD = """\
@@ -55,7 +55,7 @@ def parse(words):
                         help="run this measure alone; may be repeated: " + ", ".join(MEASURES))
     parser.add_argument("--peers", default=",".join(ALL), help="who takes part (default: %(default)s)")
     parser.add_argument("--rounds", type=positive(int),
-                        help="rounds of each measure (default: 5; of pgbench with 1 client: 9)")
+                        help="rounds of each measure (default: 5; of pgbench: 9)")
     parser.add_argument("--seconds", type=positive(int), help="length of a pgbench run (default: 2)")
     parser.add_argument("--clients", type=clients, metavar="N,…", default=throughput.CLIENTS,
                         help="numbers of clients for pgbench (default: all that have a target)")
@@ -66,7 +66,7 @@ def parse(words):
                         help="first port to use (default: %(default)s)")
     parser.add_argument("--markdown", type=pathlib.Path, metavar="FILE", help="write a report as Markdown")
     options = parser.parse_args(words)
-    options.rounds_alone = options.rounds
+    options.pgbench_rounds = options.rounds
     for name, value in (QUICK if options.quick else FULL).items():
         if getattr(options, name, None) is None:
             setattr(options, name, value)

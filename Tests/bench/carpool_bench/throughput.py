@@ -12,7 +12,7 @@ CLIENTS = (1, 16, 64)
 PROTOCOLS = ("simple", "extended")
 
 NOTES = """\
-`pgbench -S`, each line run peer by peer; runs of {seconds} s, rounds: {rounds}{alone}."""
+`pgbench -S`, each line run peer by peer; runs of {seconds} s, rounds: {rounds}."""
 COST_NOTES = """\
 User and system time of the pooler's process (in the database: of the worker), all its threads, in the
 same runs."""
@@ -26,17 +26,15 @@ def measure(peers, options):
             label = f"{protocol}, {clients} client{'s' if clients > 1 else ''}"
             rates[protocol, clients] = Row(label, 0, at_least(1))
             costs[protocol, clients] = Row(label, 2, at_most(1))
-    rounds = {line: options.rounds_alone if line[1] == 1 else options.rounds for line in rates}
-    for number in range(max(rounds.values())):
-        options.progress(f"pgbench, round {number + 1} of {max(rounds.values())}")
-        for protocol, clients in (line for line in rates if number < rounds[line]):
+    for number in range(options.pgbench_rounds):
+        options.progress(f"pgbench, round {number + 1} of {options.pgbench_rounds}")
+        for protocol, clients in rates:
             for peer in peers:
                 rate, cost = one_run(peer, protocol, clients, options)
                 rates[protocol, clients].add(peer.name, rate)
                 if cost is not None:
                     costs[protocol, clients].add(peer.name, cost)
-    alone = f", with 1 client: {options.rounds_alone}" if options.rounds_alone != options.rounds else ""
-    notes = NOTES.format(seconds=options.seconds, rounds=options.rounds, alone=alone)
+    notes = NOTES.format(seconds=options.seconds, rounds=options.pgbench_rounds)
     return [Section("pgbench -S, transactions a second", notes, list(rates.values())),
             Section("pgbench -S, CPU seconds of the pooler for 100,000 transactions", COST_NOTES,
                     list(costs.values()))]
