@@ -40,9 +40,7 @@ extension EngineThread {
                 servers[s].client, Hub(database: database(s), slot: slot, process: process), listens)
         case .notification(let processID, let reference, let body):
             guard servers[s].state == .hub else { return serverDied(s, .serverMalformed) }
-            var writer = FrameWriter()
-            writer.frame(BackendTag.notificationResponse) { $0.raw(body) }
-            passOn(writer.bytes, to: processID, reference)
+            passOn(notificationFrame(body), to: processID, reference)
         case .unwritable(let processID, let reference):
             guard servers[s].state == .hub else { return serverDied(s, .serverMalformed) }
             passOn([], to: processID, reference)
@@ -133,10 +131,7 @@ extension EngineThread {
 
     /// A NotificationResponse of the client's own server, while that runs a query of ours.
     mutating func hearDirectly(_ c: UInt32, _ body: ArraySlice<UInt8>) {
-        guard c != noIndex else { return }
-        var writer = FrameWriter()
-        writer.frame(BackendTag.notificationResponse) { $0.raw(body) }
-        send(c, writer.bytes)
+        if c != noIndex { send(c, notificationFrame(body)) }
     }
 
     /// Whether a client is outside a transaction, and outside a frame.
@@ -159,4 +154,10 @@ extension EngineThread {
             continueDelivery(s, servers[s].client)
         }
     }
+}
+
+private func notificationFrame(_ body: ArraySlice<UInt8>) -> [UInt8] {
+    var writer = FrameWriter()
+    writer.frame(BackendTag.notificationResponse) { $0.raw(body) }
+    return writer.bytes
 }

@@ -42,6 +42,14 @@ def two(host):
     return *roles, *wires
 
 
+def taking_turns(host, times):
+    """The same, after so many turns of each."""
+    first, second, a, b = two(host)
+    for _ in range(times):
+        assert (a.rows(WHO), b.rows(WHO)) == (identity(first), identity(second))
+    return first, second, a, b
+
+
 def test_roles_share_a_backend_and_stay_who_they_are(shared):
     roles = [shared.new_role() for _ in range(3)]
     wires = [shared.wire(role) for role in roles]
@@ -63,9 +71,7 @@ def test_without_the_setting_each_role_has_its_pool(database, rules):       # no
 @pytest.mark.parametrize("switches", [1, 4])
 @pytest.mark.parametrize("way", WAYS_BACK)
 def test_no_way_leads_back_to_the_owner(shared, way, switches):
-    first, second, a, b = two(shared)
-    for _ in range(switches):
-        assert (a.rows(WHO), b.rows(WHO)) == (identity(first), identity(second))
+    first, second, a, b = taking_turns(shared, switches)
     b.query(way)
     b.query("rollback")
     assert b.rows(WHO) == identity(second)
@@ -76,9 +82,7 @@ def test_no_way_leads_back_to_the_owner(shared, way, switches):
 @pytest.mark.parametrize("switches", [1, 4])
 @pytest.mark.parametrize("way", WAYS_TO_A_ROLE)
 def test_no_way_leads_to_the_role_that_was_served_before(shared, way, switches):
-    first, second, a, b = two(shared)
-    for _ in range(switches):
-        assert (a.rows(WHO), b.rows(WHO)) == (identity(first), identity(second))
+    first, second, a, b = taking_turns(shared, switches)
     b.query(way.format(other=first.name))
     b.query("rollback")
     for _ in range(2):

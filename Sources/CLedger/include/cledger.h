@@ -159,10 +159,9 @@ typedef struct CledgerServer
 	uint64_t	client;			/* whom it serves, before that one's first byte */
 	uint32_t	message;		/* CLEDGER_…, before client; the agent sets it back */
 	uint32_t	become;			/* OID of the role of CLEDGER_BECOME */
-	uint32_t	is_shared;		/* it serves several roles, one after the other; before `become` */
-	uint32_t	unused;
 	uint64_t	cancelled;		/* the client whose statement is to end, before SIGUSR2 */
-	uint8_t		worker_rest[32];
+	uint32_t	is_shared;		/* it serves several roles, one after the other; before `become` */
+	uint8_t		worker_rest[36];
 
 	/* the agent's, which change seldom */
 	int32_t		pid;			/* its process; 0: nobody's */

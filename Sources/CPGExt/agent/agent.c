@@ -16,7 +16,6 @@
 #include "libpq/hba.h"
 #include "libpq/libpq.h"
 #include "miscadmin.h"
-#include "port/pg_bswap.h"
 #include "portability/instr_time.h"
 #include "replication/walsender.h"
 #include "storage/ipc.h"
