@@ -168,6 +168,23 @@ carpool_settings_checks_agents(void)
 	return bools[AT_test_checks_agents];
 }
 
+bool
+carpool_settings_breaks(const char *mechanism, StringInfo why)
+{
+	Size		size = strlen(mechanism);
+
+	for (const char *list = strings[AT_test_breaks]; list != NULL; list = strchr(list, ','))
+	{
+		list += *list == ',';
+		if (strncmp(list, mechanism, size) != 0 || (list[size] != ',' && list[size] != '\0'))
+			continue;
+		if (why != NULL)
+			appendStringInfoString(why, "carpool.test_breaks says so");
+		return true;
+	}
+	return false;
+}
+
 const char *
 carpool_settings_stateless_languages(void)
 {

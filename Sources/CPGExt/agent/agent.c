@@ -34,21 +34,15 @@
 #include "../private/unnamed.h"
 
 bool		carpool_agent_silent;
+CledgerServer *carpool_own_server;
 
 static ClientAuthentication_hook_type next_authentication;
 static const PQcommMethods *inner;	/* PostgreSQL's own way to the socket */
 static PQcommMethods methods;
-static CledgerServer *server;
 static bool is_ready;			/* ReadyForQuery is about to be flushed */
 static bool is_working;			/* the agent itself is at work */
 static bool is_searched;		/* for the unnamed statement */
 static volatile uint64 serving; /* the client whose transaction or request runs; 0: none does */
-
-CledgerServer *
-carpool_agent_server(void)
-{
-	return server;
-}
 
 /* An error of the agent's ends the backend: PostgreSQL would go on with half a session. */
 static void pg_attribute_noreturn()
@@ -120,7 +114,7 @@ cancel_client(SIGNAL_ARGS)
 {
 	int			save_errno = errno;
 
-	if (serving != 0 && cledger_cancelled(server) == serving && kill(-MyProcPid, SIGINT) != 0)
+	if (serving != 0 && cledger_cancelled(carpool_own_server) == serving && kill(-MyProcPid, SIGINT) != 0)
 		kill(MyProcPid, SIGINT);
 	errno = save_errno;
 }
@@ -134,7 +128,7 @@ serve_interrupts(void)
 	CHECK_FOR_INTERRUPTS();
 	if (catchupInterruptPending)
 		ProcessCatchupInterrupt();
-	if (server->is_hub)
+	if (carpool_own_server->is_hub)
 		work(carpool_hub_serve);
 	else if (notifyInterruptPending)
 		ProcessNotifyInterrupt(true);
@@ -182,7 +176,7 @@ wait_for_client(void)
 		QueryCancelPending = false;
 		if (!carpool_attach_needed())
 			return;
-		work_timed(carpool_attach, &server->attach_ns);
+		work_timed(carpool_attach, &carpool_own_server->attach_ns);
 		is_answered = is_ready;
 		is_ready = false;
 	} while (is_answered);		/* a client was answered, and is served no longer */
@@ -199,7 +193,7 @@ agent_flush(void)
 		if (result == 0 && !carpool_has_unread_input())
 			wait_for_client();
 		is_ready = false;
-		serving = cledger_attached(server);
+		serving = cledger_attached(carpool_own_server);
 	}
 	return result;
 }
@@ -236,9 +230,9 @@ agent_putmessage(char type, const char *bytes, size_t size)
 		}
 		if (!is_working)
 		{
-			work_timed(carpool_attach_transaction_ended, &server->ended_ns);
+			work_timed(carpool_attach_transaction_ended, &carpool_own_server->ended_ns);
 			if (carpool_settings_times_agents())
-				server->ended++;
+				carpool_own_server->ended++;
 			carpool_listen_report();
 		}
 		else
@@ -255,10 +249,10 @@ static void
 close_agent(int code, Datum argument)
 {
 	serving = 0;
-	server->is_cancellable = false;
-	server->pins = 0;
-	server->is_hub = 0;
-	server->pid = 0;
+	carpool_own_server->is_cancellable = false;
+	carpool_own_server->pins = 0;
+	carpool_own_server->is_hub = 0;
+	carpool_own_server->pid = 0;
 }
 
 /* This backend is the worker's. */
@@ -267,9 +261,9 @@ open_agent(void)
 {
 	uint32		slot = carpool_ledger_own_slot();
 
-	server = cledger_server(carpool_ledger, slot);
-	memset(server, 0, sizeof(*server));
-	server->database = InvalidOid;
+	carpool_own_server = cledger_server(carpool_ledger, slot);
+	memset(carpool_own_server, 0, sizeof(*carpool_own_server));
+	carpool_own_server->database = InvalidOid;
 	before_shmem_exit(close_agent, 0);
 	carpool_pins_install();
 	carpool_notify_install();
@@ -284,9 +278,9 @@ open_agent(void)
 	if (!am_walsender)
 	{
 		pqsignal(SIGUSR2, cancel_client);
-		server->is_cancellable = true;
+		carpool_own_server->is_cancellable = true;
 	}
-	server->pid = MyProcPid;
+	carpool_own_server->pid = MyProcPid;
 }
 
 /* Whether the other end of a Unix socket is the worker's process. */

@@ -17,6 +17,7 @@
 
 #include "../private/asyncqueue.h"
 #include "../private/ledger.h"
+#include "../private/settings.h"
 #include "../private/variables.h"
 
 #define PROBE "carpool self-test"
@@ -179,7 +180,8 @@ carpool_async_open(void)
 		is_open = true;
 		if (!adopt() && pipe(conduit) == 0)
 		{
-			search();
+			if (!carpool_settings_breaks(CARPOOL_ASYNC, NULL))
+				search();
 			close(conduit[0]);
 			close(conduit[1]);
 			MemoryContextSwitchTo(context);

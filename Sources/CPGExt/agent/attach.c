@@ -22,6 +22,7 @@
 #include "../private/listen.h"
 #include "../private/pins.h"
 #include "../private/pinsigns.h"
+#include "../private/settings.h"
 #include "../private/state.h"
 #include "../private/unnamed.h"
 
@@ -395,7 +396,7 @@ carpool_attach_self_test(uint32 *failed, void (*tell) (const char *mechanism, bo
 		bool		fine;
 
 		resetStringInfo(&why);
-		fine = kinds[i]->self_test(&why);
+		fine = !carpool_settings_breaks(kinds[i]->name, &why) && kinds[i]->self_test(&why);
 		if (!fine)
 			*failed |= kinds[i]->pin;
 		if (tell)
@@ -414,13 +415,13 @@ carpool_attach_self_test(uint32 *failed, void (*tell) (const char *mechanism, bo
 
 		resetStringInfo(&why);
 		fine = carpool_unnamed_self_test(&why);
-		tell("unnamed statement", fine, why.data);
+		tell(CARPOOL_UNNAMED, fine, why.data);
 		resetStringInfo(&why);
 		fine = carpool_guc_changes_self_test(&why);
-		tell("changes of settings", fine, why.data);
+		tell(CARPOOL_GUC_CHANGES, fine, why.data);
 		resetStringInfo(&why);
 		fine = carpool_async_self_test(&why);
-		tell("listen and notify", fine, why.data);
+		tell(CARPOOL_ASYNC, fine, why.data);
 	}
 	pfree(why.data);
 	return *failed == 0 && pins_failed == 0;

@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 
 #include "../private/guc.h"
+#include "../private/settings.h"
 #include "../private/variables.h"
 
 #define MOST_CANDIDATES 16
@@ -160,7 +161,7 @@ find(void)
 void
 carpool_guc_changes_open(void)
 {
-	list = find();
+	list = carpool_settings_breaks(CARPOOL_GUC_CHANGES, NULL) ? NULL : find();
 	RegisterXactCallback(transaction_ended, NULL);
 	RegisterSubXactCallback(subtransaction_ended, NULL);
 }
@@ -171,6 +172,8 @@ carpool_guc_changes_self_test(StringInfo why)
 {
 	slist_head *found = find();
 
+	if (carpool_settings_breaks(CARPOOL_GUC_CHANGES, why))
+		return false;
 	if (found != NULL && (list == NULL || list == found))
 		return true;
 	appendStringInfoString(why, "the list of settings that a transaction has changed is not found");

@@ -14,11 +14,14 @@
 static emit_log_hook_type next_emit_log;
 static bool is_named = true;	/* remote_host and remote_port are those of raddr */
 
+/* So much of an address is ever looked at; the rest of its 128 bytes stays as it was. */
+#define ADDRESS_SIZE sizeof(struct sockaddr_in6)
+
 /* The client's address, as PostgreSQL would have it from accept(). */
 static void
 fill_address(SockAddr *to, const CledgerClient *client)
 {
-	memset(to, 0, sizeof(*to));
+	memset(&to->addr, 0, ADDRESS_SIZE);
 	if (client->family == AF_INET)
 	{
 		struct sockaddr_in *in = (struct sockaddr_in *) &to->addr;
@@ -102,7 +105,9 @@ report_address(void)
 	if (entry == NULL)
 		return;
 	PGSTAT_BEGIN_WRITE_ACTIVITY(entry);
-	memcpy(unvolatize(SockAddr *, &entry->st_clientaddr), &MyProcPort->raddr, sizeof(SockAddr));
+	memcpy(unvolatize(SockAddr *, &entry->st_clientaddr), &MyProcPort->raddr, ADDRESS_SIZE);
+	if (entry->st_clientaddr.salen != MyProcPort->raddr.salen)
+		entry->st_clientaddr.salen = MyProcPort->raddr.salen;
 	PGSTAT_END_WRITE_ACTIVITY(entry);
 }
 

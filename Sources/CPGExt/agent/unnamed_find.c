@@ -27,6 +27,7 @@
 
 #include "../private/compat.h"
 #include "../private/ledger.h"
+#include "../private/settings.h"
 #include "../private/unnamed.h"
 #include "../private/variables.h"
 
@@ -252,6 +253,8 @@ carpool_unnamed_search(void)
 	/* with encryption there are no plain bytes to be read from another socket */
 	if (MyProcPort->ssl_in_use || carpool_has_unread_input())
 		problem = "the worker's socket can't be exchanged";
+	else if (carpool_settings_breaks(CARPOOL_UNNAMED, NULL))
+		problem = "carpool.test_breaks says so";
 	else
 		measure();
 	if (problem == NULL && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)

@@ -10,8 +10,14 @@
 /* agent.c: in the postmaster, so that backends recognise the worker when it logs in. */
 extern void carpool_agent_install(void);
 
+extern CledgerServer *carpool_own_server;
+
 /* This backend's entry in the ledger; NULL where no agent runs. */
-extern CledgerServer *carpool_agent_server(void);
+static inline CledgerServer *
+carpool_agent_server(void)
+{
+	return carpool_own_server;
+}
 
 /* Nothing of what PostgreSQL sends to the client, but its last words, goes out while this is true. */
 extern bool carpool_agent_silent;

@@ -73,6 +73,7 @@ extern bool carpool_async_open(void);
  * backends have found.
  */
 extern bool carpool_async_self_test(StringInfo why);
+#define CARPOOL_ASYNC "listen and notify"
 
 /* notify.c: the sender of this backend's notifications is the client, by its process id. */
 extern void carpool_notify_install(void);

@@ -44,6 +44,7 @@ extern void carpool_guc_note_change(void);
 /* Another one whenever they may have changed; as of the last time that was asked or noted. */
 extern uint64 carpool_guc_version(void);
 extern bool carpool_guc_changes_self_test(StringInfo why);	/* in a transaction */
+#define CARPOOL_GUC_CHANGES "changes of settings"
 
 /* Changes a setting's source (set_guc_source of guc.c); needs the list. */
 extern void carpool_guc_set_source(struct config_generic *setting, GucSource source);

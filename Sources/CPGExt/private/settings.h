@@ -3,6 +3,7 @@
 #define CARPOOL_GUC_SETTINGS_H
 
 #include "csettings.h"
+#include "lib/stringinfo.h"
 
 extern void carpool_settings_define(void);
 extern const CarpoolSettings *carpool_settings_read(void);
@@ -13,5 +14,8 @@ extern const char *carpool_settings_stateless_languages(void);
 extern bool carpool_settings_stays_owner(void);
 extern bool carpool_settings_times_agents(void);
 extern bool carpool_settings_checks_agents(void);
+
+/* Whether a mechanism of carpool.self_test() is to be taken for not working; *why is told then, if there is one. */
+extern bool carpool_settings_breaks(const char *mechanism, StringInfo why);
 
 #endif

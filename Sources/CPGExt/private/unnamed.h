@@ -45,5 +45,6 @@ extern uint32 carpool_unnamed_saves;
 
 /* As CarpoolStateKind's; elsewhere than in pooled backends it says what those have found. */
 extern bool carpool_unnamed_self_test(StringInfo why);
+#define CARPOOL_UNNAMED "unnamed statement"
 
 #endif

@@ -31,7 +31,7 @@ OPEN_FILES = 8192
 # of all figures those of pgbench scatter most
 QUICK = {"rounds": 1, "pgbench_rounds": 1, "seconds": 1, "bulk_seconds": 0.3, "idle_clients": 500,
          "transactions": 2000, "scale": 1}
-FULL = {"rounds": 5, "pgbench_rounds": 9, "seconds": 2, "bulk_seconds": 1, "idle_clients": 5000,
+FULL = {"rounds": 5, "pgbench_rounds": 24, "seconds": 1, "bulk_seconds": 1, "idle_clients": 5000,
         "transactions": 20000, "scale": 10}
 
 METHOD = """\
@@ -55,8 +55,8 @@ def parse(words):
                         help="run this measure alone; may be repeated: " + ", ".join(MEASURES))
     parser.add_argument("--peers", default=",".join(ALL), help="who takes part (default: %(default)s)")
     parser.add_argument("--rounds", type=positive(int),
-                        help="rounds of each measure (default: 5; of pgbench: 9)")
-    parser.add_argument("--seconds", type=positive(int), help="length of a pgbench run (default: 2)")
+                        help="rounds of each measure (default: 5; of pgbench: 24)")
+    parser.add_argument("--seconds", type=positive(int), help="length of a pgbench run (default: 1)")
     parser.add_argument("--clients", type=clients, metavar="N,…", default=throughput.CLIENTS,
                         help="numbers of clients for pgbench (default: all that have a target)")
     parser.add_argument("--unix", action="store_true", help="clients over Unix sockets, not loopback TCP")
