@@ -1,9 +1,13 @@
 """Server logins as the cluster's owner, by peer: the backend becomes the pool's role for good."""
 
+import contextlib
+
+import psycopg
 import pytest
 
 from test_database_logins import rules  # noqa: F401 (a fixture)
 from waiting import wait_until
+from wire import kinds, query
 
 # Debian's: the owner by peer, all others with a password over TCP. The first line is for the
 # tests themselves, whose user isn't the server's.
@@ -101,6 +105,26 @@ def test_the_limit_of_the_role_holds(database, role):
     wait_until(lambda: servers_of(database, role) == 1, "one server")
 
 
+def test_slots_that_are_reserved_for_superusers_stay_free(database, role):
+    """The owner could have them, the role that its backend becomes can't."""
+    cluster = database.cluster
+    wire = database.wire(role)
+    cluster.sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", role.name)
+    wait_until(lambda: servers_of(database, role) == 0, "the pool is empty")
+    mark = database.log_mark()
+    owner = cluster.direct("postgres")
+    with contextlib.ExitStack() as stack:
+        with pytest.raises(psycopg.OperationalError, match="reserved"):
+            for _ in range(200):
+                stack.enter_context(psycopg.connect(
+                    **{**owner, "host": "127.0.0.1", "user": role.name, "password": role.password}))
+        wire.send(query("select 1"))
+        wait_until(lambda: "reserved for superusers and special roles" in cluster.log.text(mark), "the server login is refused")
+        for _ in range(4):
+            stack.enter_context(psycopg.connect(**owner))
+        assert cluster.sql("select 1 from pg_stat_activity where usename = %s and application_name <> 'direct'",
+                           role.name) == []
+    assert kinds(wire.until_ready()) == "TDCZ"
 
 
 def test_a_role_that_is_set_at_the_login_is_set(database, role):

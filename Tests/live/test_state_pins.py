@@ -6,6 +6,7 @@ servers rotating, who keeps its server for three statements is pinned.
 import contextlib
 import threading
 
+import psycopg
 import pytest
 
 from database_host import DatabaseHost
@@ -172,6 +173,67 @@ def test_a_pin_lasts_as_long_as_its_state(three, name):
     assert "E" not in kinds(first.query(end))
     assert pinned(first, others) is None
     wait_until(lambda: pid in {other.value(PID) for other in others}, "others get the server again")
+
+
+# What only a superuser has: what begins it, what ends it, the reason in carpool.pins().
+SUPERUSERS_PINS = {
+    "temporary slot": ("select pg_create_physical_replication_slot('pinned', true, true)",
+                       "select pg_drop_replication_slot('pinned')", "replication"),
+    "origin": ("select pg_replication_origin_create('pinned'), pg_replication_origin_session_setup('pinned')",
+               "select pg_replication_origin_session_reset(), pg_replication_origin_drop('pinned')",
+               "replication"),
+    "backup": ("select pg_backup_start('pinned', true)", "select pg_backup_stop(false)", "backup"),
+    "library": ("load 'dict_snowball'", None, "loaded library"),
+}
+
+
+@pytest.fixture
+def three_superusers(rotating):
+    role = rotating.new_role(options="superuser")
+    return [rotating.wire(role) for _ in range(3)]
+
+
+@pytest.mark.parametrize("name", SUPERUSERS_PINS)
+def test_a_superusers_pin_lasts_as_long_as_its_state(rotating, three_superusers, name):
+    first, *others = three_superusers
+    start, end, reason = SUPERUSERS_PINS[name]
+    cluster = rotating.cluster
+    cluster.sql("create extension if not exists pg_carpool")
+    times = "select times from carpool.pin_counts() where reason = %s"
+    (before,), = cluster.sql(times, reason)
+    assert "E" not in kinds(first.query(start))
+    pid = pinned(first, others)
+    assert pid, "the client has lost its server, and the state with it"
+    assert cluster.sql("select reasons from carpool.pins() where pid = %s", int(pid)) == [([reason],)]
+    assert cluster.sql(times, reason) == [(before + 1,)]
+    if end is None:
+        first.close()
+        return
+    assert "E" not in kinds(first.query(end))
+    assert pinned(first, others) is None
+
+
+@pytest.mark.parametrize("name", SUPERUSERS_PINS)
+def test_a_superuser_that_leaves_takes_its_state_along(rotating, three_superusers, name):
+    first, *others = three_superusers
+    start, _, _ = SUPERUSERS_PINS[name]
+    assert "E" not in kinds(first.query(start))
+    pid = first.value(PID)
+    first.close()
+    if name == "library":
+        wait_until(lambda: not rotating.cluster.sql("select 1 from pg_stat_activity where pid = %s", int(pid)),
+                   "the server that has the library is closed")
+        return
+    left = ("select (select count(*) from pg_replication_slots), pg_backup_start('other', true) is null, "
+            "(select count(*) from pg_backup_stop(false)), pg_replication_origin_session_is_setup()")
+
+    def gone():
+        with contextlib.suppress(psycopg.errors.ObjectInUse):
+            rotating.cluster.sql("select pg_replication_origin_drop(roname) from pg_replication_origin")
+        return [other.rows(left) for _ in range(3) for other in others] == [[["0", "f", "1", "f"]]] * 6
+
+    wait_until(gone, "the state is gone")
+    assert rotating.cluster.sql("select 1 from pg_replication_origin") == []
 
 
 @pytest.mark.parametrize("name", NO_PINS)

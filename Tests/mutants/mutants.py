@@ -1,0 +1,112 @@
+"""
+The mutants: Carpool with one mechanism of session state switched off, and the live tests that
+have to fail then. An edit is a file under Sources, its text and what takes its place.
+"""
+
+from dataclasses import dataclass
+
+AGENT = "CPGExt/agent/"
+WORKER = "PoolWorker/"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    edits: list
+    tests: str           # a file of Tests/live
+    keyword: str = ""    # of pytest's -k
+
+
+def off(name, file, text, instead, tests, keyword=""):
+    return Mutant(name, [(file, text, instead)], f"{tests}.py", keyword)
+
+
+def pin(name, file, text, instead, keyword):
+    return off(f"pin: {name}", file, text, instead, "test_state_pins", keyword)
+
+
+MUTANTS = [
+    # carried
+    off("settings are not carried", AGENT + "settings_state.c",
+        "	if (likely(!may_have_changed &&", "	if (true)\n		return 0;\n	if (likely(!may_have_changed &&",
+        "test_state_settings"),
+    off("changes of settings are not seen", AGENT + "gucchanges.c",
+        "	return may_have;", "	return false;", "test_state_changes"),
+    off("settings of the login are not carried", AGENT + "startup.c",
+        "	return current;", "	return 0;", "test_state_settings"),
+    off("prepared statements are not carried", AGENT + "statements.c",
+        "	if (carpool_plan_dropped ||", "	if (true)\n		return 0;\n	if (carpool_plan_dropped ||",
+        "test_state_statements"),
+    off("the unnamed statement is not carried", AGENT + "unnamed.c",
+        "	if (client != 0)\n		save(client, source);", "", "test_state_statements", "unnamed"),
+    off("sequences are not carried", AGENT + "sequences.c",
+        "	if (carpool_sequence_last == NULL)\n		return carpool_hash_find",
+        "	if (true)\n		return 0;\n	if (carpool_sequence_last == NULL)\n		return carpool_hash_find",
+        "test_state_sequences"),
+    off("what the last client left stays", AGENT + "attach.c",
+        "			kinds[i]->reset();", "			continue;", "test_state_leaks"),
+    off("libraries are loaded in one backend only", AGENT + "attach.c",
+        "	if (carpool_libraries_behind())\n		load_libraries();", "", "test_state_settings", "extension"),
+    off("roles do not take turns", AGENT + "attach.c",
+        "		take_role_of(next);", "		(void) take_role_of;", "test_shared_roles"),
+    off("a failed self-test changes nothing", AGENT + "attach.c",
+        "	return (broken & kinds[kind]->pin) == 0;", "	return true;", "test_state_fallback"),
+    # pinned
+    pin("advisory locks", AGENT + "pins.c",
+        "	if (count_user_locks() > 0)\n		pins |=", "	if (false)\n		pins |=", "lock"),
+    pin("cursors", AGENT + "pins.c",
+        "	if (has_portals())\n		pins |=", "	if (false)\n		pins |=", "cursor"),
+    pin("temporary objects", AGENT + "pins.c",
+        "	if (carpool_temporary_now())\n", "	if (false)\n", "temporary"),
+    pin("setseed()", AGENT + "pins_functions.c",
+        "			carpool_signs.lasting |= CLEDGER_PIN_SETSEED;\n", "", "setseed"),
+    pin("SET seed", AGENT + "pins_functions.c",
+        "	if (is_armed(extra))\n		carpool_signs.lasting |= CLEDGER_PIN_SETSEED;\n", "", "seed"),
+    pin("languages", AGENT + "pins_functions.c",
+        "		carpool_signs.lasting |= CLEDGER_PIN_LANGUAGE;\n	ReleaseSysCache", "		;\n	ReleaseSysCache",
+        "language"),
+    pin("DO in a language", AGENT + "pins_statements.c",
+        "				carpool_signs.lasting |= CLEDGER_PIN_LANGUAGE;", "				break;", "language"),
+    pin("LOAD", AGENT + "pins_statements.c", "	if (library && !is_everywhere(library))", "	if (false)", "library"),
+    pin("replication slots and origins", AGENT + "pins_replication.c",
+        "		pins |= CLEDGER_PIN_REPLICATION;", "		;", "superuser"),
+    pin("backups", AGENT + "pins_replication.c", "		pins |= CLEDGER_PIN_BACKUP;", "		;", "superuser"),
+    pin("what a pinned client left stays", AGENT + "attach.c",
+        "	carpool_pins_reset();\n", "", "takes_its_state_along"),
+    pin("a library stays with its backend", AGENT + "pins.c",
+        "	return carpool_signs.lasting & (CLEDGER_PIN_LOADED_LIBRARY | CLEDGER_PIN_LANGUAGE);", "	return 0;",
+        "takes_its_state_along"),
+    pin("no limit", WORKER + "EngineThread+Pins.swift", "guard limit > 0, count > limit,",
+        "guard limit < 0, count > limit,", "only_so_many"),
+    # LISTEN and NOTIFY
+    off("nobody listens for clients", AGENT + "listen.c",
+        "		is_kept = hub == 0 || ", "		is_kept = true || ", "test_state_hub"),
+    off("the hub takes over without a look at its place", AGENT + "listen.c",
+        "carpool_queue_compare(carpool_queue_position((int) hub), from) <= 0", "true", "test_state_hub",
+        "missed"),
+    off("an answer does not wait for what was committed before", AGENT + "listen.c",
+        "	if (!is_due)\n		return;", "	if (true)\n		return;", "test_state_hub"),
+    off("the sender of a notification is the backend", AGENT + "notify.c",
+        "	MyProcPid = (int) process_id;", "	(void) process_id;", "test_state_listen", "pid"),
+    # identity
+    off("pg_stat_activity shows the worker", AGENT + "attach.c",
+        "	carpool_identity_show(entry(client));\n", "", "test_state_identity"),
+    off("the log shows the worker", AGENT + "identity.c",
+        "	if (!is_named)", "	if (false)", "test_state_identity", "log_lines"),
+    # logins without passwords
+    off("nobody becomes another role", AGENT + "start.c",
+        "	if (!carpool_settings_stays_owner())", "	if (false)", "test_owner_logins"),
+    Mutant("a role that can be left again", [
+        (AGENT + "become.c", "	carpool_set_authenticated_user(role, is_superuser);\n", ""),
+        (AGENT + "become.c", "	verify(role, form->rolsuper);\n", "	(void) verify;\n")], "test_owner_logins.py"),
+    off("the worker does not look whose a backend is", WORKER + "EngineThread+ServerLogin.swift",
+        "} else if answer.mustBecome {", "} else if answer.mustBecome && false {", "test_owner_logins"),
+    off("slots of superusers are taken", AGENT + "become.c",
+        "	if (SuperuserReservedConnections + ReservedConnections == 0 ||", "	if (true ||", "test_owner_logins",
+        "reserved"),
+    # cancel
+    off("a cancel is for whoever is served", AGENT + "agent.c",
+        "cledger_cancelled(carpool_own_server) == serving && ", "", "test_cancel"),
+    off("no cancel arrives", AGENT + "agent.c",
+        "	if (serving != 0 && ", "	if (false && ", "test_cancel"),
+]
