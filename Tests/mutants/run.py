@@ -29,7 +29,7 @@ class Unfit(Exception):
 
 
 def environment():
-    """As `make test` has it."""
+    """As `make test` has it; installs what was built."""
     printed = subprocess.run([ROOT / "scripts/server-env"], check=True, capture_output=True, text=True).stdout
     pairs = (line.split("=", 1) for line in subprocess.run(
         ["bash", "-c", f"set -a; {printed}\nenv"], check=True, capture_output=True, text=True).stdout.splitlines()
@@ -63,25 +63,25 @@ class Edits:
             path.write_text(text)
 
 
-def run_tests(mutant, variables):
+def run_tests(mutant):
     """Names of the tests that fail."""
     words = [ROOT / ".build/venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--maxfail={ENOUGH}",
              "--tb=no", ROOT / "Tests/live" / mutant.tests]
     if mutant.keyword:
         words += ["-k", mutant.keyword]
-    done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True)
+    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True)
     failed = re.findall(r"^(?:FAILED|ERROR) \S+?::(.*)$", done.stdout, re.M)
     if done.returncode > 1 or (done.returncode == 1) != bool(failed):
         raise Unfit(f"pytest ended with {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}")
     return failed
 
 
-def attempt(mutant, variables):
+def attempt(mutant):
     with Edits(mutant):
         built = subprocess.run([ROOT / "scripts/build"], cwd=ROOT, capture_output=True, text=True)
         if built.returncode != 0:
             raise Unfit(f"it can't be built: {built.stdout[-1500:]}{built.stderr[-500:]}")
-        return run_tests(mutant, variables)
+        return run_tests(mutant)
 
 
 def main():
@@ -91,13 +91,12 @@ def main():
     if subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "Sources"], cwd=ROOT).returncode != 0:
         sys.exit("there are changes under Sources")
     alive = 0
-    variables = environment()
     for mutant in MUTANTS:
         if not re.search(only, mutant.name):
             continue
         start = time.monotonic()
         try:
-            failed = attempt(mutant, variables)
+            failed = attempt(mutant)
             verdict = "dead " if failed else "ALIVE"
             text = "; ".join(failed)
         except Unfit as unfit:
