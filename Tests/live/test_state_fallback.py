@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from database_host import DatabaseHost
+from waiting import wait_until
 from wire import SYNC, bind, execute, kinds, parse
 
 PID = "select pg_backend_pid()"
@@ -114,3 +115,30 @@ def test_an_unnamed_statement_that_is_not_found_pins(broken):
     assert len(seen) == 4 and len({tuple(row) for row in seen}) == 1
     assert failures(host) == ["unnamed statement"]
     assert "self-test of unnamed statements failed: carpool.test_breaks says so" in host.cluster.log.text(mark)
+
+
+UNSEEN = {
+    "advisory locks are not seen": "advisory lock",
+    "held cursors are not seen": "held cursor",
+    "temporary objects are not seen": "temporary object",
+    "setseed() is not seen": "setseed",
+    "another library hides functions": "language",
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_where_something_cannot_be_seen_each_client_has_a_server_of_its_own(broken, name):
+    host = broken(name)
+    role = host.role()
+    mark = host.cluster.log.mark()
+    clients = [host.wire(role) for _ in range(3)]
+    pids = [{client.value(PID) for _ in range(3)} for client in clients]
+    assert [len(seen) for seen in pids] == [1, 1, 1] and len(set.union(*pids)) == 3
+    assert {tuple(row[0]) for row in host.cluster.sql("select reasons from carpool.pins()")} == {(UNSEEN[name],)}
+    clients[0].close()
+    pid, = pids[0]
+    wait_until(lambda: not host.cluster.sql("select 1 from pg_stat_activity where pid = %s", int(pid)),
+               "its server ends with it")
+    assert clients[1].value(PID) in pids[1]
+    assert failures(host) == ["pins"]
+    assert "carpool.self_test()" in host.cluster.log.text(mark)

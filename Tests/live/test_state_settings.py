@@ -356,6 +356,13 @@ def test_an_extensions_setting(places):
          f"{load}; show {name}"], watch=[f"{load}; show {name}"], **extra))
 
 
+def test_settings_of_a_library_that_a_function_has_loaded(places):
+    """From then on the session has them; so the next backend has to have the library, too."""
+    looks = ["show plpgsql.variable_conflict", "show plpgsql.extra_warnings"]
+    same_as_direct(places, Case(["do $$ begin end $$", *looks, "begin", *looks, "rollback", *looks],
+                                watch=["select 1"], own_database=True))
+
+
 def test_another_client_is_told_of_its_own_changes_only(places):
     """ParameterStatus: part of every transcript, here after changes of all that is reported."""
     changes = ["set timezone = 'Asia/Tokyo'", "set application_name = 'mine {n}'",

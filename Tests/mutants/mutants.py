@@ -46,11 +46,13 @@ MUTANTS = [
     off("what the last client left stays", AGENT + "attach.c",
         "			kinds[i]->reset();", "			continue;", "test_state_leaks"),
     off("libraries are loaded in one backend only", AGENT + "attach.c",
-        "	if (carpool_libraries_behind())\n		load_libraries();", "", "test_state_settings", "extension"),
+        "	if (carpool_libraries_behind())\n		load_libraries();", "", "test_state_settings", "library"),
     off("roles do not take turns", AGENT + "attach.c",
         "		take_role_of(next);", "		(void) take_role_of;", "test_shared_roles"),
     off("a failed self-test changes nothing", AGENT + "attach.c",
         "	return (broken & kinds[kind]->pin) == 0;", "	return true;", "test_state_fallback"),
+    off("what can't be seen is not there", AGENT + "attach.c",
+        "		pins |= carpool_pins_unseen;", "		;", "test_state_fallback", "cannot_be_seen"),
     # pinned
     pin("advisory locks", AGENT + "pins.c",
         "	if (count_user_locks() > 0)\n		pins |=", "	if (false)\n		pins |=", "lock"),
@@ -71,8 +73,10 @@ MUTANTS = [
     pin("replication slots and origins", AGENT + "pins_replication.c",
         "		pins |= CLEDGER_PIN_REPLICATION;", "		;", "superuser"),
     pin("backups", AGENT + "pins_replication.c", "		pins |= CLEDGER_PIN_BACKUP;", "		;", "superuser"),
-    pin("what a pinned client left stays", AGENT + "attach.c",
-        "	carpool_pins_reset();\n", "", "takes_its_state_along"),
+    # worker and agent each see to it
+    Mutant("pin: what a pinned client left stays", [
+        (WORKER + "EngineThread+Recovery.swift", "servers[s].pins != 0 || servers[s].ledger.pins != 0 || ", ""),
+        (AGENT + "attach.c", "	carpool_pins_reset();\n", "")], "test_state_pins.py", "takes_its_state_along"),
     pin("a library stays with its backend", AGENT + "pins.c",
         "	return carpool_signs.lasting & (CLEDGER_PIN_LOADED_LIBRARY | CLEDGER_PIN_LANGUAGE);", "	return 0;",
         "takes_its_state_along"),

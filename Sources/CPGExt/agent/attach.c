@@ -102,6 +102,8 @@ save(void)
 static void
 test_once(void)
 {
+	uint32		failed;
+
 	if (is_tested)
 		return;
 	is_tested = true;
@@ -114,12 +116,13 @@ test_once(void)
 	carpool_guc_changes_open();
 	CommitTransactionCommand();
 	(void) carpool_async_open();
-	if (broken & ~carpool_ledger->failed_tests)
+	failed = broken | carpool_pins_unseen;
+	if (failed & ~carpool_ledger->failed_tests)
 		ereport(WARNING,
 				(errmsg("carpool cannot carry some kinds of session state on this server: "
 						"their clients keep their servers"),
 				 errhint("See SELECT * FROM carpool.self_test().")));
-	carpool_ledger->failed_tests |= broken;
+	carpool_ledger->failed_tests |= failed;
 	carpool_agent_server()->role = GetAuthenticatedUserId();
 	carpool_agent_server()->database = MyDatabaseId;
 }
@@ -163,6 +166,8 @@ carpool_attach_transaction_ended(void)
 		save();
 	carpool_unnamed_save(client);
 	pins |= carpool_pins_now();
+	if (is_begun)
+		pins |= carpool_pins_unseen;
 	if (carpool_listen_ended(client))
 		pins |= CLEDGER_PIN_LISTEN;
 	if (pins != 0 || server->pins != 0)
@@ -409,6 +414,8 @@ carpool_attach_self_test(uint32 *failed, void (*tell) (const char *mechanism, bo
 		ereport(LOG, (errmsg("carpool self-test of pins failed: %s", why.data)));
 	if (tell)
 		tell("pins", pins_failed == 0, why.data);
+	else
+		carpool_pins_unseen = pins_failed;
 	if (tell)
 	{
 		bool		fine;

@@ -16,12 +16,14 @@
 
 #include "../private/pins.h"
 #include "../private/pinsigns.h"
+#include "../private/settings.h"
 #include "../private/state.h"
 #include "cledger.h"
 
 #define PORTAL_TABLE "Portal hash"
 
 CarpoolSigns carpool_signs;
+uint32		carpool_pins_unseen;
 static bool is_installed;
 
 void
@@ -170,7 +172,7 @@ sees_portals(void)
 static void
 note(bool works, uint32 pin, const char *text, StringInfo why, uint32 *failed)
 {
-	if (works)
+	if (works && !carpool_settings_breaks(text, NULL))
 		return;
 	*failed |= pin;
 	appendStringInfo(why, "%s%s", why->len > 0 ? ", " : "", text);

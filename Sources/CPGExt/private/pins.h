@@ -17,6 +17,12 @@ extern void carpool_pins_install(void);
  */
 extern uint32 carpool_pins_now(void);
 
+/*
+ * CLEDGER_PIN_… of what can't be seen here, as the self-test has found: any session may hold
+ * it, so each keeps its backend, which ends with it.
+ */
+extern uint32 carpool_pins_unseen;
+
 /* Ends all of it, as DISCARD ALL does; in a transaction. */
 extern void carpool_pins_reset(void);
 
