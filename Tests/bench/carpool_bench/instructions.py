@@ -16,6 +16,7 @@ from .throughput import pgbench
 LIMIT = 600
 
 ALLOCATION = ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign", "free")
+PAIRS = 8  # about one in three is without a call more
 REFERENCE_COUNT = re.compile(r"swift_\w*(retain|release|allocObject|deallocObject)", re.IGNORECASE)
 
 NOTES = """\
@@ -23,7 +24,7 @@ NOTES = """\
 run and {twice:,} in another; the difference, divided by {count:,}. All threads, the C library included.
 Allocations are calls of malloc and its kin, free included; retains are calls of the Swift runtime's
 retain, release, allocObject and deallocObject. Start and end of the program differ by a call now and then:
-a pair of runs with any is repeated, up to three times, and the least counts; what a transaction did would
+a pair of runs with any is repeated, up to eight times, and the least counts; what a transaction did would
 be in each. The worker in the database runs the same relay code, so
 pgpool-launch's figures stand for both hosts."""
 
@@ -40,7 +41,7 @@ def measure(peers, options):
             continue
         options.progress(f"{count:,} and {2 * count:,} transactions under callgrind: {peer.title}")
         pairs = []
-        while len(pairs) < 3 and (not pairs or (peer.ours and any(calls(pairs[-1])))):
+        while len(pairs) < PAIRS and (not pairs or (peer.ours and any(calls(pairs[-1])))):
             pairs.append((profile(peer, count, options), profile(peer, 2 * count, options)))
             if peer.ours:
                 options.progress(calls_by_name(*pairs[-1], count))
