@@ -94,8 +94,11 @@ final class Ledger: @unchecked Sendable {
         return StartupPacket.Parameter(name: Array(CLEDGER_TOKEN_PARAMETER.utf8), value: Array(value.utf8))
     }
 
-    /// Clients it has room for.
-    var capacity: Int { unsafe Int(header.pointee.client_slots) - 1 }
+    private var slots: Int { unsafe Int(header.pointee.client_slots) - 1 }
+
+    /// Clients it has room for; beside each server's last one, whose slot stays taken while its
+    /// statement still runs.
+    var capacity: Int { unsafe slots - (Int(header.pointee.server_slots) - 1) }
 
     /// A slot for a client that enters its pool; nil: there is none left.
     func enter(_ client: CworkerLedgerClient) -> LedgerClient? {
@@ -109,7 +112,7 @@ final class Ledger: @unchecked Sendable {
                     firstFree = 0
                 }
             } else {
-                guard Int(slot) <= capacity else { return nil }
+                guard Int(slot) <= slots else { return nil }
                 untouched += 1
             }
             var client = client

@@ -2,6 +2,7 @@
 
 import pytest
 
+from database_host import DatabaseHost
 from waiting import wait_until
 from wire import Refused, error_of, kinds, query
 
@@ -32,6 +33,22 @@ def test_max_client_conn_refuses_who_comes_too_many(pooler, transport):
     assert wait_until(room, "room for one more").value("select 1") == "1"
     for wire in inside:
         assert wire.value("select 1") == "1"
+
+
+def test_who_left_a_statement_that_does_not_end_takes_no_ones_place(fresh_cluster):
+    host = DatabaseHost(fresh_cluster(pool_mode="transaction", max_client_conn=2))
+    role = host.role()
+    leaving, staying = host.wire(role), host.wire(role)
+    leaving.send(query(
+        "do $$ begin for i in 1..40 loop begin perform pg_sleep(0.5); exception when query_canceled then null; "
+        "end; end loop; end $$"))
+    wait_until(lambda: host.servers(role, "active"), "the statement runs")
+    mark = host.log_mark()
+    leaving.close()
+    wait_until(lambda: any("closing because" in line for line in host.log_lines(mark)), "the client has left")
+    coming = host.wire(role)
+    assert coming.value("select 1") == staying.value("select 1") == "1"
+    assert len(host.servers(role, "active")) == 1
 
 
 def test_query_wait_timeout_tells_who_waits_too_long(pooler, transport):

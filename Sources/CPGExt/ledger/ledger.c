@@ -15,18 +15,21 @@
 
 CledgerHeader *carpool_ledger;
 
-/* Clients the ledger has room for: as many as are allowed at the server's start. */
-static uint32
-client_slots(void)
-{
-	return (uint32) carpool_settings_read()->max_client_conn;
-}
-
 /* One slot for each process that may be a backend. */
 static uint32
 server_slots(void)
 {
 	return (uint32) MaxBackends;
+}
+
+/*
+ * Clients the ledger has room for: as many as are allowed at the server's start, and for each
+ * server one that has left while its statement still runs.
+ */
+static uint32
+client_slots(void)
+{
+	return (uint32) carpool_settings_read()->max_client_conn + server_slots();
 }
 
 void
@@ -51,7 +54,7 @@ carpool_ledger_make_memory(void)
 		carpool_ledger->state_tranche = (uint32) LWLockNewTrancheId();
 		ereport(LOG,
 				(errmsg("carpool keeps a ledger of %zu kB for %u clients and %u servers",
-						size / 1024, client_slots(), server_slots())));
+						size / 1024, client_slots() - server_slots(), server_slots())));
 	}
 	LWLockRelease(AddinShmemInitLock);
 }
