@@ -113,6 +113,18 @@ csys_timer(uint64_t nanoseconds)
 }
 
 void
+csys_timer_hasten(int fd, uint64_t nanoseconds)
+{
+	struct itimerspec times;
+
+	if (timerfd_gettime(fd, &times) < 0)
+		return;
+	times.it_value.tv_sec = (time_t) (nanoseconds / 1000000000u);
+	times.it_value.tv_nsec = (long) (nanoseconds % 1000000000u);
+	(void) timerfd_settime(fd, 0, &times, NULL);
+}
+
+void
 csys_timer_read(int fd)
 {
 	csys_eventfd_read(fd);

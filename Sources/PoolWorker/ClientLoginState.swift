@@ -85,6 +85,14 @@ extension ErrorFields {
     /// starting, stopping or recovering (57P0x).
     var passesByItself: Bool { ["53300", "57P01", "57P02", "57P03"].contains(sqlstate) }
 
+    /// The server has no slot left for any role in any database: max_connections, less what is
+    /// reserved. Limits of a role or database have the same SQLSTATE.
+    var isServerFull: Bool { sqlstate == "53300" && Self.slotRoutines.contains(routine ?? "") }
+
+    private static let slotRoutines = [
+        "ProcessStartupPacket", "InitProcess", "ProcArrayAdd", "InitPostgres", "check_reserved_slots",
+    ]
+
     init(_ failure: LoginFailure) {
         self.init(.fatal, failure.sqlstate, failure.message, detail: failure.detail, hint: failure.hint)
     }

@@ -19,7 +19,8 @@ enum EngineMessage: UInt32 {
     case slotFreed
     /// Close the idle servers of database a.
     case evict
-    /// Close one idle server of database a (or user b), other than of pool c: a limit is reached.
+    /// Close one idle server of database a (or user b; neither: of any), other than of pool c: a
+    /// limit is reached.
     case evictOne
     /// A notification for client a, whose reference is (b, c): payload = 4 bytes of length
     /// and a whole NotificationResponse.

@@ -140,7 +140,7 @@ extension EngineThread {
             poolDetails[a]?.openAfter = 0
             openServers(a)
         case .evict: evict { $0.databaseID == a }
-        case .evictOne: evictOne(database: a, user: b, except: c)
+        case .evictOne: _ = evictOne(database: a, user: b, except: c)
         case .notification: unsafe hear(a, reference: UInt64(b) << 32 | UInt64(c), message.payload)
         case .hubReady: hubIsReady(Hub(database: a, slot: b, process: c))
         case .hubRead: hubHasRead(a, b)
@@ -165,18 +165,25 @@ extension EngineThread {
         }
     }
 
-    /// Closes the idle server that has been idle longest, of a database or user at its limit.
-    private mutating func evictOne(database: UInt32, user: UInt32, except p: UInt32) {
+    /// Closes the server that has been idle longest, of a database or user at its limit; of any
+    /// where there is none of both. False: this thread has none.
+    mutating func evictOne(database: UInt32, user: UInt32, except p: UInt32) -> Bool {
         var oldest = noIndex
+        let isAny = database == UInt32.max && user == UInt32.max
         for s in 0..<servers.end where servers[s].state == .idle && servers[s].pool != p {
             guard let record = poolDetails[servers[s].pool]?.record,
-                record.databaseID == database || record.userID == user
+                isAny || record.databaseID == database || record.userID == user
             else { continue }
             if oldest == noIndex || servers[s].since < servers[oldest].since { oldest = s }
         }
-        guard oldest != noIndex else { return }
+        guard oldest != noIndex else { return false }
         closeServer(oldest, .evicted)
+        if isAny, let record = poolDetails[p]?.record {
+            // Its process takes a moment to end.
+            shared.directory.locked { record.retryAt = min(record.retryAt, now + Self.moment) }
+        }
         unsafe shared.post(EngineMessage.slotFreed.message(a: p))
+        return true
     }
 
     private mutating func reload() {

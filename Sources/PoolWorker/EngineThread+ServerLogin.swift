@@ -39,6 +39,7 @@ extension EngineThread {
             let retryAt = shared.directory.locked { details.record.retryAt }
             if now < retryAt {
                 poolDetails[p]?.openAfter = retryAt
+                if retryAt - now < Self.tick { csys_timer_hasten(ticker, retryAt - now) }
                 return
             }
             let verdict = shared.directory.reserve(details.record)
@@ -363,6 +364,13 @@ extension EngineThread {
             }
         }
         closeServer(s, .loginFailed(fields))
+        // Where all pools are on this server, an idle one of another pool makes room.
+        let any = UInt32.max
+        if fields.isServerFull && shared.ledger.isServers && pools[p].isShort
+            && !evictOne(database: any, user: any, except: p)
+        {
+            unsafe shared.post(EngineMessage.evictOne.message(a: any, b: any, c: p))
+        }
         guard pools[p].servers == 0, !fields.passesByItself else { return }
         refuseWaiting(p, fields, loginsOnly: !reachable)
     }

@@ -98,6 +98,7 @@ struct EngineThread: ~Copyable {
 
     /// Housekeeping runs about three times a second, as PgBouncer's does.
     static let tick: UInt64 = 333_000_000
+    static let moment: UInt64 = 10_000_000
     private static let inboxIndex: UInt32 = 0
     private static let tickerIndex: UInt32 = 1
 

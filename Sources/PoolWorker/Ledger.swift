@@ -72,11 +72,16 @@ final class Ledger: @unchecked Sendable {
     private var untouched: UInt32 = 1
     private var serversTaken: Set<UInt32> = []
 
+    /// It is the server's own, to which all servers belong.
+    let isServers: Bool
+
     /// - Parameter most: as many clients as there can ever be, for a ledger of our own.
     init(_ host: Host, most: Int) {
         if let shared = unsafe host.ledger {
             unsafe header = unsafe shared
+            isServers = true
         } else {
+            isServers = false
             let clients = UInt32(most)
             let memory = unsafe csys_reserve(cledger_size(clients, 0))!
             unsafe cledger_init(memory, clients, 0)

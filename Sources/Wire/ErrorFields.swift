@@ -9,6 +9,8 @@ public struct ErrorFields: Error, Equatable, Sendable {
     public var message: String
     public var detail: String?
     public var hint: String?
+    /// The function of the server's source that raised it; no language changes that.
+    public var routine: String?
 
     public init(
         _ severity: Severity, _ sqlstate: String, _ message: String, detail: String? = nil,
@@ -34,6 +36,7 @@ public struct ErrorFields: Error, Equatable, Sendable {
             case UInt8(ascii: "M"): message = text
             case UInt8(ascii: "D"): detail = text
             case UInt8(ascii: "H"): hint = text
+            case UInt8(ascii: "R"): routine = text
             default: break
             }
         }

@@ -35,8 +35,9 @@ import Testing
         let body = bytes(
             "SFEHLER\0VERROR\0C42P01\0Mrelation \"x\" does not exist\0P15\0Fparse_relation.c\0L1392\0RparserOpenTable\0\0"
         )
-        #expect(
-            ErrorFields(body: body[...]) == ErrorFields(.error, "42P01", "relation \"x\" does not exist"))
+        var expected = ErrorFields(.error, "42P01", "relation \"x\" does not exist")
+        expected.routine = "parserOpenTable"
+        #expect(ErrorFields(body: body[...]) == expected)
     }
 
     static let unnamed = ErrorFields(.error, "XX000", "server sent an error without a message")

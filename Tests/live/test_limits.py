@@ -142,6 +142,27 @@ def test_waiting_clients_are_served_in_their_order(pooler):
     assert holder.rows("select who from arrivals order by n") == [[str(n)] for n in range(8)]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_idle_servers_of_other_pools_make_room(fresh_cluster, threads):
+    """PostgreSQL has no slot left; most have servers of pools that don't need them now."""
+    cluster = fresh_cluster(pool_mode="transaction", threads=threads)
+    cluster.sql("alter system set max_connections = 15")  # 5 of them for superusers
+    cluster.restart()
+    host = DatabaseHost(cluster)
+    host.serves()
+    roles = [host.new_role() for _ in range(30)]
+    clients = [host.wire(role) for role in roles]
+    for _ in range(2):
+        for client in clients:
+            assert client.value("select 1") == "1"
+    busy = [host.wire(roles[0]) for _ in range(4)]
+    for client in busy:
+        client.query("begin")
+    assert clients[-1].value("select 1") == "1"
+    for client in busy:
+        assert client.value("select 2") == "2"
+
+
 def test_the_limit_of_the_server_itself_makes_clients_wait_or_tells_them(pooler):
     """max_connections of PostgreSQL is reached: its words come through, the pool lives on."""
     role = pooler.new_role()

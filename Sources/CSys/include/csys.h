@@ -168,6 +168,7 @@ void		csys_eventfd_read(int fd);
 
 /* A descriptor that can be read each time so many nanoseconds have passed; read makes it wait again. */
 int			csys_timer(uint64_t nanoseconds);
+void		csys_timer_hasten(int fd, uint64_t nanoseconds);	/* the next time comes then; more than 0 */
 void		csys_timer_read(int fd);
 
 void		csys_close(int fd);
