@@ -93,13 +93,21 @@ csys_eventfd_read(int fd)
 		;
 }
 
+static struct timespec
+time_of(uint64_t nanoseconds)
+{
+	struct timespec time = {
+		.tv_sec = (time_t) (nanoseconds / 1000000000u), .tv_nsec = (long) (nanoseconds % 1000000000u)
+	};
+
+	return time;
+}
+
 int
 csys_timer(uint64_t nanoseconds)
 {
 	int			fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	struct timespec period = {
-		.tv_sec = (time_t) (nanoseconds / 1000000000u), .tv_nsec = (long) (nanoseconds % 1000000000u)
-	};
+	struct timespec period = time_of(nanoseconds);
 	struct itimerspec times = {.it_interval = period, .it_value = period};
 
 	if (fd < 0 || timerfd_settime(fd, 0, &times, NULL) < 0)
@@ -116,11 +124,12 @@ void
 csys_timer_hasten(int fd, uint64_t nanoseconds)
 {
 	struct itimerspec times;
+	struct timespec wanted = time_of(nanoseconds);
 
-	if (timerfd_gettime(fd, &times) < 0)
+	if (timerfd_gettime(fd, &times) < 0 || times.it_value.tv_sec < wanted.tv_sec ||
+		(times.it_value.tv_sec == wanted.tv_sec && times.it_value.tv_nsec <= wanted.tv_nsec))
 		return;
-	times.it_value.tv_sec = (time_t) (nanoseconds / 1000000000u);
-	times.it_value.tv_nsec = (long) (nanoseconds % 1000000000u);
+	times.it_value = wanted;
 	(void) timerfd_settime(fd, 0, &times, NULL);
 }
 

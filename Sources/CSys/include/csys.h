@@ -168,7 +168,8 @@ void		csys_eventfd_read(int fd);
 
 /* A descriptor that can be read each time so many nanoseconds have passed; read makes it wait again. */
 int			csys_timer(uint64_t nanoseconds);
-void		csys_timer_hasten(int fd, uint64_t nanoseconds);	/* the next time comes then; more than 0 */
+/* The next time comes no later than then, which is more than 0. */
+void		csys_timer_hasten(int fd, uint64_t nanoseconds);
 void		csys_timer_read(int fd);
 
 void		csys_close(int fd);
