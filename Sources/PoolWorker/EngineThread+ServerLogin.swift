@@ -366,7 +366,7 @@ extension EngineThread {
         closeServer(s, .loginFailed(fields))
         // Where all pools are on this server, an idle one of another pool makes room.
         let any = UInt32.max
-        if fields.isServerFull && shared.ledger.isServers && pools[p].isShort
+        if fields.isServerFull && shared.ledger.isInDatabase && pools[p].isShort
             && !evictOne(database: any, user: any, except: p)
         {
             unsafe shared.post(EngineMessage.evictOne.message(a: any, b: any, c: p))

@@ -72,16 +72,11 @@ final class Ledger: @unchecked Sendable {
     private var untouched: UInt32 = 1
     private var serversTaken: Set<UInt32> = []
 
-    /// It is the server's own, to which all servers belong.
-    let isServers: Bool
-
     /// - Parameter most: as many clients as there can ever be, for a ledger of our own.
     init(_ host: Host, most: Int) {
         if let shared = unsafe host.ledger {
             unsafe header = unsafe shared
-            isServers = true
         } else {
-            isServers = false
             let clients = UInt32(most)
             let memory = unsafe csys_reserve(cledger_size(clients, 0))!
             unsafe cledger_init(memory, clients, 0)
@@ -99,11 +94,15 @@ final class Ledger: @unchecked Sendable {
         return StartupPacket.Parameter(name: Array(CLEDGER_TOKEN_PARAMETER.utf8), value: Array(value.utf8))
     }
 
-    private var slots: Int { unsafe Int(header.pointee.client_slots) - 1 }
+    private var clientSlots: Int { unsafe Int(header.pointee.client_slots) - 1 }
+    private var serverSlots: Int { unsafe Int(header.pointee.server_slots) - 1 }
 
     /// Clients it has room for; beside each server's last one, whose slot stays taken while its
     /// statement still runs.
-    var capacity: Int { unsafe slots - (Int(header.pointee.server_slots) - 1) }
+    var capacity: Int { clientSlots - serverSlots }
+
+    /// It is PostgreSQL's own, to which all servers belong: ours has no slots for them.
+    var isInDatabase: Bool { serverSlots > 0 }
 
     /// A slot for a client that enters its pool; nil: there is none left.
     func enter(_ client: CworkerLedgerClient) -> LedgerClient? {
@@ -117,7 +116,7 @@ final class Ledger: @unchecked Sendable {
                     firstFree = 0
                 }
             } else {
-                guard Int(slot) <= slots else { return nil }
+                guard Int(slot) <= clientSlots else { return nil }
                 untouched += 1
             }
             var client = client

@@ -140,6 +140,11 @@ class Pooler:
 
         return wait_until(seen, f"{count} backends of the pool, {state or 'any state'}")[0]
 
+    def wait_ended(self, pid):
+        """Waits until a backend has ended."""
+        wait_until(lambda: not self.cluster.sql("select 1 from pg_stat_activity where pid = %s", int(pid)),
+                   f"backend {pid} has ended")
+
     def wait_idle(self, role=None):
         """Waits until no backend of the role runs anything or is in a transaction."""
         wait_until(

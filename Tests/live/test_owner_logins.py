@@ -109,8 +109,7 @@ def test_slots_that_are_reserved_for_superusers_stay_free(database, role):
     """The owner could have them, the role that its backend becomes can't."""
     cluster = database.cluster
     wire = database.wire(role)
-    cluster.sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", role.name)
-    wait_until(lambda: servers_of(database, role) == 0, "the pool is empty")
+    database.end_backends(role)
     mark = database.log_mark()
     owner = cluster.direct("postgres")
     with contextlib.ExitStack() as stack:
@@ -119,11 +118,11 @@ def test_slots_that_are_reserved_for_superusers_stay_free(database, role):
                 stack.enter_context(psycopg.connect(
                     **{**owner, "host": "127.0.0.1", "user": role.name, "password": role.password}))
         wire.send(query("select 1"))
-        wait_until(lambda: "reserved for superusers and special roles" in cluster.log.text(mark), "the server login is refused")
+        wait_until(lambda: "reserved for superusers and special roles" in cluster.log.text(mark),
+                   "the server login is refused")
         for _ in range(4):
             stack.enter_context(psycopg.connect(**owner))
-        assert cluster.sql("select 1 from pg_stat_activity where usename = %s and application_name <> 'direct'",
-                           role.name) == []
+        assert database.servers(role) == []
     assert kinds(wire.until_ready()) == "TDCZ"
 
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import pytest
 
 from database_host import DatabaseHost
-from waiting import wait_until
 from wire import SYNC, bind, execute, kinds, parse
 
 PID = "select pg_backend_pid()"
@@ -136,9 +135,7 @@ def test_where_something_cannot_be_seen_each_client_has_a_server_of_its_own(brok
     assert [len(seen) for seen in pids] == [1, 1, 1] and len(set.union(*pids)) == 3
     assert {tuple(row[0]) for row in host.cluster.sql("select reasons from carpool.pins()")} == {(UNSEEN[name],)}
     clients[0].close()
-    pid, = pids[0]
-    wait_until(lambda: not host.cluster.sql("select 1 from pg_stat_activity where pid = %s", int(pid)),
-               "its server ends with it")
+    host.wait_ended(*pids[0])
     assert clients[1].value(PID) in pids[1]
     assert failures(host) == ["pins"]
     assert "carpool.self_test()" in host.cluster.log.text(mark)

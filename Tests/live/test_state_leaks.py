@@ -65,8 +65,7 @@ def test_each_client_sees_its_own_state_in_turns(place):
         for session in clients:
             session.wire.close()
         # long looks would leave more idle servers than PostgreSQL has room for
-        place.cluster.sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s",
-                          clients[0].role.name)
+        place.end_backends(clients[0].role)
         seed += 1
 
 

@@ -221,8 +221,7 @@ def test_a_superuser_that_leaves_takes_its_state_along(rotating, three_superuser
     pid = first.value(PID)
     first.close()
     if name == "library":
-        wait_until(lambda: not rotating.cluster.sql("select 1 from pg_stat_activity where pid = %s", int(pid)),
-                   "the server that has the library is closed")
+        rotating.wait_ended(pid)
         return
     left = ("select (select count(*) from pg_replication_slots), pg_backup_start('other', true) is null, "
             "(select count(*) from pg_backup_stop(false)), pg_replication_origin_session_is_setup()")

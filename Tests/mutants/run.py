@@ -21,6 +21,10 @@ from pathlib import Path
 from mutants import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "Tests" / "live"))
+
+from environment import NAMES
+
 ENOUGH = 3  # tests that fail
 
 
@@ -28,24 +32,15 @@ class Unfit(Exception):
     """A mutant that can't be made."""
 
 
-def environment():
-    """As `make test` has it; installs what was built."""
-    printed = subprocess.run([ROOT / "scripts/server-env"], check=True, capture_output=True, text=True).stdout
-    pairs = (line.split("=", 1) for line in subprocess.run(
-        ["bash", "-c", f"set -a; {printed}\nenv"], check=True, capture_output=True, text=True).stdout.splitlines()
-        if "=" in line)
-    return {**os.environ, **dict(pairs)}
-
-
 class Edits:
     """The mutant's files; as they were when it ends."""
 
     def __init__(self, mutant):
-        self.mutant, self.before = mutant, {}
+        self.edits, self.before = mutant.edits, {}
 
     def __enter__(self):
         try:
-            for file, text, instead in self.mutant.edits:
+            for file, text, instead in self.edits:
                 self.edit(ROOT / "Sources" / file, text, instead)
         except BaseException:
             self.__exit__()
@@ -69,7 +64,9 @@ def run_tests(mutant):
              "--tb=no", ROOT / "Tests/live" / mutant.tests]
     if mutant.keyword:
         words += ["-k", mutant.keyword]
-    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True)
+    # without them the tests ask scripts/server-env, which installs what was built
+    variables = {name: value for name, value in os.environ.items() if name not in NAMES}
+    done = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True)
     failed = re.findall(r"^(?:FAILED|ERROR) \S+?::(.*)$", done.stdout, re.M)
     if done.returncode > 1 or (done.returncode == 1) != bool(failed):
         raise Unfit(f"pytest ended with {done.returncode}: {done.stdout[-500:]}{done.stderr[-500:]}")

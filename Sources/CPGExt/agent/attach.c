@@ -412,14 +412,13 @@ carpool_attach_self_test(uint32 *failed, void (*tell) (const char *mechanism, bo
 	resetStringInfo(&why);
 	if (!carpool_pins_self_test(&why, &pins_failed) && !tell)
 		ereport(LOG, (errmsg("carpool self-test of pins failed: %s", why.data)));
-	if (tell)
-		tell("pins", pins_failed == 0, why.data);
-	else
+	if (!tell)
 		carpool_pins_unseen = pins_failed;
-	if (tell)
+	else
 	{
 		bool		fine;
 
+		tell("pins", pins_failed == 0, why.data);
 		resetStringInfo(&why);
 		fine = carpool_unnamed_self_test(&why);
 		tell(CARPOOL_UNNAMED, fine, why.data);
