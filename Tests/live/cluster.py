@@ -57,6 +57,8 @@ class Cluster:
             (self.data / "postmaster.opts").unlink(missing_ok=True)
         self.write_settings(settings or {})
         self.write_rules(BASE_RULES)
+        # for rules with `peer map=owner`
+        self._write("pg_ident.conf", f"owner {environment.server_user} postgres\n")
 
     def _run(self, *command):
         result = subprocess.run(

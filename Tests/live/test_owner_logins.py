@@ -10,9 +10,17 @@ from waiting import wait_until
 from wire import kinds, query
 
 # Debian's: the owner by peer, all others with a password over TCP. The first line is for the
-# tests themselves, whose user isn't the server's.
-DEBIAN = ("local postgres postgres trust\nlocal all postgres peer\nlocal all all peer\n"
+# tests themselves, whose user isn't the server's. Where the server's user is not the owner's
+# namesake, pg_ident.conf says that it is the owner.
+DEBIAN = ("local postgres postgres trust\nlocal all postgres peer{map}\nlocal all all peer\n"
           "host all all 127.0.0.1/32 scram-sha-256\n")
+
+
+@pytest.fixture
+def debian(database, rules):        # noqa: F811
+    """Debian's rules hold."""
+    user = database.cluster.environment.server_user
+    rules(DEBIAN.format(map="" if user == "postgres" else " map=owner"))
 
 WHO = ("select current_user, session_user, usename, current_setting('is_superuser'), system_user is null "
        "from pg_stat_activity where pid = pg_backend_pid()")
@@ -52,8 +60,7 @@ def through_the_owner(database, mark):
 
 
 @pytest.fixture
-def role(database, rules):      # noqa: F811
-    rules(DEBIAN)
+def role(database, debian):
     database.cluster.sql("alter system set log_connections = on")
     database.configure(pool_mode="transaction", default_pool_size=2)
     yield database.role()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from test_database_logins import rules  # noqa: F401 (a fixture)
-from test_owner_logins import DEBIAN, WAYS_BACK, WHO
+from test_owner_logins import WAYS_BACK, WHO, debian  # noqa: F401 (a fixture)
 from waiting import wait_until
 from wire import SYNC, Refused, bind, error_of, execute, kinds, message, parse, query, send_cancel
 
@@ -24,8 +24,7 @@ WAYS_TO_A_ROLE = [
 
 
 @pytest.fixture
-def shared(database, rules):      # noqa: F811
-    rules(DEBIAN)
+def shared(database, debian):       # noqa: F811
     database.configure(pool_mode="transaction", default_pool_size=1, share_roles="on")
     return database
 
@@ -62,8 +61,7 @@ def test_roles_share_a_backend_and_stay_who_they_are(shared):
         assert wire.parameters["is_superuser"] == "off"
 
 
-def test_without_the_setting_each_role_has_its_pool(database, rules):       # noqa: F811
-    rules(DEBIAN)
+def test_without_the_setting_each_role_has_its_pool(database, debian):       # noqa: F811
     database.configure(pool_mode="transaction", default_pool_size=1)
     assert len({database.wire(database.new_role()).value(PID) for _ in range(2)}) == 2
 
