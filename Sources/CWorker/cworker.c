@@ -97,7 +97,7 @@ cworker_ask(const CarpoolHost *host, const CworkerQuestion *from,
 	snprintf(question.database, sizeof(question.database), "%s", database);
 	if (from->client_fd >= 0)
 		describe_peer(from->client_fd, &question);
-	*answer = calloc(1, sizeof(CarpoolAnswer));
+	*answer = malloc(sizeof(CarpoolAnswer));	/* the host fills it, if it answers now */
 	if (*answer == NULL)
 		return -1;
 	result = host->ask(host->context, &question, *answer);
@@ -125,9 +125,8 @@ cworker_answer_copy(const CarpoolAnswer *answer)
 void
 cworker_answer_free(CarpoolAnswer *answer)
 {
-	/* It may hold a secret. */
 	if (answer)
-		explicit_bzero(answer, sizeof(*answer));
+		explicit_bzero(answer->secret, sizeof(answer->secret));
 	free(answer);
 }
 

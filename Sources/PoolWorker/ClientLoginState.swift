@@ -3,8 +3,9 @@ import CWorker
 import Pooling
 import Wire
 
-/// What a client's login needs beyond its entry in the table.
-struct ClientLoginState {
+/// What a client's login needs beyond its entry in the table. A class: it is found and changed
+/// step by step, and copies would cost more than all else.
+final class ClientLoginState {
     enum Phase {
         /// The startup packet is being read.
         case startup

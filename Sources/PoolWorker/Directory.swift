@@ -26,13 +26,15 @@ final class PoolRecord {
     var retryAt: UInt64 = 0
     /// Parameters as clients spelled them → as the server took them.
     var resolved: [ParameterValues: ParameterValues] = [:]
+    /// Parameters as clients spelled them → what such clients get, as long as `welcome` stays.
+    var welcomes: [ParameterValues: Welcome] = [:]
     /// A login as the cluster's owner didn't do for its servers.
     var notAsOwner = false
     /// Its servers have agents, which take a client's session along. Nil: not known yet.
     var carries: Bool?
-    /// How a client's session starts, as in the ledger's message → the parameters that an
-    /// agent reported for it.
-    var answers: [[UInt8]: [Parameter]] = [:]
+    /// How a client's session starts, as in the ledger's message → the ParameterStatus
+    /// messages of what an agent reported for it.
+    var answers: [[UInt8]: [UInt8]] = [:]
     /// Servers that their clients keep for what can't be carried.
     var pinned = 0
     /// Its servers serve several roles, one after the other: the names by which those logged
@@ -42,6 +44,12 @@ final class PoolRecord {
     var latest: UInt32 = 0
 
     typealias Parameter = (name: [UInt8], value: [UInt8])
+
+    /// The parameters of a client's session, and the ParameterStatus messages that tell it of them.
+    struct Welcome {
+        let values: ParameterValues
+        let messages: [UInt8]
+    }
 
     init(
         index: UInt32, databaseID: UInt32, userID: UInt32, isShared: Bool, settings: CworkerPoolSettings,
@@ -245,7 +253,7 @@ final class Directory: @unchecked Sendable {
 
     /// Keeps what an agent said.
     /// - Parameter asked: `reloads` when it was asked.
-    func remember(_ record: PoolRecord, _ key: [UInt8], _ answer: [PoolRecord.Parameter], asked: Int) {
+    func remember(_ record: PoolRecord, _ key: [UInt8], _ answer: [UInt8], asked: Int) {
         locked {
             guard asked == reloads else { return }
             if record.answers.count >= 1000 { record.answers = [:] }
@@ -260,6 +268,7 @@ final class Directory: @unchecked Sendable {
             record.failures = 0
             record.retryAt = 0
             record.welcome = welcome
+            record.welcomes = [:]
         }
     }
 }

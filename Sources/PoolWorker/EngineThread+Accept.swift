@@ -147,7 +147,7 @@ extension EngineThread {
     private mutating func readParameters(
         _ c: UInt32, _ parameters: [StartupPacket.Parameter]
     ) throws(ErrorFields) {
-        var login = logins[c] ?? ClientLoginState()
+        guard let login = logins[c] else { return }
         var options: [StartupPacket.Parameter] = []
         var settingsSent: [StartupPacket.Parameter] = []
         for parameter in parameters {
@@ -175,7 +175,6 @@ extension EngineThread {
         login.sent = options + settingsSent
         // With OIDs it has to be known first whether there are agents.
         if !shared.host.keepsOIDs { login.wanted = try trackedParameters(login.sent) }
-        logins[c] = login
     }
 
     /// The parameters that can follow a client without agents; 0A000 where there are others.

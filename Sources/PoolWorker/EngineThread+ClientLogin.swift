@@ -82,7 +82,8 @@ extension EngineThread {
         var machine = ClientLogin(
             method: method, user: login.user,
             secret: method == .scram ? shared.verifiers.known(for: secret) : secret,
-            mockMD5: answer.mockMD5, mockNonce: answer.mockNonce, random: randomBytes(48))
+            mockMD5: answer.mockMD5, mockNonce: answer.mockNonce,
+            random: method == .trust ? [] : randomBytes(48))
         var output: [UInt8] = []
         let step = machine.start(&output)
         logins[c]?.machine = machine

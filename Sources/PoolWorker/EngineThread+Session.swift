@@ -13,7 +13,7 @@ extension EngineThread {
             var told = shared.directory.locked({ record.answers[answerKey(login)] })
         else { return false }
         if let name = agentParameters(login).last(where: { $0.isApplicationName }) {
-            told.append((name.name, name.value))
+            told += parameterMessages([(name.name, name.value)])
         }
         starts[c] = sessionStart(login)
         finishLogin(c, told, parameters: ParameterSets.unstarted)
@@ -55,12 +55,11 @@ extension EngineThread {
         }
         let names = agentParameters(login).contains { $0.isApplicationName }
         if let known = login.answer, !known.roleSettings.areUnknown {
+            let others = names ? login.reported.filter { !isApplicationName($0.name) } : login.reported
             shared.directory.remember(
-                record, answerKey(login),
-                names ? login.reported.filter { !isApplicationName($0.name) } : login.reported,
-                asked: login.asked)
+                record, answerKey(login), parameterMessages(others), asked: login.asked)
         }
-        finishLogin(c, login.reported, parameters: ParameterSets.unknown)
+        finishLogin(c, parameterMessages(login.reported), parameters: ParameterSets.unknown)
         guard clients[c].state == .idle else { return clientLeft(s, partialFrame: false, finishing: true) }
         // The link goes on, to be released as any other: there may be pins.
         clients[c].state = .active

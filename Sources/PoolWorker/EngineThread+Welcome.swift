@@ -9,11 +9,11 @@ extension EngineThread {
     /// Welcomes a client that has entered its pool, as soon as its parameters are known.
     mutating func welcome(_ c: UInt32) {
         guard let record = poolDetails[clients[c].pool]?.record else { return }
-        let (known, carries) = shared.directory.locked { (record.welcome, record.carries) }
+        let (known, carries) = shared.directory.locked { (record.welcome != nil, record.carries) }
         if carries == true {
             if welcomeToAgents(c) { return }
-        } else if carries == false, let known {
-            if welcomeAtOnce(c, known) { return }
+        } else if carries == false, known {
+            if welcomeAtOnce(c) { return }
             guard clients[c].state == .login else { return }
         }
         clients[c].state = .welcome
@@ -33,13 +33,26 @@ extension EngineThread {
 
     /// Welcomes a client without asking a server; false when one has to be asked, or when
     /// the client was refused.
-    private mutating func welcomeAtOnce(_ c: UInt32, _ known: [PoolRecord.Parameter]) -> Bool {
-        guard checkParameters(c), let login = logins[c], let record = poolDetails[clients[c].pool]?.record
+    private mutating func welcomeAtOnce(_ c: UInt32) -> Bool {
+        guard checkParameters(c), let login = logins[c], let record = poolDetails[clients[c].pool]?.record,
+            let welcome = shared.directory.locked({ knownWelcome(login.wanted, record) })
         else { return false }
-        let resolved = shared.directory.locked { record.resolved[login.wanted] }
-        guard let values = resolved ?? plainly(login.wanted, over: baseValues(known)) else { return false }
-        finishLogin(c, known, values)
+        finishLogin(c, welcome.messages, parameters: parameterSets.number(for: welcome.values))
         return true
+    }
+
+    /// What clients get who want these parameters; nil where a server has to be asked. Under the
+    /// directory's lock.
+    private func knownWelcome(_ wanted: ParameterValues, _ record: PoolRecord) -> PoolRecord.Welcome? {
+        if let welcome = record.welcomes[wanted] { return welcome }
+        guard let known = record.welcome,
+            let values = record.resolved[wanted] ?? plainly(wanted, over: baseValues(known))
+        else { return nil }
+        let welcome = PoolRecord.Welcome(values: values, messages: told(known, values))
+        // Names of applications are many.
+        if record.welcomes.count >= 100 { record.welcomes = [:] }
+        record.welcomes[wanted] = welcome
+        return welcome
     }
 
     /// Without agents not all startup parameters can be taken; false when the client was refused.
@@ -82,7 +95,7 @@ extension EngineThread {
             return (known, values)
         }
         unlink(c, s)
-        finishLogin(c, known, values)
+        finishLogin(c, told(known, values), parameters: parameterSets.number(for: values))
         passOn(s)
         if clients[c].state == .idle && (clients[c].readable || clients[c].input.hasMemory) {
             startRequest(c)
@@ -109,17 +122,16 @@ extension EngineThread {
         return values
     }
 
-    private mutating func finishLogin(
-        _ c: UInt32, _ welcome: [PoolRecord.Parameter], _ values: ParameterValues
-    ) {
-        let told = welcome.map { name, value in
-            (name: name, value: TrackedParameter.index(name).flatMap { values[$0] } ?? value)
-        }
-        finishLogin(c, told, parameters: parameterSets.number(for: values))
+    /// What a client is told whose session has these values: all that a server has reported.
+    private func told(_ welcome: [PoolRecord.Parameter], _ values: ParameterValues) -> [UInt8] {
+        parameterMessages(
+            welcome.map { name, value in
+                (name: name, value: TrackedParameter.index(name).flatMap { values[$0] } ?? value)
+            })
     }
 
-    /// - Parameter told: what the client is told of its session.
-    mutating func finishLogin(_ c: UInt32, _ told: [PoolRecord.Parameter], parameters: UInt32) {
+    /// - Parameter told: the ParameterStatus messages of its session.
+    mutating func finishLogin(_ c: UInt32, _ told: [UInt8], parameters: UInt32) {
         logins[c] = nil
         parameterSets.release(clients[c].parameters)
         clients[c].parameters = parameters
@@ -127,7 +139,7 @@ extension EngineThread {
         clients[c].since = now
         var writer = FrameWriter()
         writer.frame(BackendTag.authentication) { $0.int32(0) }
-        for (name, value) in told { writer.parameterStatus(name, value) }
+        writer.raw(told)
         let (process, secret) = (processID(c), clients[c].secret)
         writer.frame(BackendTag.backendKeyData) {
             $0.int32(process)
@@ -166,4 +178,11 @@ extension EngineThread {
             c = next
         }
     }
+}
+
+/// ParameterStatus messages.
+func parameterMessages(_ parameters: [PoolRecord.Parameter]) -> [UInt8] {
+    var writer = FrameWriter()
+    for (name, value) in parameters { writer.parameterStatus(name, value) }
+    return writer.bytes
 }

@@ -121,9 +121,7 @@ public func carpoolWorkerReload(_ settings: OpaquePointer) {
 
 @_cdecl("carpool_worker_drain")
 public func carpoolWorkerDrain(_ how: UInt32) {
-    guard let worker = unsafe worker else { return }
-    unsafe worker.shared.post(EngineMessage.drain.message(a: how))
-    if worker.shared.clients == 0 { csys_eventfd_write(worker.shared.notify) }
+    unsafe worker?.shared.drain(how)
 }
 
 @_cdecl("carpool_worker_client_count")

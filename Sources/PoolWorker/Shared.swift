@@ -16,6 +16,7 @@ final class Shared: @unchecked Sendable {
     private let monitor = Monitor()
     private var current: WorkerSettings
     private let clientCount = SharedCounter()
+    private let drains = SharedCounter()
     let threads: Int
 
     init(host: Host, settings: WorkerSettings, notify: Int32) {
@@ -38,9 +39,17 @@ final class Shared: @unchecked Sendable {
     /// Clients connected, on all threads.
     var clients: Int { Int(clientCount.value) }
 
-    /// Adds to the number of clients; tells the host when the last one has gone.
+    /// Adds to the number of clients. Once `drain` was called, the host is told when none is left.
     func countClient(_ delta: Int32) {
-        if clientCount.add(delta) == 0 { csys_eventfd_write(notify) }
+        if clientCount.add(delta) == 0 && drains.value != 0 { csys_eventfd_write(notify) }
+    }
+
+    /// The host waits for the clients to leave.
+    func drain(_ how: UInt32) {
+        unsafe post(EngineMessage.drain.message(a: how))
+        drains.add(1)
+        // An addition, too: of it and the last client's, the later one sees what the other did.
+        if clientCount.add(0) == 0 { csys_eventfd_write(notify) }
     }
 
     func post(_ message: CsysMessage) {

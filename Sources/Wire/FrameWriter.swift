@@ -35,11 +35,8 @@ public struct FrameWriter {
     }
 
     /// The string and its NUL; bytes after a NUL inside are left out, as C would.
-    public mutating func string(_ value: some Sequence<UInt8>) {
-        for byte in value {
-            if byte == 0 { break }
-            bytes.append(byte)
-        }
+    public mutating func string(_ value: some Collection<UInt8>) {
+        bytes.append(contentsOf: value.prefix { $0 != 0 })
         bytes.append(0)
     }
 
@@ -52,7 +49,7 @@ public struct FrameWriter {
         frame(BackendTag.readyForQuery) { $0.byte(status) }
     }
 
-    public mutating func query(_ text: some Sequence<UInt8>) {
+    public mutating func query(_ text: some Collection<UInt8>) {
         frame(FrontendTag.query) { $0.string(text) }
     }
 

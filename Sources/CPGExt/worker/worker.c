@@ -186,7 +186,7 @@ serve_question(const CarpoolQuestion *question)
 
 	if (carpool_lookup(question, &answer))
 		carpool_worker_answer(&answer);
-	explicit_bzero(&answer, sizeof(answer));
+	explicit_bzero(answer.secret, sizeof(answer.secret));
 }
 
 /* Answers what is in the mailbox; true when something is left for the next turn. */
