@@ -168,3 +168,13 @@ def test_settings_of_a_role_hold_from_its_next_login(database):
     after = database.wire(role)
     after.value(PID)
     assert before.value(PID) == pid
+
+
+def test_settings_of_a_role_are_found_where_their_table_has_moved(database):
+    database.configure(pool_mode="session", default_pool_size=2)
+    role = database.new_role()
+    for mode in ("transaction", "session", "transaction"):
+        database.configure_role(role, pool_mode=mode)
+        database.cluster.sql("vacuum full pg_db_role_setting")
+        with database.wire(role) as first, database.wire(role) as second:
+            assert (first.value(PID) == second.value(PID)) == (mode == "transaction")

@@ -50,6 +50,7 @@ static ScopedValue *values;
 static int	value_count,
 			value_room;
 static bool settled;			/* no transaction was at work on any row */
+static SMgrRelation table;		/* else the file would be opened at each login */
 static bool skipped_warned;
 
 /* Reads a value the way PostgreSQL does; false when it is none or out of range. */
@@ -305,7 +306,7 @@ refresh(void)
 	/* the lock keeps VACUUM from moving or cutting the file, and brings its newest number */
 	LockRelationOid(DbRoleSettingRelationId, AccessShareLock);
 	file.relNumber = RelationMapOidToFilenumber(DbRoleSettingRelationId, true);
-	blocks = smgrnblocks(smgropen(file, CARPOOL_NO_BACKEND), MAIN_FORKNUM);
+	blocks = smgrnblocks(carpool_keep_open(&table, file), MAIN_FORKNUM);
 	if (!unchanged(file, blocks))
 	{
 		PG_TRY();

@@ -12,6 +12,7 @@
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "storage/sinvaladt.h"
+#include "storage/smgr.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
 
@@ -104,5 +105,30 @@ carpool_proc_of_slot(uint32 slot)
 #else
 #define CARPOOL_NO_BACKEND InvalidBackendId
 #endif
+
+/*
+ * A file of a relation without an entry in the relation cache, kept open beyond the
+ * transaction. *kept is NULL at first; PostgreSQL may close the file again, and an older one
+ * that was kept is let go.
+ */
+static inline SMgrRelation
+carpool_keep_open(SMgrRelation *kept, RelFileLocator file)
+{
+	SMgrRelation opened = smgropen(file, CARPOOL_NO_BACKEND);
+
+	if (*kept == opened)
+		return opened;
+#if PG_VERSION_NUM >= 170000
+	if (*kept != NULL)
+		smgrunpin(*kept);
+	smgrpin(opened);
+	*kept = opened;
+#else
+	if (*kept != NULL)
+		smgrclose(*kept);
+	smgrsetowner(kept, opened);
+#endif
+	return opened;
+}
 
 #endif
