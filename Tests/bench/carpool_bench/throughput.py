@@ -19,7 +19,9 @@ SHORT_RUNS = 16
 
 NOTES = """\
 `pgbench -S`, each line run peer by peer, every other time in the opposite order; runs of {seconds} s,
-rounds: {rounds}. With one client runs of {short_run:,} transactions, {short_runs} in each round."""
+rounds: {rounds}. With one client runs of {short_run:,} transactions, {short_runs} in each round: there most of
+the time one process sleeps until another wakes it, four times a transaction through any of these poolers, and
+where the kernel has put them counts for more than what a pooler does."""
 COST_NOTES = """\
 User and system time of the pooler's process (in the database: of the worker), all its threads, in the
 same runs."""
