@@ -95,7 +95,7 @@ extension EngineThread {
                 closeClient(c, .error(ErrorFields(.fatal, "08P01", "unexpected encryption request")))
                 return false
             }
-            if ssl { logins[c]?.sawSSL = true } else { logins[c]?.sawGSS = true }
+            if ssl { login.sawSSL = true } else { login.sawGSS = true }
             send(c, [UInt8(ascii: "N")])
             return true
         case .cancelRequest(let processID, let secret):

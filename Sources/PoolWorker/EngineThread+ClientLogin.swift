@@ -11,7 +11,7 @@ extension EngineThread {
     /// Asks the host about the client.
     mutating func askLogin(_ c: UInt32) {
         guard let login = logins[c] else { return }
-        logins[c]?.phase = .asked
+        login.phase = .asked
         var question = question(.login, c, clients.generation(c))
         question.client_fd = clients[c].fd
         if !ask(question, user: login.user, database: login.database) {
@@ -74,11 +74,11 @@ extension EngineThread {
         case .scram: method = .scram
         case .refuse: return closeClient(c, .error(ErrorFields(.fatal, "28000", "login refused")))
         }
-        logins[c]?.answer = LoginAnswer(
+        login.answer = LoginAnswer(
             failure: answer.failure, databaseID: answer.databaseID, userID: answer.userID,
             mayShare: answer.mayShare, settings: answer.pool, roleSettings: answer.roleSettings)
         let secret = Secret(stored: answer.secret)
-        logins[c]?.secret = secret
+        login.secret = secret
         var machine = ClientLogin(
             method: method, user: login.user,
             secret: method == .scram ? shared.verifiers.known(for: secret) : secret,
@@ -86,7 +86,7 @@ extension EngineThread {
             random: method == .trust ? [] : randomBytes(48))
         var output: [UInt8] = []
         let step = machine.start(&output)
-        logins[c]?.machine = machine
+        login.machine = machine
         loginStep(c, step, output)
         if clients[c].state == .login { readLogin(c) }
     }
@@ -115,11 +115,11 @@ extension EngineThread {
             guard input.count >= FrameHeader.size + body else { return receiveClient(c) }
             let frame = input.array
             clients[c].input.drop(FrameHeader.size + body)
-            guard var machine = logins[c]?.machine else { return false }
-            logins[c]?.machine = nil  // one reference: no copy
             var output: [UInt8] = []
-            let step = machine.received(tag, frame[FrameHeader.size..<FrameHeader.size + body], &output)
-            logins[c]?.machine = machine
+            guard
+                let step = logins[c]?.machine?.received(
+                    tag, frame[FrameHeader.size..<FrameHeader.size + body], &output)
+            else { return false }
             loginStep(c, step, output)
             return clients[c].state == .login
         }
@@ -127,12 +127,10 @@ extension EngineThread {
 
     /// A hash of the exchange is there.
     mutating func clientHashed(_ c: UInt32, _ generation: UInt32, _ result: [UInt8]) {
-        guard clients.generation(c) == generation, clients[c].state == .login,
-            var machine = logins[c]?.machine
-        else { return }
         var output: [UInt8] = []
-        let step = machine.hashed(result, &output)
-        logins[c]?.machine = machine
+        guard clients.generation(c) == generation, clients[c].state == .login,
+            let step = logins[c]?.machine?.hashed(result, &output)
+        else { return }
         loginStep(c, step, output)
         if clients[c].state == .login { readLogin(c) }
     }
@@ -166,7 +164,7 @@ extension EngineThread {
         guard let record else {
             return closeClient(c, .error(ErrorFields(.fatal, "53000", "too many pools")))
         }
-        logins[c]?.machine = nil
+        login.machine = nil
         meetPool(record, answer.settings)
         let p = record.index
         clients[c].pool = p

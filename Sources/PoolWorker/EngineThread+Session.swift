@@ -33,7 +33,7 @@ extension EngineThread {
             _ = welcomeToAgents(c)
             return
         }
-        logins[c]?.asked = shared.directory.locked { shared.directory.reloads }
+        login.asked = shared.directory.locked { shared.directory.reloads }
         servers[s].ledger.announce(.startAndAnswer)
         servers[s].ledger.attach(clients[c].ledger)
         runTask(s, .welcome, message: sessionStart(login), state: .setup)

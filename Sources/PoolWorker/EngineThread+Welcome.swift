@@ -9,10 +9,10 @@ extension EngineThread {
     /// Welcomes a client that has entered its pool, as soon as its parameters are known.
     mutating func welcome(_ c: UInt32) {
         guard let record = poolDetails[clients[c].pool]?.record else { return }
-        let (known, carries) = shared.directory.locked { (record.welcome != nil, record.carries) }
+        let carries = shared.directory.locked { record.carries }
         if carries == true {
             if welcomeToAgents(c) { return }
-        } else if carries == false, known {
+        } else if carries == false {
             if welcomeAtOnce(c) { return }
             guard clients[c].state == .login else { return }
         }
@@ -59,8 +59,7 @@ extension EngineThread {
     private mutating func checkParameters(_ c: UInt32) -> Bool {
         guard shared.host.keepsOIDs, let login = logins[c] else { return true }
         do {
-            let wanted = try trackedParameters(login.sent)
-            logins[c]?.wanted = wanted
+            login.wanted = try trackedParameters(login.sent)
             return true
         } catch {
             closeClient(c, .error(error))

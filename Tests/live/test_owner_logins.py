@@ -15,13 +15,6 @@ from wire import kinds, query
 DEBIAN = ("local postgres postgres trust\nlocal all postgres peer{map}\nlocal all all peer\n"
           "host all all 127.0.0.1/32 scram-sha-256\n")
 
-
-@pytest.fixture
-def debian(database, rules):        # noqa: F811
-    """Debian's rules hold."""
-    user = database.cluster.environment.server_user
-    rules(DEBIAN.format(map="" if user == "postgres" else " map=owner"))
-
 WHO = ("select current_user, session_user, usename, current_setting('is_superuser'), system_user is null "
        "from pg_stat_activity where pid = pg_backend_pid()")
 
@@ -47,16 +40,17 @@ WAYS_BACK = [
 ]
 
 
-def servers_of(database, role):
-    """How many backends are a role's, as the server shows them."""
-    return database.cluster.value(
-        f"select count(*) from pg_stat_activity where usename = '{role.name}'")
-
-
 def through_the_owner(database, mark):
     """The log tells that a server logged in as the owner."""
     return [line for line in database.cluster.log.text(mark).splitlines()
             if "connection authenticated" in line and 'method=peer' in line]
+
+
+@pytest.fixture
+def debian(database, rules):        # noqa: F811
+    """Debian's rules hold."""
+    user = database.cluster.environment.server_user
+    rules(DEBIAN.format(map="" if user == "postgres" else " map=owner"))
 
 
 @pytest.fixture
@@ -109,7 +103,7 @@ def test_the_limit_of_the_role_holds(database, role):
     database.cluster.sql(f"alter role {role.name} connection limit 1")
     first, second = database.wire(role), database.wire(role)
     assert first.value("select 1") == second.value("select 1") == "1"
-    wait_until(lambda: servers_of(database, role) == 1, "one server")
+    database.wait_servers(1, role)
 
 
 def test_slots_that_are_reserved_for_superusers_stay_free(database, role):

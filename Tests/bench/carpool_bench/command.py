@@ -56,7 +56,7 @@ def parse(words):
     parser.add_argument("--peers", default=",".join(ALL), help="who takes part (default: %(default)s)")
     parser.add_argument("--rounds", type=positive(int),
                         help="rounds of each measure (default: 5; of pgbench: 24)")
-    parser.add_argument("--seconds", type=positive(int), help="length of a pgbench run (default: 1)")
+    parser.add_argument("--seconds", type=positive(int), help="length of a pgbench run of more than one client (default: 1)")
     parser.add_argument("--clients", type=clients, metavar="N,…", default=throughput.CLIENTS,
                         help="numbers of clients for pgbench (default: all that have a target)")
     parser.add_argument("--unix", action="store_true", help="clients over Unix sockets, not loopback TCP")

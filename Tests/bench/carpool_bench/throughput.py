@@ -38,17 +38,22 @@ def measure(peers, options):
     for number in range(options.pgbench_rounds):
         options.progress(f"pgbench, round {number + 1} of {options.pgbench_rounds}")
         for protocol, clients in rates:
-            for run_number in range(SHORT_RUNS if clients == 1 else 1):
-                for peer in peers if (number + run_number) % 2 == 0 else reversed(peers):
-                    rate, cost = one_run(peer, protocol, clients, options)
-                    rates[protocol, clients].add(peer.name, rate)
-                    if cost is not None:
-                        costs[protocol, clients].add(peer.name, cost)
+            for peer in turns(peers, number, SHORT_RUNS if clients == 1 else 1):
+                rate, cost = one_run(peer, protocol, clients, options)
+                rates[protocol, clients].add(peer.name, rate)
+                if cost is not None:
+                    costs[protocol, clients].add(peer.name, cost)
     notes = NOTES.format(seconds=options.seconds, rounds=options.pgbench_rounds, short_run=SHORT_RUN,
                          short_runs=SHORT_RUNS)
     return [Section("pgbench -S, transactions a second", notes, list(rates.values())),
             Section("pgbench -S, CPU seconds of the pooler for 100,000 transactions", COST_NOTES,
                     list(costs.values()))]
+
+
+def turns(peers, number, runs):
+    """The peers, so many times in a row, every other time in the opposite order."""
+    for turn in range(number, number + runs):
+        yield from peers if turn % 2 == 0 else reversed(peers)
 
 
 PREPARED_CLIENTS = 200
