@@ -45,7 +45,7 @@ extension EngineThread {
             let s = clients[c].server
             if servers[s].state == .setup && servers[s].task == .parameters {
                 clients[c].cancelled = true
-            } else if servers[s].state == .active && !servers[s].traffic.isQuiet {
+            } else if servers[s].state == .active && !servers[s].traffic.isAnswered {
                 interrupt(s, for: c)
             }
         case .login, .welcome, .idle, .discarding, .closing, .gone:
@@ -85,7 +85,7 @@ extension EngineThread {
             servers.generation(target) == servers[s].targetGeneration,
             servers[target].state == .recovering
                 || (servers[target].state == .active && servers[target].client == servers[s].client
-                    && !servers[target].traffic.isQuiet)
+                    && !servers[target].traffic.isAnswered)
         else { return closeServer(s, .cancelHandled) }
         servers[s].task = .parameters  // the request is out
         let packet = StartupPacket.cancelPacket(

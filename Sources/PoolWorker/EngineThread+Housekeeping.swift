@@ -61,7 +61,7 @@ extension EngineThread {
     private mutating func checkTransaction(_ c: UInt32) {
         let s = clients[c].server
         guard servers[s].state == .active else { return }
-        let quiet = servers[s].traffic.isQuiet
+        let quiet = servers[s].traffic.isAnswered
         guard quiet || clients[c].bodyLeft > 0 || servers[s].traffic.needsSync else {
             servers[s].since = now
             return

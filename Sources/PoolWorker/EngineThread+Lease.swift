@@ -207,6 +207,8 @@ extension EngineThread {
             // One with pins stays; whatever its client sends next makes the link uncertain.
             if servers[s].ledger.pins == 0 { servers[s].obsolete = true }
             release(c, s)
+        case .fence:
+            fence(c, s)
         case .transaction:
             servers[s].obsolete = true
             closeClient(c, .transactionInStatementMode)

@@ -140,7 +140,8 @@ extension EngineThread {
         case .idle, .waiting: return clients[c].output.isEmpty
         case .active:
             let s = clients[c].server
-            return servers[s].state == .active && servers[s].traffic.isReleasable && servers[s].bodyLeft == 0
+            return servers[s].state == .active && servers[s].traffic.isAnswered
+                && servers[s].traffic.status == TransactionStatus.idle && servers[s].bodyLeft == 0
                 && !servers[s].input.hasMemory && clients[c].output.isEmpty
         case .login, .welcome, .discarding, .closing, .gone: return false
         }

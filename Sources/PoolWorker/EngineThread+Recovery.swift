@@ -53,7 +53,7 @@ extension EngineThread {
             _ = servers[s].traffic.frontend(FrontendTag.copyFail)
             guard sendServer(s, writer.bytes) else { return closeServer(s, .serverGone) }
         }
-        if servers[s].traffic.needsSync {
+        if servers[s].traffic.needsSync || servers[s].traffic.lacksAnswer {
             var writer = FrameWriter()
             writer.frame(FrontendTag.sync)
             servers[s].traffic.ownSync()
@@ -69,11 +69,12 @@ extension EngineThread {
         }
         guard servers[s].bodyLeft == 0 else { return }
         if servers[s].cancels > 0 { return }  // cancellerGone comes back here
-        forgetLeft(s)
         servers[s].input.isEmpty ? servers[s].input.giveBack() : ()
         if servers[s].traffic.status == TransactionStatus.idle {
+            forgetLeft(s)
             resetServer(s)
         } else {
+            // still the session of the client that has left
             runTask(s, .rollback, Array("ROLLBACK".utf8), state: .resetting)
         }
     }

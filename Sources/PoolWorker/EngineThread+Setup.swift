@@ -35,6 +35,16 @@ extension EngineThread {
         if !sendServer(s, message) { serverDied(s, .serverGone) }
     }
 
+    /// The client's last messages have no answer: PostgreSQL may still have to read them, and
+    /// would go on in their client's session. A Sync of ours has one; it is not the client's.
+    mutating func fence(_ c: UInt32, _ s: UInt32) {
+        guard !settings.test_releases_early else { return release(c, s) }
+        var writer = FrameWriter()
+        writer.frame(FrontendTag.sync)
+        servers[s].traffic = Traffic()
+        runTask(s, .fence, message: writer.bytes, state: .setup)
+    }
+
     /// ReadyForQuery came for a query of ours.
     mutating func taskDone(_ s: UInt32) {
         let task = servers[s].task
@@ -71,10 +81,18 @@ extension EngineThread {
             let generation = servers.generation(s)
             release(c, s)
             if servers.generation(s) == generation { servers[s].handedOver = false }
+        case .fence:
+            guard !servers[s].failed, servers[s].traffic.status == TransactionStatus.idle else {
+                return serverDied(s, .serverMalformed)
+            }
+            servers[s].state = .active
+            servers[s].traffic = Traffic()
+            release(c, s)
         case .rollback, .reset:
             if servers[s].failed || servers[s].traffic.status != TransactionStatus.idle {
                 closeServer(s, .recoveryTimeout)
             } else if task == .rollback {
+                forgetLeft(s)
                 resetServer(s)
             } else if servers[s].ledger.pins != 0 {
                 closeServer(s, .stillPinned)

@@ -27,6 +27,8 @@ enum PumpStop: UInt8, BitwiseCopyable {
     case transaction
     /// The client is done with the server, and nobody else can have it.
     case spent
+    /// The client is done with the server, which may not have read all that it was sent.
+    case fence
 }
 
 /// Bytes from client to server and back; with CommonTransaction.swift the hot path. No
@@ -56,7 +58,7 @@ enum Relay {
             rounds &-= 1
             if rounds == 0 { return .again }
         }
-        return pooled && isOver(client, server) ? .released : .idle
+        return pooled ? end(client, server) : .idle
     }
 
     @_noLocks @inline(__always)
@@ -161,10 +163,10 @@ enum Relay {
     ) -> PumpStop {
         // A client in the middle of a frame goes on with the same server.
         if stop == .released { return client.bodyLeft == 0 ? .released : .idle }
+        if stop == .fence { return client.bodyLeft == 0 ? .fence : .idle }
         if stop != .end { return trouble(stop) }
         // An asynchronous message may end after the link had nothing else to carry.
-        guard isOver(client, server), mode != .session else { return .idle }
-        return .released
+        return mode != .session ? end(client, server) : .idle
     }
 
     @_noLocks @inline(never)
@@ -174,16 +176,16 @@ enum Relay {
         case .agent: .agent
         case .transaction: .transaction
         case .spent: .spent
-        case .end, .terminate, .released, .malformed: .serverMalformed
+        case .end, .terminate, .released, .fence, .malformed: .serverMalformed
         }
     }
 
-    /// Nothing is due on a link, in either direction.
+    /// What becomes of a link when nothing is due on it, in either direction; else `idle`.
     @_noLocks @inline(__always)
-    private static func isOver(_ client: borrowing Client, _ server: borrowing Server) -> Bool {
-        guard server.traffic.isReleasable else { return false }
-        guard client.bodyLeft == 0, server.bodyLeft == 0 else { return false }
-        return !server.input.hasMemory
+    private static func end(_ client: borrowing Client, _ server: borrowing Server) -> PumpStop {
+        guard server.traffic.isAnswered, server.traffic.status == TransactionStatus.idle else { return .idle }
+        guard client.bodyLeft == 0, server.bodyLeft == 0, !server.input.hasMemory else { return .idle }
+        return server.traffic.needsFence ? .fence : .released
     }
 
     // MARK: steps

@@ -34,7 +34,7 @@ struct Server: BitwiseCopyable {
     }
 
     /// What a query of ours is for.
-    enum Task: UInt8, BitwiseCopyable { case none, parameters, welcome, handOver, rollback, reset }
+    enum Task: UInt8, BitwiseCopyable { case none, parameters, welcome, handOver, fence, rollback, reset }
 
     var fd: Int32 = -1
     var state: State = .routing

@@ -21,6 +21,9 @@ public struct Scan: BitwiseCopyable, Sendable {
         /// backend: ReadyForQuery was taken; the client is done with the server, but the server
         /// may owe one more reply and can't be released.
         case spent
+        /// backend: ReadyForQuery was taken and nothing is due, but the server may be released
+        /// only behind a fence (`Traffic.needsFence`).
+        case fence
         /// backend: ReadyForQuery left a transaction open in statement mode; taken.
         case transaction
     }
@@ -115,9 +118,16 @@ public enum FrameScan {
         guard traffic.ready(status) else { return .malformed }
         if case .session = mode { return .end }
         if traffic.isReleasable { return .released }
-        guard traffic.isQuiet else { return traffic.isSpent ? .spent : .end }
+        guard traffic.isQuiet else { return unquiet(traffic) }
         if case .statement = mode { return .transaction }
         return .end
+    }
+
+    /// The server sent ReadyForQuery, and the link is not quiet.
+    @_noLocks @inline(never)
+    private static func unquiet(_ traffic: Traffic) -> Scan.Stop {
+        if traffic.needsFence { return .fence }
+        return traffic.isSpent ? .spent : .end
     }
 
     /// A scan has come to an offset, maybe beyond the end of the bytes.

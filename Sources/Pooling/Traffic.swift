@@ -6,6 +6,12 @@ import Wire
 ///
 /// Where the protocol is ambiguous it errs towards *busy*: a server that is kept too long
 /// costs a server, one released too early mixes two clients' replies.
+///
+/// PostgreSQL takes some messages without an answer: Flush always, and CopyData, CopyDone and
+/// CopyFail outside a COPY. After one of them it waits for the next message in its own read,
+/// not where an agent attaches the next client. So a link that ends with such a message is
+/// not quiet: it needs a fence, a Sync of the worker's, whose ReadyForQuery says that all
+/// before it was read.
 @frozen
 public struct Traffic: BitwiseCopyable, Sendable {
     /// ReadyForQuery messages outstanding.
@@ -21,8 +27,8 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// How many of `expected` may never come: a COPY IN failed, and nothing in the protocol
     /// tells whether it had read the Syncs behind its Execute.
     @usableFromInline var doubtful: UInt32 = 0
-    /// What `Flags` names, in one byte: the hot path asks for several at once.
-    @usableFromInline var flags: UInt8 = 0
+    /// What `Flags` names, in one number: the hot path asks for several at once.
+    @usableFromInline var flags: UInt16 = 0
     /// Status of the last ReadyForQuery, a `TransactionStatus`.
     public var status: UInt8 = TransactionStatus.idle
 
@@ -31,7 +37,21 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// Nothing outstanding in either direction.
     @inlinable
     public var isQuiet: Bool {
-        @_noLocks get { expected == 0 && flags & (Flags.unsynced | Flags.copyIn | Flags.uncertain) == 0 }
+        @_noLocks get { expected == 0 && flags & (Flags.busy | Flags.silent) == 0 }
+    }
+
+    /// Every message that has an answer has got it.
+    @inlinable
+    public var isAnswered: Bool { @_noLocks get { expected == 0 && flags & Flags.busy == 0 } }
+
+    /// Nothing outstanding and no transaction open, but the last messages have no answer: the
+    /// worker's own Sync has to be answered before the server may be released.
+    @inlinable
+    public var needsFence: Bool {
+        @_noLocks get {
+            expected == 0 && flags & (Flags.busy | Flags.silent) == Flags.silent
+                && status == TransactionStatus.idle
+        }
     }
 
     /// A ReadyForQuery is outstanding.
@@ -56,6 +76,10 @@ public struct Traffic: BitwiseCopyable, Sendable {
 
     /// Extended-query messages wait for a Sync.
     public var needsSync: Bool { unsynced }
+
+    /// No ReadyForQuery is due, and messages were sent that have none behind them: whoever
+    /// brings the server back sends a Sync.
+    public var lacksAnswer: Bool { expected == 0 && flags & (Flags.unsynced | Flags.silent) != 0 }
 
     /// The end of the link can't be told from the protocol.
     public var isUncertain: Bool { uncertain }
@@ -87,6 +111,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
             unsynced = true
         case FrontendTag.sync:
             guard length == 4 else { return .invalid }
+            // (a COPY takes it without an answer: what came before it is still silent)
             if copyIn && counting && !copyEnded {
                 swallowed &+= 1
                 flags |= Flags.copySyncs
@@ -98,15 +123,17 @@ public struct Traffic: BitwiseCopyable, Sendable {
                 swallowable &+= 1
                 flags |= Flags.copySyncs
             }
-            unsynced = false
+            flags &= ~(Flags.unsynced | Flags.silent | Flags.stray)
         case FrontendTag.copyDone, FrontendTag.copyFail:
             guard length <= (tag == FrontendTag.copyDone ? 4 : FrameLimit.small) else { return .invalid }
+            unanswered()
             copyEnded = true
             copyIn = false
         case FrontendTag.flush:
             guard length == 4 else { return .invalid }
+            unanswered()
         case FrontendTag.copyData:
-            break
+            unanswered()
         case FrontendTag.terminate:
             return .terminate
         default:
@@ -123,8 +150,13 @@ public struct Traffic: BitwiseCopyable, Sendable {
         guard flags != 0 else { return }
         // Among unsynced extended messages an error could make the server skip it.
         if unsynced || doubtful > 0 { uncertain = true }
-        counting = false
-        copyEnded = false
+        flags &= ~(Flags.counting | Flags.copyEnded | Flags.silent | Flags.stray)
+    }
+
+    /// A message that PostgreSQL doesn't answer.
+    @inlinable @_noLocks
+    mutating func unanswered() {
+        flags |= has(Flags.copyIn) ? Flags.silent : Flags.silent | Flags.stray
     }
 
     /// The server began to copy in.
@@ -157,6 +189,8 @@ public struct Traffic: BitwiseCopyable, Sendable {
     @inlinable @_noLocks
     mutating func flagsAtReady() {
         copyIn = false
+        // A COPY that succeeds has read all that was sent to it.
+        if flags & (Flags.failed | Flags.stray) == 0 { flags &= ~Flags.silent }
         hasFailed = false
         if swallowable > 0 { swallowable &-= 1 }
         swallowed = 0
@@ -185,29 +219,34 @@ public struct Traffic: BitwiseCopyable, Sendable {
     @inlinable @_noLocks
     public mutating func ownSync() {
         expected &+= 1
-        unsynced = false
-        copyIn = false
+        flags &= ~(Flags.unsynced | Flags.copyIn | Flags.silent | Flags.stray)
     }
 }
 
 extension Traffic {
     @usableFromInline
     enum Flags {
-        @inlinable static var counting: UInt8 { @_noLocks get { 1 } }
-        @inlinable static var unsynced: UInt8 { @_noLocks get { 2 } }
-        @inlinable static var copyIn: UInt8 { @_noLocks get { 4 } }
-        @inlinable static var copyEnded: UInt8 { @_noLocks get { 8 } }
-        @inlinable static var uncertain: UInt8 { @_noLocks get { 16 } }
+        @inlinable static var counting: UInt16 { @_noLocks get { 1 } }
+        @inlinable static var unsynced: UInt16 { @_noLocks get { 2 } }
+        @inlinable static var copyIn: UInt16 { @_noLocks get { 4 } }
+        @inlinable static var copyEnded: UInt16 { @_noLocks get { 8 } }
+        @inlinable static var uncertain: UInt16 { @_noLocks get { 16 } }
         /// `swallowable`, `swallowed` or `doubtful` isn't 0.
-        @inlinable static var copySyncs: UInt8 { @_noLocks get { 32 } }
-        @inlinable static var failed: UInt8 { @_noLocks get { 64 } }
+        @inlinable static var copySyncs: UInt16 { @_noLocks get { 32 } }
+        @inlinable static var failed: UInt16 { @_noLocks get { 64 } }
+        /// Messages without an answer were sent, and none since that has one.
+        @inlinable static var silent: UInt16 { @_noLocks get { 128 } }
+        /// Among them some that no COPY was known to be there for.
+        @inlinable static var stray: UInt16 { @_noLocks get { 256 } }
+        /// The server is in the middle of something, or may be.
+        @inlinable static var busy: UInt16 { @_noLocks get { unsynced | copyIn | uncertain } }
     }
 
     @inlinable @_noLocks @inline(__always)
-    func has(_ flag: UInt8) -> Bool { flags & flag != 0 }
+    func has(_ flag: UInt16) -> Bool { flags & flag != 0 }
 
     @inlinable @_noLocks @inline(__always)
-    mutating func put(_ flag: UInt8, _ value: Bool) { flags = value ? flags | flag : flags & ~flag }
+    mutating func put(_ flag: UInt16, _ value: Bool) { flags = value ? flags | flag : flags & ~flag }
 
     /// `swallowable` may grow: only Syncs, Flushes and CopyData followed the one Execute.
     @inlinable

@@ -13,13 +13,15 @@ struct LinkSimulation {
     private(set) var toServer: [ClientMessage] = []
     private(set) var toClient: [ServerMessage] = []
     /// Everything that happened: `>X` forwarded to the server, `X` read by it, `<X` received
-    /// from it, `!` COPY failed by itself, `release`.
+    /// from it, `!` COPY failed by itself, `fence` the worker's own Sync, `release`.
     private(set) var log: [String] = []
     /// What went against the rules; nil while all is well.
     private(set) var violation: String?
     private(set) var releases = 0
     /// Transaction mode: the link ends as soon as it may.
     let pooled: Bool
+    /// The worker's own Sync is under way; the client's messages wait.
+    private(set) var isFencing = false
 
     init(_ server: ServerModel, pooled: Bool) {
         self.server = server
@@ -33,9 +35,10 @@ struct LinkSimulation {
         FrontendTag.copyData, FrontendTag.copyDone, FrontendTag.copyFail, FrontendTag.flush,
     ]
 
-    /// Nothing will come from the server any more unless a client asks for it.
+    /// Nothing will come from the server any more unless a client asks for it, and it has read
+    /// all and is blocked where the next client is attached before anything of it is read.
     private var owesNothing: Bool {
-        server.state == .normal && toClient.isEmpty && toServer.allSatisfy { Self.silent.contains($0.tag) }
+        server.state == .normal && toClient.isEmpty && toServer.isEmpty && server.waitsForClient
     }
 
     /// The client's message is forwarded.
@@ -54,6 +57,10 @@ struct LinkSimulation {
     /// The server reads the oldest message on its way.
     mutating func serverReads(_ random: inout SeededGenerator) {
         let message = toServer.removeFirst()
+        if message == Self.ownSync {
+            toClient += server.readFence()
+            return
+        }
         log.append(String(decoding: [message.tag], as: UTF8.self))
         toClient += server.read(message, &random)
     }
@@ -67,6 +74,7 @@ struct LinkSimulation {
     mutating func receive() -> ServerMessage {
         let message = toClient.removeFirst()
         log.append("<\(message)")
+        if isFencing { return fenced(message) }
         var bodyLeft = 0
         let bytes = message.bytes
         let scan = bytes.withByteView {
@@ -82,8 +90,31 @@ struct LinkSimulation {
         return message
     }
 
+    /// What no client sends.
+    private static let ownSync = ClientMessage("s")
+
+    /// As the worker does where a link needs it: the client is not read meanwhile.
+    private mutating func fence() {
+        log.append("fence")
+        isFencing = true
+        traffic = Traffic()
+        traffic.ownQuery()
+        toServer.append(Self.ownSync)
+    }
+
+    /// The answer to the worker's own Sync goes to nobody.
+    private mutating func fenced(_ message: ServerMessage) -> ServerMessage {
+        isFencing = false
+        if message.tag != BackendTag.readyForQuery || !traffic.ready(message.status) {
+            violation = "a fence was answered with \(message)"
+        }
+        check()
+        return message
+    }
+
     /// A server that may be released must owe nothing, or the next client gets this one's replies.
     private mutating func check() {
+        if pooled && traffic.needsFence && violation == nil { return fence() }
         guard violation == nil, traffic.isReleasable else { return }
         if !owesNothing {
             violation =

@@ -58,6 +58,10 @@ struct ServerModel {
     let strict: Bool
     /// Per hundred.
     let errors: Int
+    /// Where it is blocked when it has nothing to read: behind a ReadyForQuery outside a
+    /// transaction, where an agent attaches the next client; else in PostgreSQL's own read,
+    /// which takes what comes for the client it has.
+    private(set) var waitsForClient = true
     private(set) var state = State.normal
     private(set) var status = TransactionStatus.idle
 
@@ -68,18 +72,30 @@ struct ServerModel {
 
     /// Reads one message and answers.
     mutating func read(_ message: ClientMessage, _ random: inout SeededGenerator) -> [ServerMessage] {
-        switch state {
-        case .dead: []
-        case .skipping: message.tag == FrontendTag.sync ? sync(&random) : []
-        case .copying(let extended, let left): copy(message, extended: extended, left: left, &random)
-        case .normal: readNormally(message, &random)
-        }
+        let answers =
+            switch state {
+            case .dead: [ServerMessage]()
+            case .skipping: message.tag == FrontendTag.sync ? sync(&random) : []
+            case .copying(let extended, let left): copy(message, extended: extended, left: left, &random)
+            case .normal: readNormally(message, &random)
+            }
+        waitsForClient = answers.last == .ready(TransactionStatus.idle)
+        return answers
+    }
+
+    /// Reads the worker's own Sync behind messages without an answer: nothing is left to fail.
+    mutating func readFence() -> [ServerMessage] {
+        guard state == .normal else { return [] }
+        waitsForClient = status == TransactionStatus.idle
+        return [.ready(status)]
     }
 
     /// A cancel, a timeout, a trigger: COPY IN fails between two messages, also before it reads any.
     mutating func failCopying() -> [ServerMessage] {
         guard case .copying(let extended, _) = state else { return [] }
-        return fail(extended: extended)
+        let answers = fail(extended: extended)
+        waitsForClient = answers.last == .ready(TransactionStatus.idle)
+        return answers
     }
 
     private mutating func readNormally(

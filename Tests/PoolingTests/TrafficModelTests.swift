@@ -18,7 +18,7 @@ import Wire
         for _ in 0..<400 where link.violation == nil && link.server.state != .dead {
             if toSend == 0 && link.isDrained { break }
             switch random.pick([(sending, 0), (reading, 1), (arrival, 2), (1, 3)]) {
-            case 0 where toSend > 0:
+            case 0 where toSend > 0 && !link.isFencing:
                 guard let message = client.next(drained: link.isDrained, &random) else { break }
                 toSend -= 1
                 link.send(message)
@@ -62,15 +62,15 @@ import Wire
             var client = OrdinaryClient(kind, fails: errors > 0, &random)
             while link.violation == nil && !(client.toSend.isEmpty && link.isDrained) {
                 switch random.pick([(sending, 0), (reading, 1), (arrival, 2), (1, 3)]) {
-                case 0: if let message = client.next() { link.send(message) }
+                case 0 where !link.isFencing: if let message = client.next() { link.send(message) }
                 case 1 where !link.toServer.isEmpty: link.serverReads(&random)
                 case 2 where !link.toClient.isEmpty: client.received(link.receive(), &random)
                 case 3 where random.chance(errors): link.serverFailsCopying()
                 default: break
                 }
             }
-            let quiet = link.traffic.isSpent || link.traffic.isQuiet
-            let over = link.traffic.isSpent || link.traffic.isReleasable
+            let quiet = link.traffic.isSpent || link.traffic.isAnswered
+            let over = link.traffic.isSpent || link.traffic.isReleasable || link.traffic.needsFence
             #expect(
                 link.violation == nil && quiet && over == (link.server.status == TransactionStatus.idle)
                     && (!link.traffic.isSpent || (kind == .extendedCopy && errors > 0)),

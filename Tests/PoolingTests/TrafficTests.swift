@@ -5,7 +5,7 @@ import Wire
 
 /// A link's messages in the order the pooler sees them: `>Q` from the client, `<ZI` from the
 /// server. Between them what is expected: `+` the server may be released, `-` it may not,
-/// `?` nobody can tell before the client leaves, `s` it is spent.
+/// `?` nobody can tell before the client leaves, `s` it is spent, `f` it needs a fence.
 @discardableResult
 private func follow(_ transcript: String, sourceLocation: SourceLocation = #_sourceLocation) -> Traffic {
     var traffic = Traffic()
@@ -16,6 +16,7 @@ private func follow(_ transcript: String, sourceLocation: SourceLocation = #_sou
         case "+": #expect(traffic.isReleasable, comment, sourceLocation: sourceLocation)
         case "-": #expect(!traffic.isReleasable && !traffic.isSpent, comment, sourceLocation: sourceLocation)
         case "?": #expect(traffic.isUncertain && !traffic.isQuiet, comment, sourceLocation: sourceLocation)
+        case "f": #expect(traffic.needsFence && !traffic.isQuiet, comment, sourceLocation: sourceLocation)
         case "s": #expect(traffic.isSpent && !traffic.isQuiet, comment, sourceLocation: sourceLocation)
         default:
             if letters[0] == UInt8(ascii: ">") {
@@ -91,9 +92,10 @@ private func follow(_ transcript: String, sourceLocation: SourceLocation = #_sou
         #expect(copying.isCopyingIn)
         #expect(!follow(">Q <G >d >c").isCopyingIn)
         follow(">Q <G >d >c - <C - <ZI +")
-        follow(">Q <G >d >f - <E - <ZI +")
-        follow(">Q <G >d <E - <ZI + >d + >c +")
-        follow(">Q >d >c - <G - <C - <ZI +")
+        follow(">Q <G >d >f - <E - <ZI f")
+        follow(">Q <G >d <E - <ZI f >d f >c f >Q - <C <ZI +")
+        follow(">Q <G <E - <ZI + >d f >c f")
+        follow(">Q >d >c - <G - <C - <ZI f")
     }
 
     @Test func `a Query with two COPYs has one ReadyForQuery`() {
@@ -116,7 +118,7 @@ private func follow(_ transcript: String, sourceLocation: SourceLocation = #_sou
     }
 
     @Test func `a COPY that fails before it begins leaves its Syncs to be answered`() {
-        follow(">P >B >E >S - <E - <ZI + >d + >c + >S - <ZI +")
+        follow(">P >B >E >S - <E - <ZI + >d f >c f >S - <ZI +")
         follow(">P >B >E >S >d >c >S - <E <ZI - <ZI +")
     }
 
@@ -146,7 +148,17 @@ private func follow(_ transcript: String, sourceLocation: SourceLocation = #_sou
         follow(">P >B >E >P >B >E >S <1 <2 <C <1 <2 <G >c >S <C <ZI -")
     }
 
-    @Test func `flushes and stray COPY messages are nobody's request`() { follow(">H + >d + >c + >f +") }
+    @Test(arguments: ["H", "d", "c", "f"])
+    func `a message that PostgreSQL doesn't answer needs a fence`(tag: String) {
+        follow(">\(tag) f >Q - <C <ZI +")
+        follow(">Q >\(tag) - <C - <ZI f >S - <ZI +")
+        follow(">P >B >E >S >\(tag) - <1 <2 <C <ZI f")
+        follow(">Q <ZT - >\(tag) - >Q <ZI +")
+        var traffic = follow(">\(tag) f")
+        #expect(traffic.lacksAnswer && traffic.isAnswered)
+        traffic.ownSync()
+        #expect(!traffic.lacksAnswer && !traffic.isAnswered)
+    }
 
     @Test func `a ReadyForQuery that nobody asked for is refused`() {
         var traffic = Traffic()

@@ -143,7 +143,9 @@ typedef struct CledgerClient
 	uint16_t	family;			/* AF_INET, AF_INET6 or AF_UNIX */
 	uint16_t	port;			/* host order */
 	uint8_t		address[16];	/* network order; AF_INET: the first four */
-	uint8_t		worker_rest[20];
+	uint32_t	unused;
+	uint64_t	environment;	/* the agents', who change it seldom: as CledgerServer's; 0: not known */
+	uint8_t		worker_rest[8];
 
 	/* the agents' */
 	uint64_t	state;			/* dsa_pointer of the saved session; 0: as after login */
@@ -170,7 +172,8 @@ typedef struct CledgerServer
 	uint32_t	database;
 	uint32_t	is_hub;			/* it reads the notifications of its database for clients */
 	uint32_t	is_cancellable; /* SIGUSR2 means to it what `cancelled` says; else it may mean anything */
-	uint8_t		agent_rest[40];
+	uint64_t	environment;	/* in which its caches were made, see environment.c; 0: in several */
+	uint8_t		agent_rest[32];
 
 	/* the agent's counters */
 	uint64_t	attached;		/* times a client other than the last was attached */
@@ -207,6 +210,8 @@ typedef struct CledgerHeader
 	uint32_t	channel_saves;	/* agents: counts changes of any client's channels */
 	char		token[CLEDGER_TOKEN_SIZE];	/* worker: by which agents know it over TCP; anew at each start */
 	uint64_t	pins[CLEDGER_PIN_REASONS];	/* agents: times each reason began */
+	uint64_t	wrong_sessions; /* agents: times a client's message was stopped in another's session */
+	uint64_t	secret[2];		/* postmaster: key of the fingerprints, which no client may foresee */
 } CledgerHeader;
 
 /* Where the clients' entries begin, in memory that begins at a cache line. */

@@ -34,13 +34,13 @@
 #include "../private/unnamed.h"
 
 bool		carpool_agent_silent;
+bool		carpool_agent_is_working;
 CledgerServer *carpool_own_server;
 
 static ClientAuthentication_hook_type next_authentication;
 static const PQcommMethods *inner;	/* PostgreSQL's own way to the socket */
 static PQcommMethods methods;
 static bool is_ready;			/* ReadyForQuery is about to be flushed */
-static bool is_working;			/* the agent itself is at work */
 static bool is_searched;		/* for the unnamed statement */
 static volatile uint64 serving; /* the client whose transaction or request runs; 0: none does */
 
@@ -68,7 +68,7 @@ work(void (*part) (void))
 	MemoryContext context = CurrentMemoryContext;
 	uint32		holdoff = QueryCancelHoldoffCount;
 
-	is_working = true;
+	carpool_agent_is_working = true;
 	/* a cancel that comes late is for a statement that has ended, not for us */
 	QueryCancelHoldoffCount++;
 	PG_TRY();
@@ -80,7 +80,7 @@ work(void (*part) (void))
 		fail(context);
 	}
 	PG_END_TRY();
-	is_working = false;
+	carpool_agent_is_working = false;
 	QueryCancelHoldoffCount = holdoff;	/* an error that was caught has set it to 0 */
 	MemoryContextSwitchTo(context);
 }
@@ -187,7 +187,7 @@ agent_flush(void)
 {
 	int			result = carpool_unnamed_is_searching ? 0 : inner->flush();
 
-	if (is_ready && !is_working)
+	if (is_ready && !carpool_agent_is_working)
 	{
 		is_ready = false;
 		if (result == 0 && !carpool_has_unread_input())
@@ -214,6 +214,8 @@ agent_putmessage(char type, const char *bytes, size_t size)
 {
 	if (carpool_agent_silent && type != 'E')
 		return 0;
+	if (carpool_session_answers(type))
+		carpool_session_check();
 	if (carpool_unnamed_is_searching && is_for_search(type, bytes, size))
 		return 0;
 	if (type == '1' && carpool_unnamed == NULL)
@@ -228,7 +230,7 @@ agent_putmessage(char type, const char *bytes, size_t size)
 			if (carpool_unnamed_is_searching)
 				return 0;
 		}
-		if (!is_working)
+		if (!carpool_agent_is_working)
 		{
 			work_timed(carpool_attach_transaction_ended, &carpool_own_server->ended_ns);
 			if (carpool_settings_times_agents())
@@ -266,6 +268,7 @@ open_agent(void)
 	carpool_own_server->database = InvalidOid;
 	before_shmem_exit(close_agent, 0);
 	carpool_pins_install();
+	carpool_session_lock_open();
 	carpool_notify_install();
 	carpool_identity_open();
 	carpool_attach_open();

@@ -35,7 +35,7 @@ static const CarpoolStateKind *const kinds[] = {
 #define SETTINGS 1
 #define STATEMENTS 2
 
-static uint64 client;			/* whose session this is; 0: nobody's */
+uint64		carpool_client;			/* whose session this is; 0: nobody's */
 static uint32 saves;			/* CledgerClient.saves, as of what is held */
 static uint64 saved[KINDS];		/* fingerprints of what is saved of it */
 static uint64 held[KINDS];		/* of what the session holds */
@@ -92,8 +92,8 @@ save(void)
 	}
 	if (is_empty)
 		resetStringInfo(&buffer);
-	carpool_saved_put(client, &buffer);
-	saves = entry(client)->saves;
+	carpool_saved_put(carpool_client, &buffer);
+	saves = entry(carpool_client)->saves;
 	memcpy(saved, held, sizeof(saved));
 	carpool_agent_server()->saved++;
 }
@@ -160,15 +160,15 @@ carpool_attach_transaction_ended(void)
 			pins |= kinds[i]->pin;
 	}
 	/* the client may have gone: then what it leaves is for nobody */
-	if (cledger_attached(server) != client)
-		client = 0;
-	if (changed && client != 0)
+	if (cledger_attached(server) != carpool_client)
+		carpool_client = 0;
+	if (changed && carpool_client != 0)
 		save();
-	carpool_unnamed_save(client);
+	carpool_unnamed_save(carpool_client);
 	pins |= carpool_pins_now();
 	if (is_begun)
 		pins |= carpool_pins_unseen;
-	if (carpool_listen_ended(client))
+	if (carpool_listen_ended(carpool_client))
 		pins |= CLEDGER_PIN_LISTEN;
 	if (pins != 0 || server->pins != 0)
 		note_pins(pins);
@@ -183,9 +183,10 @@ carpool_attach_needed(void)
 {
 	const CledgerServer *server = carpool_agent_server();
 
-	return cledger_attached(server) != client || server->message != CLEDGER_NO_MESSAGE ||
-		entry(client)->saves != saves || entry(client)->unnamed.saves != carpool_unnamed_saves ||
-		entry(client)->channels.saves != carpool_listen_saves || carpool_libraries_behind();
+	return cledger_attached(server) != carpool_client || server->message != CLEDGER_NO_MESSAGE ||
+		entry(carpool_client)->saves != saves ||
+		entry(carpool_client)->unnamed.saves != carpool_unnamed_saves ||
+		entry(carpool_client)->channels.saves != carpool_listen_saves || carpool_libraries_behind();
 }
 
 /* Where each kind's contents are in a saved session; wanted gets the fingerprints. */
@@ -315,13 +316,13 @@ switch_to(uint64 next, bool starts)
 	StringInfoData contents[KINDS];
 	uint64		wanted[KINDS];
 
-	if (carpool_agent_server()->pins != 0 && next != client)
+	if (carpool_agent_server()->pins != 0 && next != carpool_client)
 		forget_pins();
-	if (carpool_agent_server()->is_shared && next != 0 && next != client)
+	if (carpool_agent_server()->is_shared && next != 0 && next != carpool_client)
 		take_role_of(next);
-	client = next;
-	saves = entry(client)->saves;
-	carpool_saved_get(client, &buffer);
+	carpool_client = next;
+	saves = entry(carpool_client)->saves;
+	carpool_saved_get(carpool_client, &buffer);
 	read_saved(&buffer, wanted, contents);
 	if (starts)
 		wanted[STARTUP] = held[STARTUP];
@@ -330,7 +331,7 @@ switch_to(uint64 next, bool starts)
 	memcpy(saved, wanted, sizeof(saved));
 	if (starts)
 		saved[STARTUP] = 0;
-	carpool_identity_show(entry(client));
+	carpool_identity_show(entry(carpool_client));
 	carpool_agent_server()->attached++;
 }
 
@@ -352,8 +353,8 @@ carpool_attach(void)
 	CledgerServer *server = carpool_agent_server();
 	uint64		next = cledger_attached(server);
 	uint32		message = server->message;
-	bool		other_channels = next != client || entry(next)->channels.saves != carpool_listen_saves;
-	bool		other_unnamed = next != client || entry(next)->unnamed.saves != carpool_unnamed_saves;
+	bool		other_channels = next != carpool_client || entry(next)->channels.saves != carpool_listen_saves;
+	bool		other_unnamed = next != carpool_client || entry(next)->unnamed.saves != carpool_unnamed_saves;
 
 	/* the settings of the login are the role's when it has become what it is for */
 	if (!is_begun && message != CLEDGER_BECOME)
@@ -373,7 +374,7 @@ carpool_attach(void)
 		carpool_unnamed_drop();
 	if (other_channels)
 		carpool_listen_drop();
-	if (next != client || entry(client)->saves != saves)
+	if (next != carpool_client || entry(carpool_client)->saves != saves)
 		switch_to(next, message != CLEDGER_NO_MESSAGE);
 	if (other_channels)
 		carpool_listen_load(next);

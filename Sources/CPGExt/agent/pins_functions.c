@@ -39,6 +39,7 @@ object_accessed(ObjectAccessType access, Oid class, Oid object, int part, void *
 		next_access(access, class, object, part, argument);
 	if (access != OAT_FUNCTION_EXECUTE)
 		return;
+	carpool_session_check();
 	switch (object)
 	{
 		case F_SETSEED:
@@ -164,6 +165,7 @@ note_language(Oid function)
 static bool
 function_found(Oid function)
 {
+	carpool_session_check();
 	note_language(function);
 	return next_needs != NULL && next_needs(function);
 }

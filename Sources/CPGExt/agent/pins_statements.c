@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "tcop/utility.h"
 
+#include "../private/agent.h"
 #include "../private/pinsigns.h"
 #include "cledger.h"
 
@@ -95,6 +96,7 @@ process_utility(PlannedStmt *statement, const char *text, bool read_only, Proces
 	/* asked for now: a statement may be gone when it is done, as a CALL that commits */
 	const char *library = NULL;
 
+	carpool_session_check();
 	statements_seen++;
 	note_statement(statement->utilityStmt);
 	if (IsA(statement->utilityStmt, LoadStmt))

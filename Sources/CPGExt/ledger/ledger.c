@@ -51,6 +51,8 @@ carpool_ledger_make_memory(void)
 	{
 		memset(carpool_ledger, 0, size);
 		cledger_init(carpool_ledger, client_slots(), server_slots());
+		if (!pg_strong_random(carpool_ledger->secret, sizeof(carpool_ledger->secret)))
+			ereport(FATAL, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
 		carpool_ledger->state_tranche = (uint32) LWLockNewTrancheId();
 		ereport(LOG,
 				(errmsg("carpool keeps a ledger of %zu kB for %u clients and %u servers",

@@ -19,6 +19,29 @@ carpool_agent_server(void)
 	return carpool_own_server;
 }
 
+/*
+ * attach.c: the client whose session this is, by its reference in the ledger; 0: nobody's.
+ * agent.c: whether the agent itself is at work.
+ */
+extern uint64 carpool_client;
+extern bool carpool_agent_is_working;
+
+/* sessionlock.c: the second lock, in every pooled backend. */
+extern void carpool_session_lock_open(void);
+extern bool carpool_session_answers(char type);	/* whether a message to the client answers one of its own */
+extern void carpool_session_differs(void);	/* ends the backend, unless there is a reason */
+
+/*
+ * Ends the backend (FATAL, XX000) where the session is another client's than the worker
+ * serves: before anything of a client runs. Nothing in a session without an agent.
+ */
+static inline void
+carpool_session_check(void)
+{
+	if (carpool_own_server != NULL && unlikely(cledger_attached(carpool_own_server) != carpool_client))
+		carpool_session_differs();
+}
+
 /* Nothing of what PostgreSQL sends to the client, but its last words, goes out while this is true. */
 extern bool carpool_agent_silent;
 
