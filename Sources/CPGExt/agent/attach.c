@@ -17,6 +17,7 @@
 #include "utils/snapmgr.h"
 
 #include "../private/agent.h"
+#include "../private/caches.h"
 #include "../private/guc.h"
 #include "../private/ledger.h"
 #include "../private/listen.h"
@@ -53,6 +54,8 @@ carpool_attach_open(void)
 	initStringInfo(&buffer);
 	carpool_guc_bases_open();
 	MemoryContextSwitchTo(old);
+	carpool_cache_fills_open();
+	carpool_plpgsql_open();
 }
 
 static CledgerClient *
@@ -156,6 +159,8 @@ carpool_attach_transaction_ended(void)
 		held[i] = i == SETTINGS ? carpool_settings_now(held[i]) : kinds[i]->fingerprint();
 		if (held[i] != saved[i])
 			changed = true;
+		if (i == SETTINGS)
+			carpool_environment_session(held[STARTUP], held[SETTINGS]);
 		if (held[i] != 0 && !works(i))
 			pins |= kinds[i]->pin;
 	}
@@ -166,6 +171,9 @@ carpool_attach_transaction_ended(void)
 		save();
 	carpool_unnamed_save(carpool_client);
 	pins |= carpool_pins_now();
+	carpool_caches_ended(carpool_client);
+	if (!carpool_plpgsql_works(NULL))
+		carpool_pins_unseen |= CLEDGER_PIN_LANGUAGE;
 	if (is_begun)
 		pins |= carpool_pins_unseen;
 	if (carpool_listen_ended(carpool_client))
@@ -234,6 +242,7 @@ change(const uint64 *wanted, StringInfo contents)
 	}
 	/* settings lie on top of the startup parameters */
 	differs[SETTINGS] |= differs[STARTUP];
+	carpool_settings_refused = false;
 	/* the client has heard what there was to hear, and knows its own values */
 	carpool_agent_silent = true;
 	if (any)
@@ -243,6 +252,8 @@ change(const uint64 *wanted, StringInfo contents)
 			kinds[i]->reset();
 	for (int i = 0; i < KINDS; i++)
 	{
+		if (i == STATEMENTS && !carpool_settings_refused)
+			carpool_environment_session(wanted[STARTUP], wanted[SETTINGS]);
 		if (differs[i] && wanted[i] != 0)
 			kinds[i]->load(&contents[i]);
 		/* PostgreSQL may not have taken all, and what comes next sees others than before */
@@ -304,6 +315,7 @@ take_role_of(uint64 next)
 		change(nothing, NULL);
 	carpool_agent_silent = true;
 	carpool_become_next(role);
+	carpool_functions_reseed();
 	carpool_guc_note_change();
 	ReportChangedGUCOptions();
 	carpool_agent_silent = false;
@@ -343,6 +355,7 @@ load_libraries(void)
 	carpool_libraries_load();
 	carpool_agent_silent = false;
 	carpool_guc_note_change();
+	carpool_environment_forget();
 	for (int i = 0; i < KINDS; i++)
 		held[i] = kinds[i]->fingerprint();
 }
@@ -354,6 +367,8 @@ carpool_attach(void)
 	uint64		next = cledger_attached(server);
 	uint32		message = server->message;
 	bool		other_channels = next != carpool_client || entry(next)->channels.saves != carpool_listen_saves;
+	bool		other_client = next != carpool_client;
+	Oid			role = server->role;
 	bool		other_unnamed = next != carpool_client || entry(next)->unnamed.saves != carpool_unnamed_saves;
 
 	/* the settings of the login are the role's when it has become what it is for */
@@ -380,56 +395,71 @@ carpool_attach(void)
 		carpool_listen_load(next);
 	if (other_unnamed)
 		carpool_unnamed_load(next, message == CLEDGER_NO_MESSAGE);
-	if (message == CLEDGER_NO_MESSAGE)
-		return;
-	server->message = CLEDGER_NO_MESSAGE;
-	carpool_guc_note_change();
-	carpool_start_client(message);
-	held[STARTUP] = carpool_startup_state.fingerprint();
+	if (message != CLEDGER_NO_MESSAGE)
+	{
+		server->message = CLEDGER_NO_MESSAGE;
+		carpool_guc_note_change();
+		carpool_start_client(message);
+		held[STARTUP] = carpool_startup_state.fingerprint();
+		carpool_guc_note_change();
+	}
+	carpool_caches_enter(next, other_client, server->role != role);
+}
+
+typedef void (*Tell) (const char *mechanism, bool works, const char *why);
+
+/* Tells of a mechanism, or logs that it does not work; why is empty again. */
+static void
+conclude(const char *mechanism, bool works, StringInfo why, Tell tell)
+{
+	if (tell)
+		tell(mechanism, works, why->data);
+	else if (!works)
+		ereport(LOG, (errmsg("carpool self-test of %s failed: %s", mechanism, why->data)));
+	resetStringInfo(why);
+}
+
+/* Those that don't need what they test to work before the first client. */
+static void
+tell_of_rest(StringInfo why, Tell tell)
+{
+	bool		works = carpool_unnamed_self_test(why);
+
+	conclude(CARPOOL_UNNAMED, works, why, tell);
+	works = carpool_guc_changes_self_test(why);
+	conclude(CARPOOL_GUC_CHANGES, works, why, tell);
+	works = carpool_async_self_test(why);
+	conclude(CARPOOL_ASYNC, works, why, tell);
 }
 
 /* Tries each kind; *failed gets the bits of those that don't work. Inside a transaction. */
 bool
-carpool_attach_self_test(uint32 *failed, void (*tell) (const char *mechanism, bool works, const char *why))
+carpool_attach_self_test(uint32 *failed, Tell tell)
 {
 	StringInfoData why;
 	uint32		pins_failed = 0;
+	bool		works;
 
 	*failed = 0;
 	initStringInfo(&why);
 	for (int i = 0; i < KINDS; i++)
 	{
-		bool		fine;
-
-		resetStringInfo(&why);
-		fine = !carpool_settings_breaks(kinds[i]->name, &why) && kinds[i]->self_test(&why);
-		if (!fine)
+		works = !carpool_settings_breaks(kinds[i]->name, &why) && kinds[i]->self_test(&why);
+		if (!works)
 			*failed |= kinds[i]->pin;
-		if (tell)
-			tell(kinds[i]->name, fine, why.data);
-		else if (!fine)
-			ereport(LOG, (errmsg("carpool self-test of %s failed: %s", kinds[i]->name, why.data)));
+		conclude(kinds[i]->name, works, &why, tell);
 	}
-	resetStringInfo(&why);
-	if (!carpool_pins_self_test(&why, &pins_failed) && !tell)
-		ereport(LOG, (errmsg("carpool self-test of pins failed: %s", why.data)));
-	if (!tell)
-		carpool_pins_unseen = pins_failed;
+	works = carpool_pins_self_test(&why, &pins_failed);
+	conclude("pins", works, &why, tell);
+	works = carpool_caches_self_test(&why);
+	/* then each client has a backend of its own, and so none has what was made for another */
+	if (!works)
+		pins_failed |= CLEDGER_PIN_LANGUAGE;
+	conclude(CARPOOL_CACHES, works, &why, tell);
+	if (tell)
+		tell_of_rest(&why, tell);
 	else
-	{
-		bool		fine;
-
-		tell("pins", pins_failed == 0, why.data);
-		resetStringInfo(&why);
-		fine = carpool_unnamed_self_test(&why);
-		tell(CARPOOL_UNNAMED, fine, why.data);
-		resetStringInfo(&why);
-		fine = carpool_guc_changes_self_test(&why);
-		tell(CARPOOL_GUC_CHANGES, fine, why.data);
-		resetStringInfo(&why);
-		fine = carpool_async_self_test(&why);
-		tell(CARPOOL_ASYNC, fine, why.data);
-	}
+		carpool_pins_unseen = pins_failed;
 	pfree(why.data);
 	return *failed == 0 && pins_failed == 0;
 }

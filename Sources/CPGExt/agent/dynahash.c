@@ -13,7 +13,7 @@
 
 #include "../private/state.h"
 
-#define MOST_NAMES 8
+#define MOST_NAMES 12
 #define OWN_NAME "carpool's own table"
 #define OTHER_NAME "another table of carpool's, with a name of another length"
 

@@ -22,6 +22,7 @@
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
+#include "../private/caches.h"
 #include "../private/guc.h"
 #include "../private/settings.h"
 #include "../private/variables.h"
@@ -74,6 +75,23 @@ carpool_guc_may_have_changed(void)
 	if (may_have)
 		version++;
 	return may_have;
+}
+
+bool
+carpool_guc_environment_is_changed(void)
+{
+	slist_iter	iter;
+
+	if (list == NULL)
+		return true;
+	slist_foreach(iter, list)
+	{
+		const struct config_generic *setting = slist_container(struct config_generic, stack_link, iter.cur);
+
+		if (carpool_environment_has(setting) || carpool_guc_is_role(setting->name))
+			return true;
+	}
+	return false;
 }
 
 void

@@ -91,12 +91,10 @@ carpool_guc_fingerprint_no_value(struct config_generic *setting)
 	return seed_of(setting, setting->srole, setting->scontext);
 }
 
-uint64
-carpool_guc_fingerprint(struct config_generic *setting, CarpoolGucWhich which)
+/* Of a value, with the seed that says of what. */
+static uint64
+fingerprint_of(uint64 seed, struct config_generic *setting, CarpoolGucWhich which)
 {
-	uint64		seed = which == CARPOOL_GUC_RESET ?
-		seed_of(setting, setting->reset_srole, setting->reset_scontext) :
-		seed_of(setting, setting->srole, setting->scontext);
 	char		buffer[CARPOOL_GUC_TEXT];
 	const char *text;
 
@@ -109,6 +107,24 @@ carpool_guc_fingerprint(struct config_generic *setting, CarpoolGucWhich which)
 	}
 	text = carpool_guc_text(setting, which, buffer);
 	return text != NULL ? carpool_fingerprint(seed, text, strlen(text)) : seed;
+}
+
+uint64
+carpool_guc_fingerprint(struct config_generic *setting, CarpoolGucWhich which)
+{
+	uint64		seed = which == CARPOOL_GUC_RESET ?
+		seed_of(setting, setting->reset_srole, setting->reset_scontext) :
+		seed_of(setting, setting->srole, setting->scontext);
+
+	return fingerprint_of(seed, setting, which);
+}
+
+uint64
+carpool_guc_fingerprint_value(struct config_generic *setting)
+{
+	uint64		seed = carpool_fingerprint(0, setting->name, strlen(setting->name));
+
+	return fingerprint_of(seed, setting, CARPOOL_GUC_CURRENT);
 }
 
 void

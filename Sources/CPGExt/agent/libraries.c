@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 
 #include "../private/agent.h"
+#include "../private/caches.h"
 #include "../private/ledger.h"
 #include "../private/pinsigns.h"
 
@@ -119,6 +120,8 @@ carpool_libraries_ended(void)
 		known_size = size;
 		return;
 	}
+	/* a placeholder may be a library's setting by now */
+	carpool_environment_forget();
 	area = carpool_saved_area(true);
 	names = loaded_names();
 	/* in the order in which they were loaded, and the NUL at the end has been counted */

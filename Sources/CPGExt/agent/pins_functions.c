@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/transam.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_language.h"
@@ -138,6 +140,12 @@ is_stateless(Oid language, Oid function)
 	return result;
 }
 
+bool
+carpool_functions_saw_plpgsql(void)
+{
+	return known_language != InvalidOid;
+}
+
 /* Some language was changed. */
 static void
 forget_language(Datum argument, int cache, uint32 hash)
@@ -204,13 +212,19 @@ carpool_functions_install(void)
 void
 carpool_functions_reset(void)
 {
-	uint32		bits;
+	if (carpool_signs.lasting & CLEDGER_PIN_SETSEED)
+		carpool_functions_reseed();
+}
 
-	if ((carpool_signs.lasting & CLEDGER_PIN_SETSEED) == 0)
-		return;
+/* By as many bits as setseed() takes. */
+void
+carpool_functions_reseed(void)
+{
+	uint64		bits;
+
 	if (!pg_strong_random(&bits, sizeof(bits)))
 		ereport(ERROR, (errmsg("could not generate random values")));
-	(void) DirectFunctionCall1(setseed, Float8GetDatum((double) bits / PG_UINT32_MAX * 2 - 1));
+	(void) DirectFunctionCall1(setseed, Float8GetDatum(ldexp((double) (bits >> 11), -52) - 1));
 }
 
 bool

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/analyze.h"
 #include "parser/parser.h"
@@ -77,46 +78,6 @@ put_column(char *to, const FormData_pg_attribute *attribute)
 	return put(to, NameStr(attribute->attname), column.name_size);
 }
 
-/* In one piece, as it is done at the end of most transactions of the extended protocol. */
-void
-carpool_plan_write(StringInfo to, const CachedPlanSource *source, bool from_sql)
-{
-	TupleDesc	result = source->resultDesc;
-	int			columns = result == NULL ? 0 : result->natts;
-	Size		types_size = source->num_params * sizeof(Oid);
-	Size		text_size = strlen(source->query_string) + 1;
-	Fixed		fixed;
-	char	   *start;
-	char	   *at;
-
-	memset(&fixed, 0, sizeof(fixed));
-	if (source->raw_parse_tree != NULL)
-	{
-		fixed.location = source->raw_parse_tree->stmt_location;
-		fixed.length = source->raw_parse_tree->stmt_len;
-	}
-	fixed.cursor_options = source->cursor_options;
-	fixed.parameters = source->num_params;
-	fixed.columns = result == NULL ? -1 : columns;
-	fixed.row_type = result == NULL ? InvalidOid : result->tdtypeid;
-	fixed.from_sql = from_sql;
-	fixed.is_result_fixed = source->fixed_result;
-	fixed.standard_strings = standard_conforming_strings;
-	fixed.backslash = (char) backslash_quote;
-	enlargeStringInfo(to, (int) (sizeof(fixed) + types_size + columns * (sizeof(Column) + NAMEDATALEN) +
-								 text_size));
-	at = to->data + to->len + sizeof(fixed);
-	if (types_size > 0)
-		at = put(at, source->param_types, types_size);
-	start = at;
-	for (int i = 0; i < columns; i++)
-		at = put_column(at, TupleDescAttr(result, i));
-	fixed.columns_size = (uint32) (at - start);
-	at = put(at, source->query_string, text_size);
-	memcpy(to->data + to->len, &fixed, sizeof(fixed));
-	to->len = (int) (at - to->data);
-}
-
 /*
  * The parsed statement of a text; NULL: the text is empty. One made by PREPARE is within
  * that, which may be one of several in the text.
@@ -153,6 +114,90 @@ parse(const char *text, const Fixed *fixed)
 	elog(ERROR, "saved statement is not in its text: %s", text);
 }
 
+/* Whether a text, read with these settings, is the statement of a plan source. */
+static bool
+reads_as(const CachedPlanSource *source, const Fixed *fixed)
+{
+	MemoryContext context = CurrentMemoryContext;
+	volatile bool result = false;
+
+	PG_TRY();
+	{
+		const RawStmt *statement = parse(source->query_string, fixed);
+
+		result = statement != NULL && equal(statement->stmt, source->raw_parse_tree->stmt);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/*
+ * How the text was read, which only matters where it has a backslash. The settings of now may
+ * be others: a text is read as a whole before the first of its statements runs, and they may
+ * have changed in the same transaction. So they are tried.
+ */
+static void
+note_strings(const CachedPlanSource *source, Fixed *fixed)
+{
+	static const int backslashes[] = {BACKSLASH_QUOTE_SAFE_ENCODING, BACKSLASH_QUOTE_ON, BACKSLASH_QUOTE_OFF};
+
+	fixed->standard_strings = true;
+	fixed->backslash = BACKSLASH_QUOTE_SAFE_ENCODING;
+	if (source->raw_parse_tree == NULL || strchr(source->query_string, '\\') == NULL)
+		return;
+	fixed->standard_strings = standard_conforming_strings;
+	fixed->backslash = (char) backslash_quote;
+	for (int i = 0; i < 2 * lengthof(backslashes) && !reads_as(source, fixed); i++)
+	{
+		fixed->standard_strings = i % 2 == 0;
+		fixed->backslash = (char) backslashes[i / 2];
+	}
+}
+
+/* In one piece, as it is done at the end of most transactions of the extended protocol. */
+void
+carpool_plan_write(StringInfo to, const CachedPlanSource *source, bool from_sql)
+{
+	TupleDesc	result = source->resultDesc;
+	int			columns = result == NULL ? 0 : result->natts;
+	Size		types_size = source->num_params * sizeof(Oid);
+	Size		text_size = strlen(source->query_string) + 1;
+	Fixed		fixed;
+	char	   *start;
+	char	   *at;
+
+	memset(&fixed, 0, sizeof(fixed));
+	if (source->raw_parse_tree != NULL)
+	{
+		fixed.location = source->raw_parse_tree->stmt_location;
+		fixed.length = source->raw_parse_tree->stmt_len;
+	}
+	fixed.cursor_options = source->cursor_options;
+	fixed.parameters = source->num_params;
+	fixed.columns = result == NULL ? -1 : columns;
+	fixed.row_type = result == NULL ? InvalidOid : result->tdtypeid;
+	fixed.from_sql = from_sql;
+	fixed.is_result_fixed = source->fixed_result;
+	note_strings(source, &fixed);
+	enlargeStringInfo(to, (int) (sizeof(fixed) + types_size + columns * (sizeof(Column) + NAMEDATALEN) +
+								 text_size));
+	at = to->data + to->len + sizeof(fixed);
+	if (types_size > 0)
+		at = put(at, source->param_types, types_size);
+	start = at;
+	for (int i = 0; i < columns; i++)
+		at = put_column(at, TupleDescAttr(result, i));
+	fixed.columns_size = (uint32) (at - start);
+	at = put(at, source->query_string, text_size);
+	memcpy(to->data + to->len, &fixed, sizeof(fixed));
+	to->len = (int) (at - to->data);
+}
+
 /* In the current context; columns is not aligned. */
 static TupleDesc
 make_result(const char *columns, const Fixed *fixed)
@@ -183,6 +228,57 @@ make_result(const char *columns, const Fixed *fixed)
 	}
 	/* a copy, as newer servers keep a digest of each column beside it, which copying makes */
 	return CreateTupleDescCopy(result);
+}
+
+/* Words that are a time when they are read as a constant of a date or a time. */
+static bool
+has_time(const char *text)
+{
+	static const char *const words[] = {"now", "today", "tomorrow", "yesterday"};
+
+	for (; *text != '\0'; text++)
+		for (int i = 0; i < lengthof(words); i++)
+			if (pg_strncasecmp(text, words[i], strlen(words[i])) == 0)
+				return true;
+	return false;
+}
+
+static bool
+find_time(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, A_Const))
+	{
+		const A_Const *constant = (const A_Const *) node;
+
+		return !constant->isnull && IsA(&constant->val, String) && has_time(constant->val.sval.sval);
+	}
+	return raw_expression_tree_walker(node, find_time, context);
+}
+
+/*
+ * The constants are looked at as they were read, with what escapes, dollars and broken lines
+ * make of them.
+ */
+bool
+carpool_plan_is_timeless(const CachedPlanSource *source)
+{
+	Node	   *statement = source->raw_parse_tree == NULL ? NULL : source->raw_parse_tree->stmt;
+
+	if (statement == NULL)
+		return true;
+	switch (nodeTag(statement))
+	{
+		case T_SelectStmt:
+		case T_InsertStmt:
+		case T_UpdateStmt:
+		case T_DeleteStmt:
+		case T_MergeStmt:
+			return !find_time(statement, NULL);
+		default:
+			return !carpool_plan_is_analysed(source);
+	}
 }
 
 bool

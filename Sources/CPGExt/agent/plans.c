@@ -7,6 +7,7 @@
 #include "parser/analyze.h"
 #include "utils/timestamp.h"
 
+#include "../private/caches.h"
 #include "../private/state.h"
 #include "../private/statements.h"
 
@@ -14,7 +15,8 @@
 
 bool		carpool_plan_dropped;
 
-static dlist_head buckets[BUCKETS]; /* of idle ones, by content and surroundings */
+static dlist_head buckets[BUCKETS]; /* of idle ones, by content and environment */
+static dlist_head all = DLIST_STATIC_INIT(all);
 static dlist_head ages = DLIST_STATIC_INIT(ages);
 static int	idle;
 
@@ -33,30 +35,11 @@ dropped(void *argument)
 {
 	CarpoolPlan *plan = argument;
 
+	dlist_delete(&plan->all);
 	if (plan->is_idle)
 		unlink_idle(plan);
 	else
 		carpool_plan_dropped = true;
-}
-
-/*
- * Whether a text means the same whenever it is analysed. 'now' and its like, as constants of
- * a date or a time, do not.
- */
-static bool
-is_timeless(const char *text)
-{
-	static const char *const words[] = {"now", "today", "tomorrow", "yesterday"};
-
-	for (const char *quote = strchr(text, '\''); quote != NULL; quote = strchr(quote + 1, '\''))
-	{
-		const char *word = quote + 1 + strspn(quote + 1, " \t\r\n");
-
-		for (int i = 0; i < lengthof(words); i++)
-			if (pg_strncasecmp(word, words[i], strlen(words[i])) == 0)
-				return false;
-	}
-	return true;
 }
 
 CarpoolPlan *
@@ -66,15 +49,16 @@ carpool_plan_note(CachedPlanSource *source, const char *body, uint32 size, Times
 
 	carpool_names_watch();
 	plan->source = source;
-	plan->is_shareable = is_timeless(source->query_string);
+	plan->is_shareable = carpool_plan_is_timeless(source);
 	plan->content = carpool_fingerprint(0, body, size);
-	plan->surroundings = carpool_surroundings();
+	plan->environment = carpool_environment();
 	plan->analysed = analysed;
 	plan->size = size;
 	memcpy(plan->body, body, size);
 	plan->dropped.func = dropped;
 	plan->dropped.arg = plan;
 	MemoryContextRegisterResetCallback(source->context, &plan->dropped);
+	dlist_push_head(&all, &plan->all);
 	return plan;
 }
 
@@ -108,25 +92,25 @@ invalidate(CarpoolPlan *plan)
 }
 
 static dlist_head *
-bucket_of(uint64 content, uint64 surroundings)
+bucket_of(uint64 content, uint64 environment)
 {
-	return &buckets[(content ^ surroundings) % BUCKETS];
+	return &buckets[(content ^ environment) % BUCKETS];
 }
 
 void
-carpool_plan_park(CarpoolPlan *plan, uint64 surroundings)
+carpool_plan_park(CarpoolPlan *plan, uint64 environment)
 {
 	if (!plan->is_shareable)
 	{
 		DropCachedPlan(plan->source);
 		return;
 	}
-	if (plan->surroundings != surroundings)
+	if (carpool_caches_are_private())
 	{
 		invalidate(plan);
-		plan->surroundings = surroundings;
+		plan->environment = environment;
 	}
-	dlist_push_head(bucket_of(plan->content, surroundings), &plan->bucket);
+	dlist_push_head(bucket_of(plan->content, plan->environment), &plan->bucket);
 	dlist_push_head(&ages, &plan->age);
 	plan->is_idle = true;
 	if (++idle > CARPOOL_IDLE_PLANS)
@@ -135,9 +119,9 @@ carpool_plan_park(CarpoolPlan *plan, uint64 surroundings)
 
 /* Whether a plan source is that of a statement, as it would be prepared now. */
 static bool
-is_of(const CarpoolPlan *plan, const char *body, uint32 size, uint64 content, uint64 surroundings)
+is_of(const CarpoolPlan *plan, const char *body, uint32 size, uint64 content, uint64 environment)
 {
-	return plan->content == content && plan->surroundings == surroundings && plan->size == size &&
+	return plan->content == content && plan->environment == environment && plan->size == size &&
 		memcmp(plan->body, body, size) == 0;
 }
 
@@ -158,29 +142,68 @@ bring_up_to(CarpoolPlan *plan, TimestampTz prepared)
 }
 
 bool
-carpool_plan_keep(CarpoolPlan *plan, const char *body, uint32 size, uint64 content, uint64 surroundings,
+carpool_plan_keep(CarpoolPlan *plan, const char *body, uint32 size, uint64 content, uint64 environment,
 				  TimestampTz prepared)
 {
-	if (!plan->is_shareable || !is_of(plan, body, size, content, surroundings))
+	if (!plan->is_shareable || !is_of(plan, body, size, content, environment))
 		return false;
+	if (carpool_caches_are_private())
+		invalidate(plan);
 	bring_up_to(plan, prepared);
 	return true;
 }
 
 CarpoolPlan *
-carpool_plan_take(const char *body, uint32 size, uint64 content, uint64 surroundings, TimestampTz prepared)
+carpool_plan_take(const char *body, uint32 size, uint64 content, uint64 environment, TimestampTz prepared)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, bucket_of(content, surroundings))
+	dlist_foreach(iter, bucket_of(content, environment))
 	{
 		CarpoolPlan *plan = dlist_container(CarpoolPlan, bucket, iter.cur);
 
-		if (!is_of(plan, body, size, content, surroundings))
+		if (!is_of(plan, body, size, content, environment))
 			continue;
 		unlink_idle(plan);
 		bring_up_to(plan, prepared);
 		return plan;
 	}
 	return NULL;
+}
+
+/* Whether what a plan source is now is right for who may use it next. */
+static bool
+is_kept(const CarpoolPlan *plan)
+{
+	return plan->is_idle || plan->environment == carpool_environment();
+}
+
+/*
+ * ResetPlanCache() makes all plan sources invalid, those of PL/pgSQL and of C functions among
+ * them, of which nothing is known. The agent's own stay as they are: of each it is known in
+ * which environment it was made, and it serves no other. Nothing is read in between.
+ */
+void
+carpool_plans_reset(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &all)
+	{
+		CarpoolPlan *plan = dlist_container(CarpoolPlan, all, iter.cur);
+
+		plan->was_valid = plan->source->is_valid;
+		plan->was_planned = plan->source->gplan != NULL && plan->source->gplan->is_valid;
+	}
+	ResetPlanCache();
+	dlist_foreach(iter, &all)
+	{
+		CarpoolPlan *plan = dlist_container(CarpoolPlan, all, iter.cur);
+
+		if (!is_kept(plan))
+			continue;
+		plan->source->is_valid = plan->was_valid;
+		if (plan->source->gplan != NULL)
+			plan->source->gplan->is_valid = plan->was_planned;
+	}
 }

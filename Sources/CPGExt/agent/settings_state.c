@@ -19,6 +19,8 @@
 /* Stands for a session that can't be looked at. */
 #define UNKNOWN 1
 
+bool		carpool_settings_refused;
+
 static struct config_generic *session_authorization;
 static struct config_generic *role;
 
@@ -139,7 +141,8 @@ load(StringInfo from)
 	}
 	/* log_parser_stats can't be set before log_statement_stats is off, and so on */
 	foreach(cell, refused)
-		(void) carpool_guc_load(lfirst(cell), LOG);
+		if (!carpool_guc_load(lfirst(cell), LOG))
+			carpool_settings_refused = true;
 	if (last.name != NULL)
 		(void) carpool_guc_load(&last, ERROR);
 }

@@ -11,6 +11,7 @@
 
 #include "cledger.h"
 
+#include "../private/caches.h"
 #include "../private/state.h"
 #include "../private/statements.h"
 
@@ -146,12 +147,12 @@ empty_entry(const char *name)
 
 CarpoolPlan *
 carpool_statement_attach(const char *name, TimestampTz prepared, const char *body, uint32 size,
-						 uint64 content, uint64 surroundings)
+						 uint64 content, uint64 environment)
 {
 	CarpoolPlan *plan = NULL;
 
 	if (find_table())
-		plan = carpool_plan_take(body, size, content, surroundings, prepared);
+		plan = carpool_plan_take(body, size, content, environment, prepared);
 	if (plan == NULL)
 	{
 		carpool_begin_transaction();
@@ -173,13 +174,13 @@ carpool_statement_attach(const char *name, TimestampTz prepared, const char *bod
 }
 
 void
-carpool_statement_detach(PreparedStatement *statement, uint64 surroundings)
+carpool_statement_detach(PreparedStatement *statement, uint64 environment)
 {
 	CarpoolPlan *plan = carpool_plan_of(statement);
 
 	if (find_table())
 		(void) hash_search(table, statement->stmt_name, HASH_REMOVE, NULL);
-	carpool_plan_park(plan, surroundings);
+	carpool_plan_park(plan, environment);
 }
 
 /* The next size bytes, which stay the buffer's. */
@@ -212,20 +213,20 @@ next_saved(StringInfo from)
  * False: there is none yet; the name has none for now.
  */
 static bool
-replace(const Saved *saved, uint64 surroundings)
+replace(const Saved *saved, uint64 environment)
 {
 	const Header *header = &saved->header;
 	bool		found;
 	PreparedStatement *statement = hash_search(table, NameStr(header->name), HASH_ENTER, &found);
 	CarpoolPlan *plan = found ? carpool_plan_of(statement) : NULL;
 
-	if (plan == NULL || !carpool_plan_keep(plan, saved->body, header->size, header->content, surroundings,
+	if (plan == NULL || !carpool_plan_keep(plan, saved->body, header->size, header->content, environment,
 										   header->prepared))
 	{
 		statement->plansource = NULL;
 		if (plan != NULL)
-			carpool_plan_park(plan, surroundings);
-		plan = carpool_plan_take(saved->body, header->size, header->content, surroundings, header->prepared);
+			carpool_plan_park(plan, environment);
+		plan = carpool_plan_take(saved->body, header->size, header->content, environment, header->prepared);
 	}
 	if (plan == NULL)
 		return false;
@@ -235,7 +236,7 @@ replace(const Saved *saved, uint64 surroundings)
 
 /* Takes out what is left of the former client. */
 static void
-remove_others(uint64 surroundings)
+remove_others(uint64 environment)
 {
 	HASH_SEQ_STATUS all;
 	PreparedStatement *statement;
@@ -243,12 +244,12 @@ remove_others(uint64 surroundings)
 	hash_seq_init(&all, table);
 	while ((statement = hash_seq_search(&all)) != NULL)
 		if (statement->plansource != NULL && carpool_plan_of(statement)->turn != turn)
-			carpool_statement_detach(statement, surroundings);
+			carpool_statement_detach(statement, environment);
 }
 
 /* Attaches those of the saved statements that have no plan source. */
 static void
-attach_missing(StringInfo from, uint64 count, uint64 surroundings)
+attach_missing(StringInfo from, uint64 count, uint64 environment)
 {
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -259,7 +260,7 @@ attach_missing(StringInfo from, uint64 count, uint64 surroundings)
 
 		if (statement == NULL || statement->plansource == NULL)
 			(void) carpool_statement_attach(NameStr(header->name), header->prepared, saved->body, header->size,
-											header->content, surroundings);
+											header->content, environment);
 	}
 }
 
@@ -273,22 +274,22 @@ load(StringInfo from)
 	uint64		count = carpool_get_uint64(from);
 	uint64		fingerprint = carpool_get_uint64(from);
 	int			start = from->cursor;
-	uint64		surroundings = carpool_surroundings();
+	uint64		environment = carpool_environment();
 	uint64		missing = count;
 
 	turn++;
 	if (find_table())
 	{
 		for (uint64 i = 0; i < count; i++)
-			if (replace(next_saved(from), surroundings))
+			if (replace(next_saved(from), environment))
 				missing--;
 		if ((uint64) hash_get_num_entries(table) != count)
-			remove_others(surroundings);
+			remove_others(environment);
 	}
 	if (missing > 0)
 	{
 		from->cursor = start;
-		attach_missing(from, count, surroundings);
+		attach_missing(from, count, environment);
 	}
 	if (find_table())
 		note_seen(fingerprint);
@@ -299,14 +300,14 @@ reset(void)
 {
 	HASH_SEQ_STATUS all;
 	PreparedStatement *statement;
-	uint64		surroundings;
+	uint64		environment;
 
 	if (!find_table() || hash_get_num_entries(table) == 0)
 		return;
-	surroundings = carpool_surroundings();
+	environment = carpool_environment();
 	hash_seq_init(&all, table);
 	while ((statement = hash_seq_search(&all)) != NULL)
-		carpool_statement_detach(statement, surroundings);
+		carpool_statement_detach(statement, environment);
 	note_seen(0);
 }
 

@@ -7,6 +7,7 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 
+#include "../private/caches.h"
 #include "../private/state.h"
 #include "../private/statements.h"
 
@@ -35,14 +36,14 @@ answers(void)
 static const char *
 try_kept(const char *body, const CarpoolPlan *plan, TimestampTz prepared)
 {
-	uint64		surroundings = carpool_surroundings();
+	uint64		environment = carpool_environment();
 
-	carpool_statement_detach(FetchPreparedStatement(NAME, true), surroundings);
+	carpool_statement_detach(FetchPreparedStatement(NAME, true), environment);
 	if (FetchPreparedStatement(NAME, false) != NULL)
 		return "a statement can't be taken out of the table";
 	if (!plan->is_idle)
 		return "a plan source is not kept";
-	if (carpool_statement_attach(NAME, prepared, body, plan->size, plan->content, surroundings) != plan)
+	if (carpool_statement_attach(NAME, prepared, body, plan->size, plan->content, environment) != plan)
 		return "a kept plan source is not found";
 	if (FetchPreparedStatement(NAME, true)->prepare_time != prepared)
 		return "a statement's time is not what it was";
@@ -61,7 +62,7 @@ try_made(const char *body, uint32 size, TimestampTz prepared)
 	DropPreparedStatement(NAME, true);
 	if (!carpool_plan_dropped)
 		return "a plan source that is dropped is not noticed";
-	(void) carpool_statement_attach(NAME, prepared, body, size, content, carpool_surroundings());
+	(void) carpool_statement_attach(NAME, prepared, body, size, content, carpool_environment());
 	statement = FetchPreparedStatement(NAME, true);
 	if (statement->plansource->is_valid)
 		return "a plan source can't be made without analysis";

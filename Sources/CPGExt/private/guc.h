@@ -32,6 +32,9 @@ extern const char *carpool_guc_text(struct config_generic *setting, CarpoolGucWh
 extern uint64 carpool_guc_fingerprint(struct config_generic *setting, CarpoolGucWhich which);
 extern uint64 carpool_guc_fingerprint_no_value(struct config_generic *setting);
 
+/* Of name and current value alone, whoever set it. */
+extern uint64 carpool_guc_fingerprint_value(struct config_generic *setting);
+
 /*
  * gucchanges.c: whether settings of the session may have changed since this was asked last:
  * what a transaction changes is noticed, what anything else changes has to be noted. open: in
@@ -43,6 +46,12 @@ extern void carpool_guc_note_change(void);
 
 /* Another one whenever they may have changed; as of the last time that was asked or noted. */
 extern uint64 carpool_guc_version(void);
+
+/*
+ * Whether the transaction under way has changed a setting that is part of the environment
+ * (environment.c), or the role; also for a function only that is running.
+ */
+extern bool carpool_guc_environment_is_changed(void);
 extern bool carpool_guc_changes_self_test(StringInfo why);	/* in a transaction */
 #define CARPOOL_GUC_CHANGES "changes of settings"
 

@@ -34,8 +34,10 @@ extern bool carpool_temporary_self_test(void);	/* in a transaction */
 /* pins_functions.c: functions and settings that leave something behind in the session */
 extern void carpool_functions_install(void);
 extern void carpool_functions_reset(void);
+extern void carpool_functions_reseed(void);	/* random() goes on as nobody can foresee */
 extern bool carpool_functions_see_setseed(void);
 extern bool carpool_functions_see_languages(void);
+extern bool carpool_functions_saw_plpgsql(void);	/* a function of that language was looked up */
 extern bool carpool_language_is_stateless(const char *name);
 
 /* pins_statements.c: LISTEN, LOAD and DO, wherever they are executed */

@@ -72,6 +72,9 @@ extern void carpool_startup_take(const char *message, Size size, bool with_param
 /* settings_state.c: looks for PostgreSQL's private lists; before anything else of it is used. */
 extern void carpool_settings_state_open(void);
 
+/* settings_state.c: the last load left a setting at another value than it was to have. */
+extern bool carpool_settings_refused;
+
 /* settings_state.c: the fingerprint after a transaction; before: the last one, which holds if none changed. */
 extern uint64 carpool_settings_now(uint64 before);
 

@@ -28,10 +28,13 @@ typedef struct CarpoolPlan
 	bool		is_idle;		/* without a client: in the two lists */
 	bool		is_shareable;	/* its text means the same at any time */
 	uint64		turn;			/* statements.c: the load that gave it to its client */
+	bool		was_valid;		/* carpool_plans_reset() */
+	bool		was_planned;
+	dlist_node	all;
 	dlist_node	bucket;
 	dlist_node	age;			/* the oldest last */
 	uint64		content;		/* fingerprint of body */
-	uint64		surroundings;	/* in which it was analysed and planned */
+	uint64		environment;	/* in which it was analysed and planned */
 	TimestampTz analysed;		/* at this time or later, or at this time it was still right */
 	uint32		size;			/* of body */
 	char		body[FLEXIBLE_ARRAY_MEMBER];	/* planbody.c */
@@ -45,14 +48,11 @@ extern bool carpool_plan_from_sql(const char *body);
 /* Whether its analysis looks anything up, so that it can be made invalid and analysed again. */
 extern bool carpool_plan_is_analysed(const CachedPlanSource *source);
 
-/*
- * surroundings.c: a fingerprint of the settings, and the role, that analysis and planning of
- * a statement may depend on beyond its text.
- */
-extern uint64 carpool_surroundings(void);
+/* planbody.c: whether its text means the same whenever it is analysed. */
+extern bool carpool_plan_is_timeless(const CachedPlanSource *source);
 
 /*
- * Whether names may have come to mean something else since then. Changes are seen from the
+ * namechanges.c: whether names may have come to mean something else since then. Changes are seen from the
  * first call of watch on.
  */
 extern void carpool_names_watch(void);
@@ -65,14 +65,14 @@ extern CarpoolPlan *carpool_plan_note(CachedPlanSource *source, const char *body
 extern bool carpool_plan_dropped;	/* one that had a client was dropped; the reader sets it back */
 
 /* Keeps a plan source that no longer belongs to a statement, or drops it. */
-extern void carpool_plan_park(CarpoolPlan *plan, uint64 surroundings);
+extern void carpool_plan_park(CarpoolPlan *plan, uint64 environment);
 
 /* Whether that of the client who leaves can stay for a statement of the next one's, prepared at some time. */
 extern bool carpool_plan_keep(CarpoolPlan *plan, const char *body, uint32 size, uint64 content,
-							  uint64 surroundings, TimestampTz prepared);
+							  uint64 environment, TimestampTz prepared);
 
 /* A kept one for a statement prepared at some time; no longer kept then. NULL: there is none. */
-extern CarpoolPlan *carpool_plan_take(const char *body, uint32 size, uint64 content, uint64 surroundings,
+extern CarpoolPlan *carpool_plan_take(const char *body, uint32 size, uint64 content, uint64 environment,
 									  TimestampTz prepared);
 
 /* statements.c: a transaction, unless one has begun: a load that needs none is spared it. */
@@ -80,8 +80,8 @@ extern void carpool_begin_transaction(void);
 
 /* statements.c: puts a saved statement into PostgreSQL's table, and takes one out of it. */
 extern CarpoolPlan *carpool_statement_attach(const char *name, TimestampTz prepared, const char *body,
-											 uint32 size, uint64 content, uint64 surroundings);
-extern void carpool_statement_detach(PreparedStatement *statement, uint64 surroundings);
+											 uint32 size, uint64 content, uint64 environment);
+extern void carpool_statement_detach(PreparedStatement *statement, uint64 environment);
 
 /* statements_test.c */
 extern bool carpool_statements_test(StringInfo why);
