@@ -37,5 +37,12 @@ CREATE FUNCTION carpool.self_test(OUT mechanism text, OUT works boolean, OUT why
 	LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'carpool_self_test';
 COMMENT ON FUNCTION carpool.self_test() IS 'tries what the agents do with private parts of PostgreSQL';
 
+CREATE FUNCTION carpool.wrong_sessions() RETURNS bigint
+	LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'carpool_wrong_sessions';
+COMMENT ON FUNCTION carpool.wrong_sessions() IS
+	'how often a message was stopped in another client''s session since the start; more than 0 is a bug of carpool';
+
+REVOKE ALL ON FUNCTION carpool.wrong_sessions() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION carpool.wrong_sessions() TO pg_monitor;
 REVOKE ALL ON FUNCTION carpool.agents(), carpool.pins(), carpool.pin_counts(), carpool.self_test() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION carpool.agents(), carpool.pins(), carpool.pin_counts(), carpool.self_test() TO pg_monitor;

@@ -83,7 +83,32 @@ extension EngineThread {
             pools[p].takeIdle(last, &serverLinks)
             return last
         }
+        let alike = idleServer(alike: c)
+        if alike != noIndex {
+            pools[p].takeIdle(alike, &serverLinks)
+            return alike
+        }
         return pools[p].lease(c, &clientLinks, &serverLinks)
+    }
+
+    /// So many idle servers are looked at, the most recently used first.
+    private static var looked: Int { @_noLocks get { 8 } }
+
+    /// An idle server whose caches were made in the environment of a client's session: another
+    /// one would have to drop them. `noIndex`: there is none, or others wait.
+    @_noLocks
+    private func idleServer(alike c: UInt32) -> UInt32 {
+        let p = clients[c].pool
+        guard pools[p].waiting.isEmpty, pools[p].idle.count > 1 else { return noIndex }
+        let environment = ledgerClients.environment(of: clients[c].ledger)
+        guard environment != 0 else { return noIndex }
+        var s = pools[p].idle.first
+        for _ in 0..<Self.looked {
+            if s == noIndex || servers[s].ledger.environment == environment { break }
+            s = serverLinks[s].next
+        }
+        guard s != noIndex, servers[s].ledger.environment == environment else { return noIndex }
+        return s
     }
 
     /// Client and server belong together from now on.

@@ -26,6 +26,11 @@ struct LedgerServer: BitwiseCopyable {
     /// Before the signal: whose statement it is that a cancel ends.
     func cancel(_ client: LedgerClient) { unsafe cledger_cancel(entry, client.reference) }
 
+    /// In which environment its caches were made; 0: in several.
+    var environment: UInt64 {
+        @_noLocks @inline(__always) get { unsafe cledger_server_environment(entry) }
+    }
+
     /// What will stand in front of the bytes of the client that is attached next.
     func announce(_ message: LedgerMessage) { unsafe cledger_announce(entry, message.rawValue) }
 
@@ -52,6 +57,12 @@ struct LedgerClients: BitwiseCopyable, @unchecked Sendable {
     @_noLocks
     func note(server: UInt32, of client: LedgerClient) {
         unsafe cledger_client_served(header, client.reference, server)
+    }
+
+    /// The environment of a client's session; 0: not known.
+    @_noLocks
+    func environment(of client: LedgerClient) -> UInt64 {
+        unsafe cledger_client_environment(header, client.reference)
     }
 }
 

@@ -184,7 +184,7 @@ enum Relay {
     @_noLocks @inline(__always)
     private static func end(_ client: borrowing Client, _ server: borrowing Server) -> PumpStop {
         guard server.traffic.isAnswered, server.traffic.status == TransactionStatus.idle else { return .idle }
-        guard client.bodyLeft == 0, server.bodyLeft == 0, !server.input.hasMemory else { return .idle }
+        guard client.bodyLeft == 0, server.bodyLeft == 0, server.input.isEmpty else { return .idle }
         return server.traffic.needsFence ? .fence : .released
     }
 

@@ -285,6 +285,20 @@ cledger_client_served(CledgerHeader *ledger, uint64_t client, uint32_t server)
 		__atomic_store_n(&entry->server, server, __ATOMIC_RELAXED);
 }
 
+/* The environment that a client's session was in last; 0: not known. The worker chooses servers by it. */
+CLEDGER_HOT static inline uint64_t
+cledger_client_environment(CledgerHeader *ledger, uint64_t client)
+{
+	return __atomic_load_n(&cledger_client(ledger, (uint32_t) client)->environment, __ATOMIC_RELAXED);
+}
+
+/* The environment that a server's caches were made in; 0: in several. */
+CLEDGER_HOT static inline uint64_t
+cledger_server_environment(const CledgerServer *server)
+{
+	return __atomic_load_n(&server->environment, __ATOMIC_RELAXED);
+}
+
 /* The worker says what stands in front of the bytes of the client it is about to attach. */
 CLEDGER_HOT static inline void
 cledger_announce(CledgerServer *server, uint32_t message)

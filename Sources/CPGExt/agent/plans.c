@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "parser/analyze.h"
 #include "utils/timestamp.h"
 
@@ -75,6 +76,8 @@ carpool_plan_of(const PreparedStatement *statement)
 	initStringInfo(&body);
 	carpool_plan_write(&body, source, statement->from_sql);
 	plan = carpool_plan_note(source, body.data, body.len, statement->prepare_time);
+	if (!plan->is_shareable)
+		plan->moment = GetCurrentTransactionStartTimestamp();
 	pfree(body.data);
 	return plan;
 }
@@ -119,10 +122,10 @@ carpool_plan_park(CarpoolPlan *plan, uint64 environment)
 
 /* Whether a plan source is that of a statement, as it would be prepared now. */
 static bool
-is_of(const CarpoolPlan *plan, const char *body, uint32 size, uint64 content, uint64 environment)
+is_of(const CarpoolPlan *plan, const CarpoolSavedStatement *saved, uint64 environment)
 {
-	return plan->content == content && plan->environment == environment && plan->size == size &&
-		memcmp(plan->body, body, size) == 0;
+	return plan->content == saved->content && plan->environment == environment && plan->size == saved->size &&
+		memcmp(plan->body, saved->body, saved->size) == 0;
 }
 
 /*
@@ -142,30 +145,29 @@ bring_up_to(CarpoolPlan *plan, TimestampTz prepared)
 }
 
 bool
-carpool_plan_keep(CarpoolPlan *plan, const char *body, uint32 size, uint64 content, uint64 environment,
-				  TimestampTz prepared)
+carpool_plan_keep(CarpoolPlan *plan, const CarpoolSavedStatement *saved, uint64 environment)
 {
-	if (!plan->is_shareable || !is_of(plan, body, size, content, environment))
+	if (!plan->is_shareable || !is_of(plan, saved, environment))
 		return false;
 	if (carpool_caches_are_private())
 		invalidate(plan);
-	bring_up_to(plan, prepared);
+	bring_up_to(plan, saved->prepared);
 	return true;
 }
 
 CarpoolPlan *
-carpool_plan_take(const char *body, uint32 size, uint64 content, uint64 environment, TimestampTz prepared)
+carpool_plan_take(const CarpoolSavedStatement *saved, uint64 environment)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, bucket_of(content, environment))
+	dlist_foreach(iter, bucket_of(saved->content, environment))
 	{
 		CarpoolPlan *plan = dlist_container(CarpoolPlan, bucket, iter.cur);
 
-		if (!is_of(plan, body, size, content, environment))
+		if (!is_of(plan, saved, environment))
 			continue;
 		unlink_idle(plan);
-		bring_up_to(plan, prepared);
+		bring_up_to(plan, saved->prepared);
 		return plan;
 	}
 	return NULL;

@@ -23,13 +23,8 @@ typedef struct Header
 	NameData	name;
 	uint32		size;			/* of the body */
 	uint32		unused;
+	TimestampTz moment;			/* CarpoolPlan's */
 } Header;
-
-typedef struct Saved
-{
-	Header		header;
-	const char *body;
-} Saved;
 
 static HTAB *table;				/* name to PreparedStatement; NULL: nobody has prepared anything here */
 
@@ -110,6 +105,7 @@ save(StringInfo to)
 		header.prepared = statement->prepare_time;
 		namestrcpy(&header.name, statement->stmt_name);
 		header.size = plan->size;
+		header.moment = plan->moment;
 		appendBinaryStringInfoNT(to, &header, sizeof(header));
 		appendBinaryStringInfoNT(to, plan->body, plan->size);
 	}
@@ -145,31 +141,47 @@ empty_entry(const char *name)
 	return statement;
 }
 
-CarpoolPlan *
-carpool_statement_attach(const char *name, TimestampTz prepared, const char *body, uint32 size,
-						 uint64 content, uint64 environment)
+/* Makes the plan source of a saved statement; not valid, unless it depends on the time. */
+static CarpoolPlan *
+make_plan(const CarpoolSavedStatement *saved)
 {
-	CarpoolPlan *plan = NULL;
+	CachedPlanSource *source;
+	CarpoolPlan *plan;
 
-	if (find_table())
-		plan = carpool_plan_take(body, size, content, environment, prepared);
-	if (plan == NULL)
-	{
-		carpool_begin_transaction();
-		plan = carpool_plan_note(carpool_plan_make(body, size), body, size, GetCurrentTimestamp());
-	}
-	if (find_table())
-	{
-		PreparedStatement *statement = empty_entry(name);
+	carpool_begin_transaction();
+	source = carpool_plan_make(saved->body, saved->size);
+	plan = carpool_plan_note(source, saved->body, saved->size, GetCurrentTimestamp());
+	plan->moment = saved->moment;
+	return plan;
+}
 
-		if (!plan->source->is_saved)
-			SaveCachedPlan(plan->source);
-		point(statement, plan, prepared);
-		return plan;
+/* Gives the statement of a name its plan source. */
+static void
+store(const CarpoolSavedStatement *saved, CarpoolPlan *plan)
+{
+	if (!find_table())
+	{
+		/* makes the table */
+		StorePreparedStatement(saved->name, plan->source, carpool_plan_from_sql(saved->body));
+		point(FetchPreparedStatement(saved->name, true), plan, saved->prepared);
+		return;
 	}
-	/* makes the table */
-	StorePreparedStatement(name, plan->source, carpool_plan_from_sql(body));
-	point(FetchPreparedStatement(name, true), plan, prepared);
+	if (!plan->source->is_saved)
+		SaveCachedPlan(plan->source);
+	point(empty_entry(saved->name), plan, saved->prepared);
+}
+
+CarpoolPlan *
+carpool_statement_attach(const CarpoolSavedStatement *saved, uint64 environment)
+{
+	CarpoolPlan *plan = find_table() ? carpool_plan_take(saved, environment) : NULL;
+	bool		is_new = plan == NULL;
+
+	if (is_new)
+		plan = make_plan(saved);
+	store(saved, plan);
+	if (is_new && plan->moment != 0)
+		carpool_plan_analyse_at(plan->source, plan->moment);
 	return plan;
 }
 
@@ -198,13 +210,18 @@ next(StringInfo from, Size size)
 }
 
 /* The next one that was saved. */
-static const Saved *
+static const CarpoolSavedStatement *
 next_saved(StringInfo from)
 {
-	static Saved saved;
+	static Header header;
+	static CarpoolSavedStatement saved = {.name = NameStr(header.name)};
 
-	memcpy(&saved.header, next(from, sizeof(saved.header)), sizeof(saved.header));
-	saved.body = next(from, saved.header.size);
+	memcpy(&header, next(from, sizeof(header)), sizeof(header));
+	saved.prepared = header.prepared;
+	saved.moment = header.moment;
+	saved.content = header.content;
+	saved.size = header.size;
+	saved.body = next(from, header.size);
 	return &saved;
 }
 
@@ -213,24 +230,22 @@ next_saved(StringInfo from)
  * False: there is none yet; the name has none for now.
  */
 static bool
-replace(const Saved *saved, uint64 environment)
+replace(const CarpoolSavedStatement *saved, uint64 environment)
 {
-	const Header *header = &saved->header;
 	bool		found;
-	PreparedStatement *statement = hash_search(table, NameStr(header->name), HASH_ENTER, &found);
+	PreparedStatement *statement = hash_search(table, saved->name, HASH_ENTER, &found);
 	CarpoolPlan *plan = found ? carpool_plan_of(statement) : NULL;
 
-	if (plan == NULL || !carpool_plan_keep(plan, saved->body, header->size, header->content, environment,
-										   header->prepared))
+	if (plan == NULL || !carpool_plan_keep(plan, saved, environment))
 	{
 		statement->plansource = NULL;
 		if (plan != NULL)
 			carpool_plan_park(plan, environment);
-		plan = carpool_plan_take(saved->body, header->size, header->content, environment, header->prepared);
+		plan = carpool_plan_take(saved, environment);
 	}
 	if (plan == NULL)
 		return false;
-	point(statement, plan, header->prepared);
+	point(statement, plan, saved->prepared);
 	return true;
 }
 
@@ -253,14 +268,11 @@ attach_missing(StringInfo from, uint64 count, uint64 environment)
 {
 	for (uint64 i = 0; i < count; i++)
 	{
-		const Saved *saved = next_saved(from);
-		const Header *header = &saved->header;
-		PreparedStatement *statement = find_table() ?
-			hash_search(table, NameStr(header->name), HASH_FIND, NULL) : NULL;
+		const CarpoolSavedStatement *saved = next_saved(from);
+		PreparedStatement *statement = find_table() ? hash_search(table, saved->name, HASH_FIND, NULL) : NULL;
 
 		if (statement == NULL || statement->plansource == NULL)
-			(void) carpool_statement_attach(NameStr(header->name), header->prepared, saved->body, header->size,
-											header->content, environment);
+			(void) carpool_statement_attach(saved, environment);
 	}
 }
 

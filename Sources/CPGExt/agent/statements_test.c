@@ -34,7 +34,7 @@ answers(void)
 
 /* Out of the table, and back with the same plan source. */
 static const char *
-try_kept(const char *body, const CarpoolPlan *plan, TimestampTz prepared)
+try_kept(const CarpoolSavedStatement *saved, const CarpoolPlan *plan)
 {
 	uint64		environment = carpool_environment();
 
@@ -43,18 +43,17 @@ try_kept(const char *body, const CarpoolPlan *plan, TimestampTz prepared)
 		return "a statement can't be taken out of the table";
 	if (!plan->is_idle)
 		return "a plan source is not kept";
-	if (carpool_statement_attach(NAME, prepared, body, plan->size, plan->content, environment) != plan)
+	if (carpool_statement_attach(saved, environment) != plan)
 		return "a kept plan source is not found";
-	if (FetchPreparedStatement(NAME, true)->prepare_time != prepared)
+	if (FetchPreparedStatement(NAME, true)->prepare_time != saved->prepared)
 		return "a statement's time is not what it was";
 	return answers() ? NULL : "a kept plan source can't be executed";
 }
 
 /* Dropped by PostgreSQL, and made again from its bytes. */
 static const char *
-try_made(const char *body, uint32 size, TimestampTz prepared)
+try_made(const CarpoolSavedStatement *saved)
 {
-	uint64		content = carpool_fingerprint(0, body, size);
 	PreparedStatement *statement;
 	StringInfoData again;
 
@@ -62,7 +61,7 @@ try_made(const char *body, uint32 size, TimestampTz prepared)
 	DropPreparedStatement(NAME, true);
 	if (!carpool_plan_dropped)
 		return "a plan source that is dropped is not noticed";
-	(void) carpool_statement_attach(NAME, prepared, body, size, content, carpool_environment());
+	(void) carpool_statement_attach(saved, carpool_environment());
 	statement = FetchPreparedStatement(NAME, true);
 	if (statement->plansource->is_valid)
 		return "a plan source can't be made without analysis";
@@ -70,7 +69,8 @@ try_made(const char *body, uint32 size, TimestampTz prepared)
 		return "a plan source that was made again can't be executed";
 	initStringInfo(&again);
 	carpool_plan_write(&again, statement->plansource, statement->from_sql);
-	if (again.len != size || memcmp(again.data, body, size) != 0 || statement->prepare_time != prepared)
+	if (again.len != saved->size || memcmp(again.data, saved->body, saved->size) != 0 ||
+		statement->prepare_time != saved->prepared)
 		return "a plan source that was made again is not what it was";
 	return NULL;
 }
@@ -80,22 +80,20 @@ try_all(void)
 {
 	HTAB	   *table = carpool_hash_find(CARPOOL_STATEMENTS_TABLE);
 	PreparedStatement *statement = FetchPreparedStatement(NAME, true);
-	TimestampTz prepared = statement->prepare_time;
+	CarpoolSavedStatement saved = {.name = NAME, .prepared = statement->prepare_time};
 	CarpoolPlan *plan;
 	const char *problem;
-	char	   *body;
-	uint32		size;
 
 	if (table == NULL || hash_search(table, NAME, HASH_FIND, NULL) != statement)
 		return "the table of prepared statements is not found";
 	plan = carpool_plan_of(statement);
 	if (carpool_plan_of(statement) != plan)
 		return "what is known of a plan source is not found again";
-	size = plan->size;
-	body = palloc(size);
-	memcpy(body, plan->body, size);
-	problem = try_kept(body, plan, prepared);
-	return problem != NULL ? problem : try_made(body, size, prepared);
+	saved.content = plan->content;
+	saved.size = plan->size;
+	saved.body = memcpy(palloc(plan->size), plan->body, plan->size);
+	problem = try_kept(&saved, plan);
+	return problem != NULL ? problem : try_made(&saved);
 }
 
 bool

@@ -36,9 +36,27 @@ typedef struct CarpoolPlan
 	uint64		content;		/* fingerprint of body */
 	uint64		environment;	/* in which it was analysed and planned */
 	TimestampTz analysed;		/* at this time or later, or at this time it was still right */
+	TimestampTz moment;			/* what 'now' in it meant; 0: it has no such constant */
 	uint32		size;			/* of body */
 	char		body[FLEXIBLE_ARRAY_MEMBER];	/* planbody.c */
 } CarpoolPlan;
+
+/* A statement as it was saved; the strings are the buffer's. */
+typedef struct CarpoolSavedStatement
+{
+	const char *name;
+	TimestampTz prepared;
+	TimestampTz moment;			/* CarpoolPlan's */
+	const char *body;
+	uint32		size;
+	uint64		content;		/* fingerprint of the body */
+} CarpoolSavedStatement;
+
+/*
+ * planmoment.c: has a plan source analysed now, in a transaction, as it was at some time, so
+ * that 'now' in it stays what it was. Where that fails, its first use shall tell the client.
+ */
+extern void carpool_plan_analyse_at(CachedPlanSource *source, TimestampTz moment);
 
 /* planbody.c: all that makes a plan source, as bytes: equal bytes, equal plan sources. */
 extern void carpool_plan_write(StringInfo to, const CachedPlanSource *source, bool from_sql);
@@ -68,19 +86,16 @@ extern bool carpool_plan_dropped;	/* one that had a client was dropped; the read
 extern void carpool_plan_park(CarpoolPlan *plan, uint64 environment);
 
 /* Whether that of the client who leaves can stay for a statement of the next one's, prepared at some time. */
-extern bool carpool_plan_keep(CarpoolPlan *plan, const char *body, uint32 size, uint64 content,
-							  uint64 environment, TimestampTz prepared);
+extern bool carpool_plan_keep(CarpoolPlan *plan, const CarpoolSavedStatement *saved, uint64 environment);
 
 /* A kept one for a statement prepared at some time; no longer kept then. NULL: there is none. */
-extern CarpoolPlan *carpool_plan_take(const char *body, uint32 size, uint64 content, uint64 environment,
-									  TimestampTz prepared);
+extern CarpoolPlan *carpool_plan_take(const CarpoolSavedStatement *saved, uint64 environment);
 
 /* statements.c: a transaction, unless one has begun: a load that needs none is spared it. */
 extern void carpool_begin_transaction(void);
 
 /* statements.c: puts a saved statement into PostgreSQL's table, and takes one out of it. */
-extern CarpoolPlan *carpool_statement_attach(const char *name, TimestampTz prepared, const char *body,
-											 uint32 size, uint64 content, uint64 environment);
+extern CarpoolPlan *carpool_statement_attach(const CarpoolSavedStatement *saved, uint64 environment);
 extern void carpool_statement_detach(PreparedStatement *statement, uint64 environment);
 
 /* statements_test.c */

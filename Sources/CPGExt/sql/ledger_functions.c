@@ -17,6 +17,7 @@ PG_FUNCTION_INFO_V1(carpool_agents);
 PG_FUNCTION_INFO_V1(carpool_pins);
 PG_FUNCTION_INFO_V1(carpool_pin_counts);
 PG_FUNCTION_INFO_V1(carpool_self_test);
+PG_FUNCTION_INFO_V1(carpool_wrong_sessions);
 
 static ReturnSetInfo *result;	/* of the call under way */
 
@@ -96,6 +97,14 @@ carpool_agents(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* How often a client's message was stopped in another client's session, since the server's start. */
+Datum
+carpool_wrong_sessions(PG_FUNCTION_ARGS)
+{
+	require_ledger();
+	PG_RETURN_INT64((int64) carpool_ledger->wrong_sessions);
 }
 
 /* How often each reason began since the server's start. */
