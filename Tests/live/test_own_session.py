@@ -40,7 +40,9 @@ def pool(pooler, request):
     rotates = request.param == "rotating"
     pooler.configure(pool_mode="transaction", default_pool_size=2 if rotates else 1,
                      test_rotate_servers="on" if rotates else "off")
-    return pooler
+    mark = pooler.cluster.log.mark()
+    yield pooler
+    assert "another client's session" not in pooler.cluster.log.text(mark)
 
 
 def clients(pool, transport="tcp"):

@@ -292,6 +292,16 @@ cledger_client_environment(CledgerHeader *ledger, uint64_t client)
 	return __atomic_load_n(&cledger_client(ledger, (uint32_t) client)->environment, __ATOMIC_RELAXED);
 }
 
+/* An agent writes it down, unless it stands there. */
+static inline void
+cledger_client_is_in(CledgerHeader *ledger, uint64_t client, uint64_t environment)
+{
+	CledgerClient *entry = cledger_client(ledger, (uint32_t) client);
+
+	if (entry->environment != environment)
+		__atomic_store_n(&entry->environment, environment, __ATOMIC_RELAXED);
+}
+
 /* The environment that a server's caches were made in; 0: in several. */
 CLEDGER_HOT static inline uint64_t
 cledger_server_environment(const CledgerServer *server)

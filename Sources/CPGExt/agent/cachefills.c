@@ -10,12 +10,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/htup_details.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_language_d.h"
 #include "catalog/pg_proc.h"
 #include "miscadmin.h"
 #include "optimizer/planner.h"
 #include "parser/analyze.h"
-#include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "../private/agent.h"
 #include "../private/caches.h"
@@ -82,14 +84,32 @@ plan(Query *query, const char *text, int options, ParamListInfo parameters)
 	return result;
 }
 
-/* In planning, immutable functions are executed to become constants; others only for estimates. */
+/*
+ * Whether a function that runs in planning becomes a constant, and may have read what no
+ * environment has: an application's own settings. Functions that are not immutable run for
+ * estimates only; those in C are taken at their word.
+ */
+static bool
+is_folded(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = ((Form_pg_proc) GETSTRUCT(tuple))->provolatile == PROVOLATILE_IMMUTABLE &&
+		((Form_pg_proc) GETSTRUCT(tuple))->prolang != ClanguageId;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
 static void
 object_accessed(ObjectAccessType access, Oid class, Oid object, int part, void *argument)
 {
 	if (next_access)
 		next_access(access, class, object, part, argument);
 	if (is_planning && access == OAT_FUNCTION_EXECUTE && object >= FirstNormalObjectId &&
-		!carpool_cache_fills_folded && func_volatile(object) == PROVOLATILE_IMMUTABLE)
+		!carpool_cache_fills_folded && is_folded(object))
 		carpool_cache_fills_folded = true;
 }
 

@@ -13,16 +13,24 @@
 
 static uint64 made_in;			/* CARPOOL_MIXED: in several */
 
+/* Writes into the ledger what it does not have yet; without a look at it, which may be in another processor's cache. */
 static void
 publish(uint64 client, uint64 environment)
 {
-	CledgerServer *server = carpool_agent_server();
-	CledgerClient *entry = cledger_client(carpool_ledger, (uint32) client);
+	static uint64 told_made_in;
+	static uint64 told_client;
+	static uint64 told_environment;
 
-	if (server->environment != made_in)
-		__atomic_store_n(&server->environment, made_in, __ATOMIC_RELAXED);
-	if (client != 0 && entry->environment != environment)
-		__atomic_store_n(&entry->environment, environment, __ATOMIC_RELAXED);
+	if (told_made_in != made_in)
+	{
+		told_made_in = made_in;
+		__atomic_store_n(&carpool_agent_server()->environment, made_in, __ATOMIC_RELAXED);
+	}
+	if (client == 0 || (told_client == client && told_environment == environment))
+		return;
+	told_client = client;
+	told_environment = environment;
+	cledger_client_is_in(carpool_ledger, client, environment);
 }
 
 void

@@ -30,7 +30,7 @@ typedef struct Entry
 } Entry;
 
 static HTAB *marked;			/* PLpgSQL_function *; NULL: none so far */
-static HTAB *checked;			/* the table whose entries were as we think */
+static bool is_checked;			/* its entries are as we think */
 
 static HTAB *
 find(void)
@@ -67,18 +67,17 @@ are_fine(HTAB *table)
 bool
 carpool_plpgsql_works(StringInfo why)
 {
-	HTAB	   *table = find();
+	HTAB	   *table;
 
+	if (is_checked || !carpool_functions_saw_plpgsql())
+		return true;
+	table = find();
 	if (table == NULL)
 	{
-		if (!carpool_functions_saw_plpgsql())
-			return true;
 		if (why)
 			appendStringInfoString(why, "the table of PL/pgSQL's functions is not found");
 		return false;
 	}
-	if (table == checked)
-		return true;
 	if (!are_fine(table))
 	{
 		if (why)
@@ -86,8 +85,7 @@ carpool_plpgsql_works(StringInfo why)
 		return false;
 	}
 	/* one without functions tells nothing */
-	if (hash_get_num_entries(table) > 0)
-		checked = table;
+	is_checked = hash_get_num_entries(table) > 0;
 	return true;
 }
 
