@@ -31,6 +31,19 @@ def pin(name, file, text, instead, keyword):
 
 
 MUTANTS = [
+    # whose session it is
+    off("a server is released before it has read all", "Pooling/Traffic.swift",
+        "expected == 0 && flags & (Flags.busy | Flags.silent) == 0", "expected == 0 && flags & Flags.busy == 0",
+        "test_own_session", "not second and not backend"),
+    off("a message in another's session is not stopped", AGENT + "sessionlock.c",
+        "	uint64		served = cledger_attached(carpool_own_server);",
+        "	uint64		served = 0;\n\n	if (carpool_client != 0)\n		return;",
+        "test_own_session", "backend"),
+    off("an answer in another's session is not stopped", AGENT + "agent.c",
+        "	if (carpool_session_answers(type))\n		carpool_session_check();", "", "test_own_session", "backend"),
+    off("a transaction is rolled back in nobody's session", WORKER + "EngineThread+Recovery.swift",
+        "            // still the session of the client that has left", "            forgetLeft(s)",
+        "test_own_session", "dies"),
     # carried
     nothing("settings are not carried", AGENT + "settings_state.c", "	if (likely(!may_have_changed &&",
             "test_state_settings"),
