@@ -76,7 +76,7 @@ extension EngineThread {
         }
         login.answer = LoginAnswer(
             failure: answer.failure, databaseID: answer.databaseID, userID: answer.userID,
-            mayShare: answer.mayShare, settings: answer.pool, roleSettings: answer.roleSettings)
+            mayShare: answer.mayShare, facts: answer.facts, settings: answer.pool, roleSettings: answer.roleSettings)
         let secret = Secret(stored: answer.secret)
         login.secret = secret
         var machine = ClientLogin(
@@ -157,7 +157,7 @@ extension EngineThread {
         shared.verifiers.remember(login.machine?.verifier, for: login.secret)
         if let failure = answer.failure { return closeClient(c, .error(failure)) }
         let record = shared.directory.enter(
-            databaseID: answer.databaseID, userID: answer.userID, shared: answer.mayShare,
+            databaseID: answer.databaseID, userID: answer.userID, shared: answer.mayShare, facts: answer.facts,
             user: String(decoding: login.user, as: UTF8.self),
             database: String(decoding: login.database, as: UTF8.self), settings: answer.settings,
             keys: login.machine?.keys, password: login.machine?.password)
@@ -167,6 +167,7 @@ extension EngineThread {
         login.machine = nil
         meetPool(record, answer.settings)
         let p = record.index
+        raiseFacts(p, answer.facts)
         clients[c].pool = p
         clients[c].role = answer.userID
         clients[c].counted = true

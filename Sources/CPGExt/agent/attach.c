@@ -17,6 +17,7 @@
 #include "utils/snapmgr.h"
 
 #include "../private/agent.h"
+#include "../private/facts.h"
 #include "../private/guc.h"
 #include "../private/ledger.h"
 #include "../private/listen.h"
@@ -123,6 +124,7 @@ test_once(void)
 						"their clients keep their servers"),
 				 errhint("See SELECT * FROM carpool.self_test().")));
 	carpool_ledger->failed_tests |= failed;
+	carpool_staleness_open();
 	carpool_agent_server()->role = GetAuthenticatedUserId();
 	carpool_agent_server()->database = MyDatabaseId;
 }
@@ -150,6 +152,7 @@ carpool_attach_transaction_ended(void)
 	bool		changed = false;
 
 	test_once();
+	carpool_staleness_look();
 	carpool_libraries_ended();
 	for (int i = 0; i < KINDS; i++)
 	{
