@@ -43,9 +43,9 @@ carpool_facts_identity(const char *name, bool is_superuser)
 	return of_text(is_superuser ? 2 : 1, name);
 }
 
-/* Those settings of a row of pg_db_role_setting that only hold from a login on. */
+/* Those settings of a row of pg_db_role_setting that only hold from a login on; its scope counts. */
 static uint64
-of_row(uint64 seed, const CarpoolScopedRow *row)
+of_row(uint64 seed, const CarpoolScopedRow *row, int scope)
 {
 	Datum	   *items;
 	int			count;
@@ -61,7 +61,7 @@ of_row(uint64 seed, const CarpoolScopedRow *row)
 
 		ParseLongOption(item, &name, &value);
 		if (carpool_is_for_start(name))
-			seed = of_text(seed, item);
+			seed = of_text(seed + scope, item);
 	}
 	return seed;
 }
@@ -82,7 +82,7 @@ of_settings(uint64 seed, Oid database, Oid role)
 		carpool_role_scope(i, &of_database, &of_role);
 		row = carpool_scope_row(of_database, of_role);
 		if (row != NULL)
-			seed = of_row(carpool_fingerprint(seed, &i, sizeof(i)), row);
+			seed = of_row(seed, row, i);
 	}
 	return seed;
 }
