@@ -76,7 +76,8 @@ extension EngineThread {
         }
         login.answer = LoginAnswer(
             failure: answer.failure, databaseID: answer.databaseID, userID: answer.userID,
-            mayShare: answer.mayShare, facts: answer.facts, settings: answer.pool, roleSettings: answer.roleSettings)
+            mayShare: answer.mayShare, facts: answer.facts, settings: answer.pool,
+            roleSettings: answer.roleSettings)
         let secret = Secret(stored: answer.secret)
         login.secret = secret
         var machine = ClientLogin(
@@ -157,8 +158,8 @@ extension EngineThread {
         shared.verifiers.remember(login.machine?.verifier, for: login.secret)
         if let failure = answer.failure { return closeClient(c, .error(failure)) }
         let record = shared.directory.enter(
-            databaseID: answer.databaseID, userID: answer.userID, shared: answer.mayShare, facts: answer.facts,
-            user: String(decoding: login.user, as: UTF8.self),
+            databaseID: answer.databaseID, userID: answer.userID, shared: answer.mayShare,
+            facts: answer.facts, user: String(decoding: login.user, as: UTF8.self),
             database: String(decoding: login.database, as: UTF8.self), settings: answer.settings,
             keys: login.machine?.keys, password: login.machine?.password)
         guard let record else {

@@ -21,7 +21,8 @@ extension EngineThread {
     mutating func factsChanged(_ p: UInt32, _ moment: UInt64) {
         guard poolDetails[p] != nil, moment > pools[p].facts else { return }
         pools[p].facts = moment
-        for s in 0..<servers.end where servers[s].pool == p && !servers[s].isHub && servers[s].facts < moment {
+        for s in 0..<servers.end where servers[s].pool == p && !servers[s].isHub && servers[s].facts < moment
+        {
             switch servers[s].state {
             case .idle: closeServer(s, .factsChanged)
             case .active, .setup, .recovering, .resetting, .settling: servers[s].obsolete = true
