@@ -44,16 +44,12 @@ check_facts(const CarpoolQuestion *question, CarpoolAnswer *answer)
 	char	   *name = GetUserNameFromId(question->user_id, true);
 	CarpoolRole role;
 
-	if (name == NULL)
-	{
-		carpool_error_set(&answer->failure, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-						  "role with OID %u does not exist", question->user_id);
-		return;
-	}
-	carpool_find_role(name, &role);
 	if (question->holds & CARPOOL_FOR_ROLES)
 		answer->facts = carpool_facts_of_database(question->database_id);
-	else
+	if (name == NULL)
+		return;					/* it was dropped, which its clients hear of elsewhere */
+	carpool_find_role(name, &role);
+	if ((question->holds & CARPOOL_FOR_ROLES) == 0)
 		answer->facts = carpool_facts_since(question->database_id, &role);
 	if (answer->server_slot != 0 && !answer->must_become &&
 		server->identity != carpool_facts_identity(role.name, role.is_superuser))
