@@ -141,6 +141,7 @@ cworker_answer(const CarpoolAnswer *answer)
 		.server_size = answer->server_size,.server_slot = answer->server_slot,
 		.must_become = answer->must_become,
 		.may_share = answer->may_share,
+		.facts = answer->facts,
 	};
 
 	return numbers;

@@ -50,6 +50,8 @@ struct LoginAnswer {
     let userID: UInt32
     /// Its pool is the one that roles of its database share.
     let mayShare: Bool
+    /// When what such a login takes on for its backend's life has changed last.
+    let facts: UInt64
     let settings: CworkerPoolSettings
     let roleSettings: RoleSettings
 }

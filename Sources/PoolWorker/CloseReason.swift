@@ -28,6 +28,8 @@ enum CloseReason {
     case recoveryTimeout
     case stillPinned
     case evicted
+    /// A login of its role would not get what its own has got.
+    case factsChanged
     case loginFailed(ErrorFields)
 
     /// What the client is told.
@@ -72,7 +74,7 @@ enum CloseReason {
         case .serverMalformed:
             ErrorFields(.fatal, "08P01", "server sent an invalid message")
         case .clientLeft, .terminated, .cancelHandled, .lifetime, .serverIdle, .connectTimeout,
-            .recoveryTimeout, .stillPinned, .evicted:
+            .recoveryTimeout, .stillPinned, .evicted, .factsChanged:
             nil
         }
     }
@@ -89,6 +91,7 @@ enum CloseReason {
         case .recoveryTimeout: "could not bring the server back to idle"
         case .stillPinned: "something of its last client is left that DISCARD ALL does not end"
         case .evicted: "evicted"
+        case .factsChanged: "what holds from a login on has changed"
         case .loginFailed(let fields): "server login failed: \(fields.severity.rawValue) \(fields.message)"
         default: error?.message ?? ""
         }

@@ -119,7 +119,7 @@ extension EngineThread {
     @_noLocks @inline(__always)
     private mutating func rest(_ client: Entry<Client>, _ server: Entry<Server>, _ s: UInt32) -> PumpStop {
         let pool = pools.entry(server.value.pool)
-        guard server.value.ledger.pins == 0, client.value.signs.areClear else { return .released }
+        guard server.value.ledger.mayRest, client.value.signs.areClear else { return .released }
         guard !client.value.input.hasMemory, pool.value.waiting.isEmpty else { return .released }
         if crowded && waitingCounters.total(server.value.pool) > 0 { return .released }
         Relay.unlink(&client.value, &server.value, now)

@@ -42,6 +42,8 @@ final class PoolRecord {
     let isShared: Bool
     var names: [UInt32: String] = [:]
     var latest: UInt32 = 0
+    /// The latest moment at which the facts of one of its clients' logins changed.
+    var facts: UInt64 = 0
 
     typealias Parameter = (name: [UInt8], value: [UInt8])
 
@@ -63,6 +65,16 @@ final class PoolRecord {
         self.settings = settings
         user = ""
         database = ""
+    }
+
+    /// What servers said before is of no use to later logins.
+    func factsChanged(_ moment: UInt64) {
+        facts = moment
+        welcome = nil
+        welcomes = [:]
+        resolved = [:]
+        answers = [:]
+        notAsOwner = false
     }
 }
 
@@ -103,8 +115,9 @@ final class Directory: @unchecked Sendable {
     /// The pool of (database, user), made when it is new, with the settings of this login;
     /// one more client is counted. Nil when there are too many pools.
     /// - Parameter shared: the pool is that of all users who may share one.
+    /// - Parameter facts: when those of the login have changed last.
     func enter(
-        databaseID: UInt32, userID: UInt32, shared: Bool, user: String, database: String,
+        databaseID: UInt32, userID: UInt32, shared: Bool, facts: UInt64, user: String, database: String,
         settings: CworkerPoolSettings, keys: SCRAMKeys?, password: [UInt8]?
     ) -> PoolRecord? {
         locked {
@@ -121,6 +134,7 @@ final class Directory: @unchecked Sendable {
                 numbers[key] = records.count
                 records.append(record)
             }
+            if facts > record.facts { record.factsChanged(facts) }
             record.database = database
             record.settings = settings
             if shared {
@@ -261,9 +275,10 @@ final class Directory: @unchecked Sendable {
         }
     }
 
-    /// A server logged in.
-    func succeeded(_ record: PoolRecord, welcome: [(name: [UInt8], value: [UInt8])]) {
+    /// A server logged in, with the facts of that moment.
+    func succeeded(_ record: PoolRecord, welcome: [(name: [UInt8], value: [UInt8])], facts: UInt64) {
         locked {
+            guard facts >= record.facts else { return }
             record.failure = nil
             record.failures = 0
             record.retryAt = 0

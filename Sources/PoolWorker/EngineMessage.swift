@@ -30,6 +30,8 @@ enum EngineMessage: UInt32 {
     case hubGone
     /// The hub in slot a has sent all that there was at request b.
     case hubRead
+    /// Facts of logins in pool a changed at moment (b, c).
+    case factsChanged
     case reload
     /// a = CarpoolDrain
     case drain

@@ -76,7 +76,8 @@ extension EngineThread {
         }
         login.answer = LoginAnswer(
             failure: answer.failure, databaseID: answer.databaseID, userID: answer.userID,
-            mayShare: answer.mayShare, settings: answer.pool, roleSettings: answer.roleSettings)
+            mayShare: answer.mayShare, facts: answer.facts, settings: answer.pool,
+            roleSettings: answer.roleSettings)
         let secret = Secret(stored: answer.secret)
         login.secret = secret
         var machine = ClientLogin(
@@ -158,7 +159,7 @@ extension EngineThread {
         if let failure = answer.failure { return closeClient(c, .error(failure)) }
         let record = shared.directory.enter(
             databaseID: answer.databaseID, userID: answer.userID, shared: answer.mayShare,
-            user: String(decoding: login.user, as: UTF8.self),
+            facts: answer.facts, user: String(decoding: login.user, as: UTF8.self),
             database: String(decoding: login.database, as: UTF8.self), settings: answer.settings,
             keys: login.machine?.keys, password: login.machine?.password)
         guard let record else {
@@ -167,6 +168,7 @@ extension EngineThread {
         login.machine = nil
         meetPool(record, answer.settings)
         let p = record.index
+        raiseFacts(p, answer.facts)
         clients[c].pool = p
         clients[c].role = answer.userID
         clients[c].counted = true

@@ -145,6 +145,7 @@ extension EngineThread {
         case .hubReady: hubIsReady(Hub(database: a, slot: b, process: c))
         case .hubRead: hubHasRead(a, b)
         case .hubGone: hubIsGone(Hub(database: a, slot: b, process: c))
+        case .factsChanged: factsChanged(a, UInt64(b) << 32 | UInt64(c))
         case .reload: reload()
         case .drain: drain(Drain(rawValue: a) ?? .clients)
         case .stop:

@@ -151,6 +151,7 @@ extension EngineThread {
             servers[s].since = now
             return
         }
+        guard servers[s].hungUp || hasFacts(s) else { return closeServer(s, .factsChanged) }
         if servers[s].obsolete || servers[s].hungUp || now >= servers[s].expires {
             closeServer(s, servers[s].hungUp ? .serverGone : .lifetime)
             return

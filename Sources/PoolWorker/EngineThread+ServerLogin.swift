@@ -116,6 +116,7 @@ extension EngineThread {
         if let failure = answer.failure {
             return serverLoginFailed(s, failure, reachable: true)
         }
+        servers[s].facts = answer.facts
         let address = answer.server
         poolDetails[p]?.address = address
         let (keys, password) = shared.directory.locked { (record.keys, record.password) }
@@ -258,6 +259,9 @@ extension EngineThread {
     mutating func confirmAnswered(_ s: UInt32, _ answer: HostAnswer) {
         if let failure = answer.failure {
             serverLoginFailed(s, failure, reachable: true)
+        } else if answer.facts > servers[s].facts {
+            serverLoginFailed(
+                s, ErrorFields(.fatal, "57P03", "the role was changed during the login"), reachable: true)
         } else if let failure = meetAgent(s, answer.serverSlot) {
             serverLoginFailed(s, failure, reachable: false)
         } else if answer.mustBecome {
@@ -328,7 +332,8 @@ extension EngineThread {
 
     private mutating func serverOpened(_ s: UInt32) {
         guard let record = poolDetails[servers[s].pool]?.record else { return closeServer(s, .evicted) }
-        shared.directory.succeeded(record, welcome: serverLogins[s]?.welcome ?? [])
+        shared.directory.succeeded(
+            record, welcome: serverLogins[s]?.welcome ?? [], facts: servers[s].facts)
         serverLogins[s] = nil
         servers[s].traffic = Traffic()
         if servers[s].isHub { return startHub(s) }

@@ -97,13 +97,13 @@ extension EngineThread {
     /// What the values that a client is told depend on. Names of applications are many, and
     /// no agent has to be asked what they come to.
     private func answerKey(_ login: ClientLoginState) -> [UInt8] {
-        let role = login.answer?.userID ?? 0
+        let (role, facts) = (login.answer?.userID ?? 0, login.answer?.facts ?? 0)
         let packet = StartupPacket.sessionPacket(
             roleSettings: login.answer?.roleSettings.bytes ?? [0],
             agentParameters(login).map {
                 $0.isApplicationName ? StartupPacket.Parameter(name: $0.name, value: []) : $0
             })
-        return unsafe withUnsafeBytes(of: role) { unsafe Array($0) } + packet
+        return unsafe withUnsafeBytes(of: (facts, role)) { unsafe Array($0.prefix(12)) } + packet
     }
 }
 

@@ -79,6 +79,8 @@ struct HostAnswer {
     let serverSlot: UInt32
     let mustBecome: Bool
     let mayShare: Bool
+    /// Moments, see CarpoolAnswer.
+    let facts: UInt64
 
     /// Reads an answer; it stays the caller's.
     @unsafe
@@ -94,6 +96,7 @@ struct HostAnswer {
         serverSlot = numbers.server_slot
         mustBecome = numbers.must_become
         mayShare = numbers.may_share
+        facts = numbers.facts
         pool = unsafe cworker_answer_pool(answer)
         unsafe mockNonce = Array(UnsafeBufferPointer(start: cworker_answer_nonce(answer), count: 32))
         let text = { (which: CworkerText) in

@@ -36,6 +36,12 @@ struct LedgerServer: BitwiseCopyable {
 
     /// CLEDGER_PIN_…; as of the last ReadyForQuery outside a transaction.
     var pins: UInt32 { @_noLocks @inline(__always) get { unsafe cledger_pins(entry) } }
+
+    /// It has no pins, and may have other clients.
+    var mayRest: Bool { @_noLocks @inline(__always) get { unsafe cledger_may_rest(entry) } }
+
+    /// Nobody may have it after its client: a login of its role would get other facts now.
+    var isStale: Bool { unsafe cledger_is_stale(entry) }
 }
 
 /// A client's slot in the ledger, with its generation there.

@@ -49,6 +49,9 @@ struct Server: BitwiseCopyable {
     /// A query of ours has failed.
     var failed = false
     let pool: UInt32
+    /// Nothing that its login took on for its life had changed after this moment when it
+    /// had logged in.
+    var facts: UInt64 = 0
     /// Opened to be its database's hub: not one of the pool's servers.
     var isHub = false
     /// Its client was to be handed over to the hub just now.

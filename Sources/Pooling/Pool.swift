@@ -17,6 +17,9 @@ public struct Pool: BitwiseCopyable, Sendable {
     public var opening: Int32 = 0
     /// Clients of this pool on this thread.
     public var clients: Int32 = 0
+    /// The latest change of what its clients' logins take on for a server's life: no server from
+    /// before it is idle, or is leased to anyone any more.
+    public var facts: UInt64 = 0
     public var mode: PoolMode
     /// Counts releases, so that other threads get their turn.
     var releases: UInt32 = 0

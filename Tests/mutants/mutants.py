@@ -121,6 +121,29 @@ MUTANTS = [
     off("slots of superusers are taken", AGENT + "become.c",
         "	if (SuperuserReservedConnections + ReservedConnections == 0 ||", "	if (true ||", "test_owner_logins",
         "reserved"),
+    # facts of logins
+    off("facts of logins never change", "CPGExt/lookup/facts.c",
+        "		facts->since = ++changes;", "		facts->since = changes;", "test_login_facts", "again or libraries"),
+    off("servers from before a change are kept", WORKER + "EngineThread+Facts.swift",
+        "        factsChanged(p, moment)\n        guard crowded", "        guard crowded", "test_login_facts"),
+    Mutant("servers from before a change come from other threads", [
+        (WORKER + "EngineThread+Facts.swift", "servers[s].facts >= pools[servers[s].pool].facts && ", ""),
+        (WORKER + "EngineThread+Facts.swift", "        guard crowded else { return }",
+         "        guard !crowded else { return }")], "test_login_facts.py", "both_threads"),
+    Mutant("what servers said before a change is told after it", [
+        (WORKER + "EngineThread+Session.swift", "login.answer?.facts ?? 0", "UInt64(0)"),
+        (WORKER + "Directory.swift", "        resolved = [:]\n        answers = [:]\n", "        resolved = [:]\n")],
+        "test_login_facts.py", "again or renamed"),
+    off("an agent hears of no ALTER ROLE", AGENT + "staleness.c",
+        "	if (!is_as_taken())", "	if (false)", "test_login_facts", "replaced"),
+    off("the worker does not hear of it", "CLedger/include/cledger.h",
+        "			__atomic_load_n(&server->is_stale, __ATOMIC_ACQUIRE)) == 0;", "			0) == 0;",
+        "test_login_facts", "replaced"),
+    # the agent itself looks, and the host after it
+    Mutant("what a server's login has taken on is not looked at", [
+        (AGENT + "staleness.c", "	if (!is_as_taken())", "	if (false)"),
+        ("CPGExt/lookup/confirm.c", "	if (answer->server_slot != 0 && !answer->must_become &&",
+         "	if (false &&")], "test_login_facts.py", "moment"),
     # cancel
     off("a cancel is for whoever is served", AGENT + "agent.c",
         "cledger_cancelled(carpool_own_server) == serving && ", "", "test_cancel"),

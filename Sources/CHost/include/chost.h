@@ -119,6 +119,12 @@ typedef struct CarpoolAnswer
 	uint32_t	user_id;
 	bool		may_share;		/* LOGIN: the role may use the pool that roles of this database share */
 	/*
+	 * Moments, counted in changes: a server may serve a client if its facts are as late as the
+	 * client's. LOGIN, CONFIRM: when what such a login takes on for its backend's life has
+	 * changed last; ROUTE: now.
+	 */
+	uint64_t	facts;
+	/*
 	 * LOGIN: what ALTER ROLE and ALTER DATABASE have set for this login, where servers have
 	 * agents: as in front of a client's startup parameters (cledger.h, CLEDGER_START).
 	 */

@@ -173,7 +173,9 @@ typedef struct CledgerServer
 	uint32_t	is_hub;			/* it reads the notifications of its database for clients */
 	uint32_t	is_cancellable; /* SIGUSR2 means to it what `cancelled` says; else it may mean anything */
 	uint64_t	environment;	/* in which its caches were made, see environment.c; 0: in several */
-	uint8_t		agent_rest[32];
+	uint64_t	identity;		/* fingerprint of the name, and a superuser's rights or not, that it has taken on */
+	uint32_t	is_stale;		/* a login of its role would not get these any more; before ReadyForQuery */
+	uint8_t		agent_rest[20];
 
 	/* the agent's counters */
 	uint64_t	attached;		/* times a client other than the last was attached */
@@ -354,6 +356,21 @@ static inline uint64_t
 cledger_attached(const CledgerServer *server)
 {
 	return __atomic_load_n(&server->client, __ATOMIC_ACQUIRE);
+}
+
+/* Whether a server may have nobody else after this client; read as pins are. */
+static inline bool
+cledger_is_stale(const CledgerServer *server)
+{
+	return __atomic_load_n(&server->is_stale, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* Whether a server can go from client to client as it is: it has no pins, and is not stale. */
+CLEDGER_HOT static inline bool
+cledger_may_rest(const CledgerServer *server)
+{
+	return (__atomic_load_n(&server->pins, __ATOMIC_ACQUIRE) |
+			__atomic_load_n(&server->is_stale, __ATOMIC_ACQUIRE)) == 0;
 }
 
 /* Why a server's client keeps it; read after its ReadyForQuery was received. */

@@ -18,6 +18,7 @@
 
 #include "../private/agent.h"
 #include "../private/caches.h"
+#include "../private/facts.h"
 #include "../private/guc.h"
 #include "../private/ledger.h"
 #include "../private/listen.h"
@@ -126,6 +127,7 @@ test_once(void)
 						"their clients keep their servers"),
 				 errhint("See SELECT * FROM carpool.self_test().")));
 	carpool_ledger->failed_tests |= failed;
+	carpool_staleness_open();
 	carpool_agent_server()->role = GetAuthenticatedUserId();
 	carpool_agent_server()->database = MyDatabaseId;
 }
@@ -153,6 +155,7 @@ carpool_attach_transaction_ended(void)
 	bool		changed = false;
 
 	test_once();
+	carpool_staleness_look();
 	carpool_libraries_ended();
 	for (int i = 0; i < KINDS; i++)
 	{

@@ -38,6 +38,7 @@
 
 #include "../private/agent.h"
 #include "../private/compat.h"
+#include "../private/facts.h"
 #include "../private/scope.h"
 
 /*
@@ -182,6 +183,7 @@ take_role(Oid role, const char *name, bool is_superuser)
 	strlcpy(user_name, name, NAMEDATALEN);
 	MyProcPort->user_name = user_name;
 	report_role(role);
+	carpool_staleness_took(role, name, is_superuser);
 }
 
 /* The settings of ALTER ROLE and ALTER DATABASE, as at a login of the role's own. */

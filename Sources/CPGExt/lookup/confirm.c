@@ -2,9 +2,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_authid.h"
+#include "miscadmin.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
 
+#include "../private/facts.h"
 #include "../private/ledger.h"
 #include "../private/lookup.h"
 
@@ -32,6 +34,30 @@ can_become(const CarpoolQuestion *question, CarpoolAnswer *answer, Oid role)
 }
 
 /*
+ * When the facts of such logins have changed last: the worker compares that with the moment of the
+ * server's own. What was changed and changed back in between only the agent could see.
+ */
+static void
+check_facts(const CarpoolQuestion *question, CarpoolAnswer *answer)
+{
+	const CledgerServer *server = cledger_server(carpool_ledger, answer->server_slot);
+	char	   *name = GetUserNameFromId(question->user_id, true);
+	CarpoolRole role;
+
+	if (question->holds & CARPOOL_FOR_ROLES)
+		answer->facts = carpool_facts_of_database(question->database_id);
+	if (name == NULL)
+		return;					/* it was dropped, which its clients hear of elsewhere */
+	carpool_find_role(name, &role);
+	if ((question->holds & CARPOOL_FOR_ROLES) == 0)
+		answer->facts = carpool_facts_since(question->database_id, &role);
+	if (answer->server_slot != 0 && !answer->must_become &&
+		server->identity != carpool_facts_identity(role.name, role.is_superuser))
+		carpool_error_set(&answer->failure, ERRCODE_CANNOT_CONNECT_NOW,
+						  "the role was changed while the server connection logged in");
+}
+
+/*
  * Names are resolved again at each server login, so a role or database renamed or
  * made anew in between could give us its namesake's backend: only the OIDs count.
  */
@@ -55,4 +81,6 @@ carpool_answer_confirm(const CarpoolQuestion *question, CarpoolAnswer *answer)
 	}
 	else
 		answer->server_slot = carpool_ledger_slot_of(question->server_pid);
+	if (!carpool_error_is_set(&answer->failure))
+		check_facts(question, answer);
 }

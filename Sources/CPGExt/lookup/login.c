@@ -10,6 +10,7 @@
 #include "common/ip.h"
 #include "libpq/crypt.h"
 
+#include "../private/facts.h"
 #include "../private/lookup.h"
 #include "../private/rules.h"
 #include "../private/scope.h"
@@ -220,5 +221,9 @@ carpool_answer_login(const CarpoolQuestion *question, CarpoolAnswer *answer)
 	carpool_pool_settings(&login.role, &login.database, &answer->pool);
 	give_role_settings(&login, answer);
 	answer->may_share = carpool_may_share(&login.role, &login.database, answer);
+	answer->facts = carpool_facts_since(login.database.id, &login.role);
+	/* servers that are shared may have been there before this role was known */
+	if (answer->may_share)
+		answer->facts = Max(answer->facts, carpool_facts_of_database(login.database.id));
 	return true;
 }

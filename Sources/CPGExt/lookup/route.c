@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 
+#include "../private/facts.h"
 #include "../private/ledger.h"
 #include "../private/lookup.h"
 #include "../private/rules.h"
@@ -253,6 +254,8 @@ answer_for_roles(const CarpoolQuestion *question, CarpoolAnswer *answer)
 	}
 	carpool_find_database(name, &database);
 	carpool_shared_settings(&database, &answer->pool);
+	(void) carpool_facts_of_database(database.id);
+	answer->facts = carpool_facts_now();
 	strlcpy(answer->server_database, name, CARPOOL_NAME_SIZE);
 	strlcpy(answer->server_user, owner ? owner : "", CARPOOL_NAME_SIZE);
 	if (!carpool_rules_loaded())
@@ -291,6 +294,8 @@ carpool_answer_route(const CarpoolQuestion *question, CarpoolAnswer *answer)
 	carpool_find_role(route.user, &role);
 	carpool_find_database(route.database, &database);
 	carpool_pool_settings(&role, &database, &answer->pool);
+	(void) carpool_facts_since(database.id, &role);
+	answer->facts = carpool_facts_now();
 	route.verifier = get_role_password(route.user, &reason);
 	if (route.verifier)
 		route.type = get_password_type(route.verifier);

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "catalog/pg_db_role_setting.h"
@@ -125,9 +126,9 @@ keep_assignment(Oid database, Oid role, char *assignment)
 	values[value_count++] = (ScopedValue) {database, role, info, value};
 }
 
-/* Keeps a row as it is; config is NULL when it can't be read. */
+/* Keeps a row as it is; config is NULL when it can't be read, of which then only the version is known. */
 static void
-keep_assignments(Oid database, Oid role, const ArrayType *config)
+keep_assignments(Oid database, Oid role, const ArrayType *config, Oid version)
 {
 	ArrayType  *copy = NULL;
 
@@ -142,7 +143,17 @@ keep_assignments(Oid database, Oid role, const ArrayType *config)
 		copy = MemoryContextAlloc(cache_context, VARSIZE(config));
 		memcpy(copy, config, VARSIZE(config));
 	}
-	rows[row_count++] = (CarpoolScopedRow) {database, role, copy};
+	rows[row_count++] = (CarpoolScopedRow) {database, role, copy, version};
+}
+
+/* The OID of a value that is stored outside its row: each change of it makes a new one. */
+static Oid
+version_of(Datum config)
+{
+	struct varatt_external pointer;
+
+	VARATT_EXTERNAL_GET_POINTER(pointer, DatumGetPointer(config));
+	return pointer.va_valueid;
 }
 
 /* Keeps a row, and what is ours of it also parsed. */
@@ -167,11 +178,11 @@ keep_row(TupleDesc columns, HeapTuple tuple)
 					(errmsg("carpool can't read the settings of role %u in database %u: they are too long",
 							role, database)));
 		skipped_warned = true;
-		keep_assignments(database, role, NULL);
+		keep_assignments(database, role, NULL, version_of(config));
 		return;
 	}
 	array = DatumGetArrayTypeP(config);
-	keep_assignments(database, role, array);
+	keep_assignments(database, role, array, InvalidOid);
 	deconstruct_array_builtin(array, TEXTOID, &items, NULL, &count);
 	for (int i = 0; i < count; i++)
 		keep_assignment(database, role, TextDatumGetCString(items[i]));
@@ -297,8 +308,8 @@ parse_table(RelFileLocator file, BlockNumber blocks)
 }
 
 /* Makes sure that values are those of now. */
-static void
-refresh(void)
+void
+carpool_scope_refresh(void)
 {
 	RelFileLocator file = {GLOBALTABLESPACE_OID, InvalidOid, InvalidRelFileNumber};
 	BlockNumber blocks;
@@ -368,7 +379,7 @@ apply(Oid database, Oid role, CarpoolSettings *settings)
 void
 carpool_scope_overlay(Oid database, Oid role, CarpoolSettings *settings)
 {
-	refresh();
+	carpool_scope_refresh();
 	if (value_count == 0)
 		return;
 	apply(InvalidOid, InvalidOid, settings);
@@ -377,7 +388,6 @@ carpool_scope_overlay(Oid database, Oid role, CarpoolSettings *settings)
 	apply(database, role, settings);
 }
 
-/* The row of a database and a role, as of the last overlay; NULL: there is none. */
 const CarpoolScopedRow *
 carpool_scope_row(Oid database, Oid role)
 {

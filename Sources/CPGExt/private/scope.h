@@ -13,10 +13,15 @@ typedef struct CarpoolScopedRow
 {
 	Oid			database;
 	Oid			role;
-	ArrayType  *config;			/* NULL: too long to be read by the worker */
+	ArrayType  *config;			/* NULL: too long to be read by the worker; */
+	Oid			version;		/* then another one with each change */
 } CarpoolScopedRow;
 
+/* Makes sure that rows are those of now; in a transaction. */
+extern void carpool_scope_refresh(void);
 extern void carpool_scope_overlay(Oid database, Oid role, CarpoolSettings *settings);
+
+/* The row of a database and a role, as of the last refresh or overlay; NULL: there is none. */
 extern const CarpoolScopedRow *carpool_scope_row(Oid database, Oid role);
 
 /* rolesettings.c: the scopes that hold for a login, in the order of CLEDGER_ROLE_… */

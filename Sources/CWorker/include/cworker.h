@@ -98,6 +98,7 @@ typedef struct CworkerAnswer
 	uint32_t	server_slot;
 	bool		must_become;
 	bool		may_share;
+	uint64_t	facts;
 } CworkerAnswer;
 
 enum CworkerMethod

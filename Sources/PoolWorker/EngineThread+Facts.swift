@@ -1,0 +1,39 @@
+import FixedStorage
+
+/// Facts: what a backend takes on at its login for as long as it lives (facts.h). The host
+/// counts their changes: a server may serve a client if it has logged in after the last change
+/// that the client's own login has seen.
+///
+/// That is so because each thread keeps, for its part of a pool, the latest change that a
+/// client of it has seen, and has no idle server from before it: one that becomes free later
+/// meets `hasFacts`.
+extension EngineThread {
+    /// A client whose facts have changed at this moment is about to enter a pool.
+    mutating func raiseFacts(_ p: UInt32, _ moment: UInt64) {
+        guard moment > pools[p].facts else { return }
+        factsChanged(p, moment)
+        guard crowded else { return }
+        let (high, low) = (UInt32(moment >> 32), UInt32(truncatingIfNeeded: moment))
+        unsafe shared.post(EngineMessage.factsChanged.message(a: p, b: high, c: low))
+    }
+
+    /// Idle servers from before are closed, others when they become free.
+    mutating func factsChanged(_ p: UInt32, _ moment: UInt64) {
+        guard poolDetails[p] != nil, moment > pools[p].facts else { return }
+        pools[p].facts = moment
+        for s in 0..<servers.end where servers[s].pool == p && !servers[s].isHub && servers[s].facts < moment
+        {
+            switch servers[s].state {
+            case .idle: closeServer(s, .factsChanged)
+            case .active, .setup, .recovering, .resetting, .settling: servers[s].obsolete = true
+            // Those that log in get their facts later; or are none of the pool's.
+            case .routing, .connecting, .login, .confirming, .hub, .canceller, .gone: break
+            }
+        }
+    }
+
+    /// Whether a server has what a login would take on now.
+    func hasFacts(_ s: UInt32) -> Bool {
+        servers[s].facts >= pools[servers[s].pool].facts && !servers[s].ledger.isStale
+    }
+}
