@@ -161,12 +161,18 @@ enum Relay {
     static func meaning(
         _ stop: Scan.Stop, _ client: borrowing Client, _ server: borrowing Server, _ mode: PoolMode
     ) -> PumpStop {
-        // A client in the middle of a frame goes on with the same server.
-        if stop == .released { return client.bodyLeft == 0 ? .released : .idle }
-        if stop == .fence { return client.bodyLeft == 0 ? .fence : .idle }
-        if stop != .end { return trouble(stop) }
-        // An asynchronous message may end after the link had nothing else to carry.
-        return mode != .session ? end(client, server) : .idle
+        switch stop {
+        case .released, .fence:
+            // A client in the middle of a frame goes on with the same server.
+            guard client.bodyLeft == 0 else { return .idle }
+            if case .released = stop { return .released }
+            return .fence
+        case .end:
+            // An asynchronous message may end after the link had nothing else to carry.
+            return mode != .session ? end(client, server) : .idle
+        default:
+            return trouble(stop)
+        }
     }
 
     @_noLocks @inline(never)
@@ -183,9 +189,9 @@ enum Relay {
     /// What becomes of a link when nothing is due on it, in either direction; else `idle`.
     @_noLocks @inline(__always)
     private static func end(_ client: borrowing Client, _ server: borrowing Server) -> PumpStop {
-        guard server.traffic.isAnswered, server.traffic.status == TransactionStatus.idle else { return .idle }
+        guard server.traffic.mayEnd else { return .idle }
         guard client.bodyLeft == 0, server.bodyLeft == 0, server.input.isEmpty else { return .idle }
-        return server.traffic.needsFence ? .fence : .released
+        return server.traffic.isReleasable ? .released : .fence
     }
 
     // MARK: steps
