@@ -1,0 +1,114 @@
+"""
+Clients that send all that a client can send, in and out of place, and die in all ways, on few servers. Each
+checks now and then who and what it is, against what a direct session sees in the same place.
+
+CARPOOL_ORACLE_SECONDS   how long each test looks
+CARPOOL_ORACLE_CHECKS    instead: how many checks each test makes
+CARPOOL_ORACLE_SEED      where to begin
+CARPOOL_ORACLE_ONLY      which groups of operations take part, beside those that no known fault concerns: none, or
+                         letters of ABCD, otherwise ABC. A: messages that PostgreSQL gives no ReadyForQuery for, where no COPY or
+                         pipeline ends them. B: roles are changed between logins. C: what a backend keeps of a
+                         function, a plan or a domain is used. D: a Sync comes before the data of a COPY
+                         that fails, or is one of a pipeline.
+CARPOOL_ORACLE_PLACE     direct: PostgreSQL itself, to see that the oracle expects what is right
+"""
+
+import os
+import random
+import time
+
+import pytest
+
+from database_host import DirectHost
+from session_model import Wrong
+from test_database_logins import rules  # noqa: F401 (a fixture)
+from test_owner_logins import DEBIAN
+from wire import Refused
+from wire_model import Client
+from wire_visitors import Visitors
+from wire_world import World
+
+SECONDS = float(os.environ.get("CARPOOL_ORACLE_SECONDS", 4))
+CHECKS = int(os.environ.get("CARPOOL_ORACLE_CHECKS", 0))
+SEED = int(os.environ.get("CARPOOL_ORACLE_SEED", 0)) or random.SystemRandom().randrange(1, 10 ** 9)
+GROUPS = os.environ.get("CARPOOL_ORACLE_ONLY", "ABC").replace("none", "")
+DIRECT = os.environ.get("CARPOOL_ORACLE_PLACE") == "direct"
+STEPS = 20000       # of a story
+CLIENTS, SERVERS = 12, 3
+SLOWEST = 100       # checks a second, for the deadline
+
+
+@pytest.fixture
+def pooled(database, rules):        # noqa: F811
+    """Debian's rules hold, and the owner may come from anywhere."""
+    user = database.cluster.environment.server_user
+    rules("host all postgres 127.0.0.1/32 trust\n" + DEBIAN.format(map="" if user == "postgres" else " map=owner"))
+    return database
+
+
+class Story:
+    """The clients of one seed, and their turns: one step at a time, so that a seed tells the same again."""
+
+    def __init__(self, place, seed, shared):
+        self.seed, self.trace = seed, []
+        self.world = World(place, seed, shared, GROUPS)
+        self.clients = [Client(self.world, me, random.Random(seed * 100 + me), self.trace)
+                        for me in range(1, CLIENTS + 1)]
+        self.visitors = Visitors(self.world, random.Random(seed * 100), self.trace, changes="B" in GROUPS)
+        self.turns = random.Random(seed)
+        self.steps = 0
+
+    @property
+    def checks(self):
+        return self.visitors.checks + sum(client.checks for client in self.clients)
+
+    def turn(self):
+        self.steps += 1
+        actor = self.visitors
+        try:
+            if self.turns.random() < (0.02 if "B" in GROUPS else 0.003):
+                return self.visitors.step()
+            actor = self.turns.choice(self.clients)
+            actor.step(self.may_hold(actor))
+        except (Wrong, Refused, OSError) as error:
+            raise AssertionError(self.told(actor, error)) from error
+
+    def may_hold(self, actor):
+        """One server of a pool is left to those that keep none."""
+        held = sum(other.holds for other in self.clients if other is not actor and other.pool == actor.pool)
+        return held < SERVERS - 1
+
+    def told(self, actor, error):
+        steps = "\n".join(f"  {step[:400]}" for step in actor.steps[-25:])
+        trace = "\n".join(f"  {step[:120]}" for step in self.trace[-25:])
+        others = "\n".join(f"  {row}" for row in self.world.backends()) + "\n" + "\n".join(f"  {other.state}" for other in self.clients)
+        return (f"seed {self.seed}, step {self.steps}, check {self.checks + 1}, client {getattr(actor, 'me', 'visitor')}:"
+                f" {error or repr(error)}\nits last steps:\n{steps}\nall backends, all clients:\n{others}\n"
+                f"the last steps of all:\n{trace}")
+
+    def end(self):
+        for client in self.clients:
+            client.close()
+        self.world.end()
+
+
+@pytest.mark.deadline(120 + 3 * SECONDS + CHECKS / SLOWEST)
+@pytest.mark.parametrize("rotate", ["off", "on"], ids=["sticky", "rotating"])
+@pytest.mark.parametrize("share", ["off", "on"], ids=["own-pools", "shared"])
+def test_each_client_is_itself_whatever_is_sent(pooled, share, rotate):
+    pooled.configure(pool_mode="transaction", default_pool_size=SERVERS, share_roles=share,
+                     test_rotate_servers=rotate)
+    place = DirectHost(pooled.cluster) if DIRECT else pooled
+    seed, steps, checks, spent = SEED, 0, 0, 0.0
+    while checks < CHECKS if CHECKS else spent < SECONDS:
+        print("seed", seed)
+        story = Story(place, seed, share == "on")
+        begin = time.monotonic()
+        while story.steps < STEPS:
+            story.turn()
+            if checks + story.checks >= CHECKS > 0 or spent + time.monotonic() - begin > SECONDS and not CHECKS:
+                break
+        spent += time.monotonic() - begin
+        steps, checks, seed = steps + story.steps, checks + story.checks, seed + 1
+        story.end()
+    print(f"{steps} steps, {checks} checks, {checks / spent:.0f} a second")
