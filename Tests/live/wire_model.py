@@ -5,7 +5,7 @@ import struct
 import time
 
 from session_model import Wrong
-from wire import COPY_DONE, SYNC, TERMINATE, Closed, Wire, describe, parse, query, send_cancel, wait_for_bytes
+from wire import COPY_DONE, SYNC, TERMINATE, Closed, Wire, describe, parse, query, send_cancel
 from wire_segments import (CHANGES, LOOKS, Segment, begin, copy_rows, end, look_query, refuse, segment, stray,
                            stray_messages, use_same)
 from wire_world import SAME_TEXT, SETTINGS, adopt
@@ -217,10 +217,10 @@ class Client:
 
     def go_on(self, chance):
         """The next piece; with the last one comes the answer."""
-        if chance < 0.03 and (not self.copying or "A" in self.world.groups):
+        if not self.copying and chance < 0.03:
             return self.leave()
-        if self.copying and chance < 0.1:
-            return self.cancel_copy()
+        if self.copying and "A" in self.world.groups and chance < 0.1:
+            return self.leave() if chance < 0.05 else self.cancel_copy()
         self.note(f"piece of {len(self.pieces[0])} bytes")
         self.wire.send(self.pieces.pop(0))
         if not self.pieces:
@@ -246,15 +246,13 @@ class Client:
         self.check([Segment("cancelled statement", b"", codes=("57014", ""), status=may, checks=1)])
 
     def cancel_copy(self):
-        """PostgreSQL takes notice at the next data. Group A streams on, whether it is an error already."""
+        """Group A: PostgreSQL takes notice at the next data, and the client streams on behind the error."""
         self.note("cancels its copy")
         self.wire.frames_until("G")
         send_cancel(self.world.place.address(), self.wire.key)
-        pieces, self.pieces, waiting, self.waiting, self.copying = self.pieces, [], self.waiting, [], False
-        streams_on = "A" in self.world.groups
-        self.wire.send(*(pieces if streams_on else copy_rows(self)[:1]))
-        if not streams_on and not wait_for_bytes(self.wire, 1):
-            self.wire.send(*pieces)
+        waiting, self.waiting, self.copying = self.waiting, [], False
+        self.wire.send(*self.pieces)
+        self.pieces = []
         may = self.status + "E" * (self.status == "T")
         self.check([Segment("cancelled copy", b"", codes=("57014", *waiting[0].codes), status=may, checks=1)])
 

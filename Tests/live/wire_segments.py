@@ -262,7 +262,8 @@ def refuse(client):
 
 
 def nothing(client):
-    data = client.numbers.choice([SYNC, query(""), close("S", "nobody") + SYNC, FLUSH + SYNC])
+    choices = [SYNC, query(""), close("S", "nobody") + SYNC]
+    data = client.numbers.choice(choices + [FLUSH + SYNC] * ("A" in client.world.groups))
     return [segment(client, "nothing", data, rows=[])]
 
 

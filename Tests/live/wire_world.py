@@ -128,7 +128,7 @@ class World:
     those operations that take part beside the harmless ones, see test_wire_oracle.
     """
 
-    def __init__(self, place, seed, shared, groups, logins=3, tenants=4, profiles=16):
+    def __init__(self, place, seed, shared, groups, logins=2, tenants=4, profiles=16):
         self.place, self.seed, self.shared, self.groups = place, seed, shared, groups
         self.numbers = random.Random(seed)
         self.database = place.new_database()
