@@ -5,12 +5,17 @@ checks now and then who and what it is, against what a direct session sees in th
 CARPOOL_ORACLE_SECONDS   how long each test looks
 CARPOOL_ORACLE_CHECKS    instead: how many checks each test makes
 CARPOOL_ORACLE_SEED      where to begin
-CARPOOL_ORACLE_ONLY      which groups of operations take part, beside those that no known fault concerns: none, or
-                         letters of ABCD, otherwise ABC. A: messages that PostgreSQL gives no ReadyForQuery for, where no COPY or
-                         pipeline ends them. B: roles are changed between logins. C: what a backend keeps of a
-                         function, a plan or a domain is used. D: a Sync comes before the data of a COPY
-                         that fails, or is one of a pipeline.
+CARPOOL_ORACLE_ONLY      which groups of operations take part beside the plain ones: none, or letters (ABC)
 CARPOOL_ORACLE_PLACE     direct: PostgreSQL itself, to see that the oracle expects what is right
+
+The groups are about faults that Carpool has had, so that each can be looked for alone:
+
+A   messages that PostgreSQL gives no ReadyForQuery for: Flush and stray messages of COPY, where no pipeline
+    or COPY ends them; data that streams on behind a COPY's error or cancel; deaths in a COPY
+B   roles that are renamed, made superusers or changed otherwise between two logins
+C   what a backend keeps of functions, plans and domains, made under a client's settings or role
+D   not by default, as Carpool keeps the server then until the client leaves: a Sync before the data of a COPY
+    that fails, or is one of a pipeline
 """
 
 import os
@@ -23,7 +28,7 @@ from database_host import DirectHost
 from session_model import Wrong
 from test_database_logins import rules  # noqa: F401 (a fixture)
 from test_owner_logins import DEBIAN
-from wire import Refused
+from wire import Closed, Refused
 from wire_model import Client
 from wire_visitors import Visitors
 from wire_world import World
@@ -42,7 +47,8 @@ SLOWEST = 100       # checks a second, for the deadline
 def pooled(database, rules):        # noqa: F811
     """Debian's rules hold, and the owner may come from anywhere."""
     user = database.cluster.environment.server_user
-    rules("host all postgres 127.0.0.1/32 trust\n" + DEBIAN.format(map="" if user == "postgres" else " map=owner"))
+    lines = DEBIAN.format(map="" if user == "postgres" else " map=owner")
+    rules("host all postgres 127.0.0.1/32 trust\n" + lines)
     return database
 
 
@@ -70,7 +76,7 @@ class Story:
                 return self.visitors.step()
             actor = self.turns.choice(self.clients)
             actor.step(self.may_hold(actor))
-        except (Wrong, Refused, OSError) as error:
+        except (Wrong, Refused, Closed, OSError) as error:
             raise AssertionError(self.told(actor, error)) from error
 
     def may_hold(self, actor):
@@ -79,12 +85,16 @@ class Story:
         return held < HOLDERS
 
     def told(self, actor, error):
-        steps = "\n".join(f"  {step[:400]}" for step in actor.steps[-25:])
-        trace = "\n".join(f"  {step[:120]}" for step in self.trace[-25:])
-        others = "\n".join(f"  {row}" for row in self.world.backends()) + "\n" + "\n".join(f"  {other.state}" for other in self.clients)
-        return (f"seed {self.seed}, step {self.steps}, check {self.checks + 1}, client {getattr(actor, 'me', 'visitor')}:"
-                f" {error or repr(error)}\nits last steps:\n{steps}\nall backends, all clients:\n{others}\n"
-                f"the last steps of all:\n{trace}")
+        parts = {
+            "its last steps": [step[:400] for step in actor.steps[-25:]],
+            "the last steps of all": [step[:120] for step in self.trace[-25:]],
+            "all clients": [client.state for client in self.clients],
+            "all backends": self.world.backends(),
+        }
+        lines = [f"{title}:\n" + "".join(f"  {line}\n" for line in part) for title, part in parts.items()]
+        name = f"client {actor.me}" if actor is not self.visitors else "visitor"
+        return (f"seed {self.seed}, step {self.steps}, check {self.checks + 1}, {name}: "
+                f"{error or repr(error)}\n{''.join(lines)}")
 
     def end(self):
         for client in self.clients:
@@ -102,15 +112,17 @@ def test_each_client_is_itself_whatever_is_sent(pooled, share, rotate):
                      test_rotate_servers=rotate)
     place = DirectHost(pooled.cluster) if DIRECT else pooled
     seed, steps, checks, spent = SEED, 0, 0, 0.0
-    while checks < CHECKS if CHECKS else spent < SECONDS:
+
+    def goes_on():
+        return checks < CHECKS if CHECKS else spent < SECONDS
+
+    while goes_on():
         print("seed", seed)
         story = Story(place, seed, share == "on")
-        begin = time.monotonic()
-        while story.steps < STEPS:
+        while story.steps < STEPS and goes_on():
+            begin, before = time.monotonic(), story.checks
             story.turn()
-            if checks + story.checks >= CHECKS > 0 or spent + time.monotonic() - begin > SECONDS and not CHECKS:
-                break
-        spent += time.monotonic() - begin
-        steps, checks, seed = steps + story.steps, checks + story.checks, seed + 1
+            spent, checks = spent + time.monotonic() - begin, checks + story.checks - before
+        steps, seed = steps + story.steps, seed + 1
         story.end()
     print(f"{steps} steps, {checks} checks, {checks / spent:.0f} a second")

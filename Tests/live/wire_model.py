@@ -5,13 +5,14 @@ import struct
 import time
 
 from session_model import Wrong
-from wire import COPY_DONE, SYNC, TERMINATE, Closed, Wire, describe, parse, query, send_cancel
+from wire import COPY_DONE, SYNC, TERMINATE, Closed, Wire, describe, extended, parse, query, send_cancel
 from wire_segments import (CHANGES, LOOKS, Segment, begin, copy_rows, end, look_query, refuse, segment, stray,
                            stray_messages, use_same)
 from wire_world import SAME_TEXT, SETTINGS, adopt
 
 PATIENCE = 10
-SLEEP = "select pg_sleep(0.3)"
+SLOW = [query("select pg_sleep(0.3)"), extended("select pg_sleep(0.3)") + SYNC,
+        query("copy (select pg_sleep(0.1) from generate_series(1, 3)) to stdout")]
 
 
 class Client:
@@ -46,7 +47,8 @@ class Client:
                   f"settings {profile.own.settings}, at startup {early}")
         self.wire = Wire(self.world.place.address(), timeout=PATIENCE)
         self.wire.login(profile.login.name, profile.login.password, self.world.database,
-                        application_name=self.identity, **{name: profile.own.settings[name] for name in early})
+                        application_name=self.identity,
+                        **{name: profile.own.settings[name] for name in early})
         self.two = "none"
         names = [name for name in SETTINGS if name not in early]
         self.ask(query(adopt(profile.own, self.identity, names=names)))
@@ -86,7 +88,8 @@ class Client:
     @property
     def state(self):
         login = self.profile.login.name if self.wire else "nobody"
-        return f"{self.me}: {login}, {self.status}{', local' * self.local}{', pinned' * self.pinned}, {len(self.pieces)} pieces: {self.steps[-4:]}"
+        more = ", local" * self.local + ", pinned" * self.pinned + ", in pieces" * bool(self.pieces)
+        return f"{self.me}: {login}, {self.status}{more}: {self.steps[-3:]}"
 
     @property
     def environment(self):
@@ -102,7 +105,7 @@ class Client:
     def note(self, text):
         self.steps.append(text)
         self.trace.append(f"{self.me}: {text}")
-        del self.steps[:-40], self.trace[:-1500]
+        del self.steps[:-40], self.trace[:-60]
 
     # sending and reading
 
@@ -129,7 +132,8 @@ class Client:
                 frames.append(self.wire.frame())
         except (Closed, OSError) as error:
             seen = [frame.fields() for frame in frames if frame.kind == "E"]
-            raise Wrong(f"{type(error).__name__} after {''.join(frame.kind for frame in frames)}: {seen}") from error
+            kinds = "".join(frame.kind for frame in frames)
+            raise Wrong(f"{type(error).__name__} after {kinds}: {seen}") from error
         return frames
 
     def check(self, segments):
@@ -204,14 +208,15 @@ class Client:
     def begin_copy(self):
         """A COPY that stays open for some steps, and may fail, be cancelled, or be left."""
         bad = self.numbers.random() < 0.3
-        rows = copy_rows(self)
+        rows, self.unnamed = copy_rows(self), None
         self.pieces = [query("copy public.void from stdin") + rows[0], *rows[1:]]
         data = b"".join(copy_rows(self, bad))
         if bad and "A" in self.world.groups:
             data += b"".join(copy_rows(self)) + self.numbers.choice([b"", stray(self)])
         code = "22P02" if bad else ""
         self.pieces.append(data if bad else data + COPY_DONE)
-        self.waiting, self.copying = [segment(self, f"copy in pieces{', bad' * bad}", b"", code, checks=1)], True
+        self.copying = True
+        self.waiting = [segment(self, f"copy in pieces{', bad' * bad}", b"", code, checks=1)]
         self.note(f"begins {self.waiting[0].note}")
         self.go_on(1)
 
@@ -239,7 +244,7 @@ class Client:
             return
         self.note("cancels its statement")
         self.unnamed = None
-        self.wire.send(query(SLEEP))
+        self.wire.send(self.numbers.choice(SLOW))
         time.sleep(self.numbers.choice([0, 0.001, 0.005]))
         send_cancel(self.world.place.address(), self.wire.key)
         may = self.status + "E" * (self.status == "T")

@@ -97,8 +97,8 @@ def look_cursor(client):
     if client.status != "T":
         return []
     names, sql, values = some_looks(client)
-    first = segment(client, f"cursor {names}", query(f"declare c cursor for select {sql}"))
-    return [first, segment(client, "fetch, close", query("fetch c; close c"), rows=[values], checks=len(values))]
+    return [segment(client, f"cursor {names}", query(f"declare c cursor for select {sql}")),
+            segment(client, "fetch, close", query("fetch c; close c"), rows=[values], checks=len(values))]
 
 
 def look_call(client):
@@ -323,4 +323,5 @@ def stray_messages(client):
 
 LOOKS = {look_query: 10, look_extended: 6, look_copy: 2, look_call: 2, look_two: 3, look_cursor: 2,
          look_literals: 3, use_me: 4, use_w: 5, see_statements: 1, use_unnamed: 2, use_portal: 1}
-CHANGES = {new_me: 1, new_w: 1, fail: 2, fail_on: 0.3, nothing: 1, copy_in: 2, copy_in_extended: 1, set_local: 3, end: 2}
+CHANGES = {new_me: 1, new_w: 1, fail: 2, fail_on: 0.3, nothing: 1, copy_in: 2, copy_in_extended: 1,
+           set_local: 3, end: 2}

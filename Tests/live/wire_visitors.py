@@ -36,7 +36,8 @@ class Visitors:
     def change(self):
         role = self.numbers.choice(self.roles)
         facts = self.facts[role]
-        what = self.numbers.choice(["superuser", "superuser", "rename", "swap", "preloads", "work_mem", "login"])
+        what = self.numbers.choice(
+            ["superuser", "superuser", "rename", "swap", "preloads", "work_mem", "login"])
         if what == "rename":
             return self.rename(role, f"{role.name.split('_v')[0]}_v{self.numbers.randrange(10 ** 6)}")
         if what == "swap":

@@ -38,7 +38,8 @@ BODIES = {
     "type": "declare v t.a%type; begin return pg_typeof(v)::text; end",
     "row": "declare r t%rowtype; begin select * into r from t; return pg_typeof(r.a)::text || r.a::text; end",
     "path": "declare r text; begin select a::text into r from t; return r; end",
-    "rows": "declare r text; begin select string_agg(x, ',' order by x) into r from public.notes; return r; end",
+    "rows": "declare r text; begin select string_agg(x, ',' order by x) into r from public.notes; "
+            "return r; end",
     "fold": "declare r text; begin select public.secret() into r; return r; "
             "exception when insufficient_privilege then return 'denied'; end",
     "line": "declare r text; begin select public.secret_sql() into r; return r; "
@@ -59,7 +60,8 @@ PLAIN = {
     "type": "(select pg_typeof(a)::text from t)",
     **{name: f"current_setting('{name}')" for name in SETTINGS},
 }
-# The same through what a backend keeps. Those with {v}, a or b, are called in one environment of a client only.
+# The same through what a backend keeps. Those with {v}, a or b, are for one environment of a client only:
+# a direct session, too, goes on with what it has made in another one.
 KEPT = {
     **{f"f_{name}": f"public.f_{name}_{{v}}()" for name in BODIES},
     "domain": "pg_input_is_valid('50', 'public.limited_{v}')::text",
@@ -159,7 +161,8 @@ class World:
         for variant in "ab":
             self.sql(PER_VARIANT.format(v=variant))
             for name, body in BODIES.items():
-                self.sql(f"create function f_{name}_{variant}() returns text language plpgsql as $$ {body} $$")
+                self.sql(f"create function f_{name}_{variant}() returns text language plpgsql "
+                         f"as $$ {body} $$")
         for role in self.logins:
             self.sql(f"grant {', '.join(self.tenants)} to {role.name}")
         rights = self.tenants[::2] + [role.name for role in self.logins[::2]]
@@ -170,15 +173,17 @@ class World:
 
     def _schema(self, name, number):
         kind, value = TYPES[number % len(TYPES)], VALUES[number % len(VALUES)]
-        self.sql(f"create schema {name}; create table {name}.t (a {kind}); insert into {name}.t values ({value});"
-                 f"grant usage on schema {name} to public; grant select on {name}.t to public;"
-                 f"create function {name}.bound() returns int immutable language sql as 'select {number * 20}'")
+        self.sql(f"create schema {name}; grant usage on schema {name} to public;"
+                 f"create table {name}.t (a {kind}); insert into {name}.t values ({value});"
+                 f"grant select on {name}.t to public;"
+                 f"create function {name}.bound() returns int immutable language sql "
+                 f"as 'select {number * 20}'")
 
     def backends(self):
         """What the story's backends do."""
         return self.place.cluster.sql(
-            "select pid, usename, state, wait_event, application_name, state_change::time::text, left(query, 60) "
-            f"from pg_stat_activity where datname = '{self.database}' order by usename, pid")
+            "select pid, usename, state, wait_event, application_name, state_change::time::text, "
+            f"left(query, 60) from pg_stat_activity where datname = '{self.database}' order by usename, pid")
 
     def end(self):
         """Ends the backends that the story's clients have left."""
