@@ -7,7 +7,7 @@ import time
 from session_model import Wrong
 from wire import COPY_DONE, SYNC, TERMINATE, Closed, Wire, describe, extended, parse, query, send_cancel
 from wire_segments import (CHANGES, LOOKS, Segment, begin, copy_rows, end, look_query, refuse, segment, stray,
-                           stray_messages, use_same)
+                           stray_messages, use_moment, use_same)
 from wire_world import SAME_TEXT, SETTINGS, adopt
 
 PATIENCE = 10
@@ -26,7 +26,7 @@ class Client:
         if "A" in world.groups:
             self.weights[stray_messages] = 4
         if "C" in world.groups:
-            self.weights[use_same] = 6
+            self.weights |= {use_same: 6, use_moment: 2}
         self.settle()
 
     def settle(self):
@@ -34,6 +34,7 @@ class Client:
         self.status, self.local, self.unnamed = "I", False, None
         self.pieces, self.waiting, self.copying = [], [], False
         self.may_hold = self.alone = self.pinned = False
+        self.moment = None
 
     # a session
 
@@ -159,6 +160,8 @@ class Client:
             rows = rows_of(frames, part.copies)
             if rows != part.rows:
                 raise Wrong(f"{part.note}:\n  expected {part.rows}\n  seen     {rows}")
+        if part.since and not part.since - 0.1 < float(rows_of(frames, False)[0][0]) < time.time() + 0.1:
+            raise Wrong(f"{part.note}: {rows_of(frames, False)}, not after {part.since}")
         if part.column:
             column = [frame.body[2:].split(b"\0")[0].decode() for frame in frames if frame.kind == "T"]
             if column != [part.column]:

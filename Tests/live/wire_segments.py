@@ -1,5 +1,6 @@
 """What a client of the wire oracle sends, up to a ReadyForQuery, and what it has to be answered."""
 
+import time
 from dataclasses import dataclass
 
 from wire import (COPY_DONE, FLUSH, SYNC, bind, close, copy_data, copy_fail, describe, execute, function_call,
@@ -12,7 +13,10 @@ LOOKS_AT_ONCE = 6
 
 @dataclass
 class Segment:
-    """rows: None for any; codes: SQLSTATEs of which one has to come, "" for none; status: letters."""
+    """
+    rows: None for any; codes: SQLSTATEs of which one has to come, "" for none; status: letters; since: the
+    row is a time from then to now.
+    """
 
     note: str
     data: bytes
@@ -23,6 +27,7 @@ class Segment:
     column: str | None = None
     readies: int = 1
     copies: bool = False
+    since: float | None = None
 
 
 def segment(client, note, data, code="", **more):
@@ -191,6 +196,20 @@ def use_same(client):
         return [segment(client, "execute same", query("execute same"), rows=rows, checks=len(SAME))]
     data = spoiled(client, bind(name="same2"), execute())
     return [segment(client, "bind same2", data, rows=rows, checks=len(SAME))]
+
+
+def use_moment(client):
+    """'now' is when the client prepared it, not when another one did."""
+    if client.moment is None and client.status == "I":
+        client.moment = time.time()
+        sql = "prepare moment as select extract(epoch from ('{now}'::timestamptz[])[1])"
+        return [segment(client, "prepare moment", query(sql))]
+    if client.moment is None or client.local:
+        return []
+    if client.numbers.random() < 0.7:
+        return [segment(client, "execute moment", query("execute moment"), since=client.moment, checks=1)]
+    client.moment = None
+    return [segment(client, "deallocate moment", query("deallocate moment"))]
 
 
 # transactions

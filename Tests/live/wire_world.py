@@ -18,6 +18,8 @@ SETTINGS = {
     "search_path": ["s0, public", "s1", "s2, s0", "\"$user\", public"],
     "work_mem": ["1MB", "2MB", "3MB", "5MB"],
 }
+# Those by which no literal is read: they only matter to what is folded.
+FOLDED = ["bytea_output", "extra_float_digits", "quote_all_identifiers"]
 
 # Expressions whose value depends on the settings under which they are read or folded.
 LITERALS = {
@@ -100,11 +102,16 @@ create domain limited_{v} as int check (public.inside_{v}(value));
 
 
 class Environment:
-    """A role to SET, or None, values of settings, and what a direct session sees in it: {look: value}."""
+    """
+    A role to SET, or None, values of settings, and what a direct session sees in it: {look: value}. like:
+    another one, from which this one often differs in one setting only.
+    """
 
-    def __init__(self, role, numbers):
-        self.role = role
-        self.settings = {name: numbers.choice(values) for name, values in SETTINGS.items()}
+    def __init__(self, roles, numbers, like=None):
+        self.role = like.role if like and numbers.random() < 0.6 else numbers.choice(roles)
+        self.settings = dict(like.settings) if like else {}
+        for name in [numbers.choice([*SETTINGS, *FOLDED * 3])] if like else SETTINGS:
+            self.settings[name] = numbers.choice(SETTINGS[name])
         self.expected, self.literals = {}, {}
 
 
@@ -138,8 +145,9 @@ class World:
         self.changing = [place.new_role() for _ in range(2)]
         self.tenants = [place.new_role().name for _ in range(tenants)]
         self._make()
-        self.profiles = [self._profile(number) for number in range(profiles)]
-        self.free = list(self.profiles)
+        self.free = []
+        for number in range(profiles):
+            self.free.append(self._profile(number))
 
     # the database
 
@@ -194,9 +202,11 @@ class World:
     # profiles and their twins on direct connections
 
     def _profile(self, number):
-        login = self.logins[number % len(self.logins)]
+        login = self.logins[number // 3 % len(self.logins)]
         roles = [None, *self.tenants]
-        own, local = (Environment(self.numbers.choice(roles), self.numbers) for _ in "ab")
+        like = self.numbers.choice(self.free) if number % 3 else None
+        own = Environment(roles, self.numbers, like and like.own)
+        local = Environment(roles, self.numbers, like and like.local)
         with self.direct() as twin:
             twin.login(login.name, login.password, self.database, application_name="@")
             self._learn(twin, own, "a", adopt(own, "@"))
