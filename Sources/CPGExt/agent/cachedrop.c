@@ -69,14 +69,20 @@ drop_relations(void)
 void
 carpool_caches_drop(void)
 {
-	bool		in_transaction = IsTransactionState();
-
 	carpool_plans_reset();
 	carpool_plpgsql_drop();
-	/* checks of domains, by the type cache */
-	CallSyscacheCallbacks(CONSTROID, (Datum) 0);
 	/* the current text search configuration */
 	CallSyscacheCallbacks(TSCONFIGOID, (Datum) 0);
+	carpool_caches_drop_expressions();
+}
+
+void
+carpool_caches_drop_expressions(void)
+{
+	bool		in_transaction = IsTransactionState();
+
+	/* checks of domains, by the type cache */
+	CallSyscacheCallbacks(CONSTROID, (Datum) 0);
 	drop_relations();
 	if (!in_transaction && IsTransactionState())
 		CommitTransactionCommand();

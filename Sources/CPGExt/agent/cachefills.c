@@ -23,6 +23,7 @@
 
 bool		carpool_cache_fills_mixed;
 bool		carpool_cache_fills_folded;
+bool		carpool_cache_fills_ran_immutable;
 
 static post_parse_analyze_hook_type next_analyze;
 static planner_hook_type next_planner;
@@ -84,13 +85,23 @@ plan(Query *query, const char *text, int options, ParamListInfo parameters)
 
 /* In planning, immutable functions are executed to become constants; others only for estimates. */
 static void
+note_immutable(void)
+{
+	if (is_planning)
+		carpool_cache_fills_folded = true;
+	else
+		carpool_cache_fills_ran_immutable = true;
+}
+
+static void
 object_accessed(ObjectAccessType access, Oid class, Oid object, int part, void *argument)
 {
 	if (next_access)
 		next_access(access, class, object, part, argument);
-	if (is_planning && access == OAT_FUNCTION_EXECUTE && object >= FirstNormalObjectId &&
-		!carpool_cache_fills_folded && func_volatile(object) == PROVOLATILE_IMMUTABLE)
-		carpool_cache_fills_folded = true;
+	if (access == OAT_FUNCTION_EXECUTE && object >= FirstNormalObjectId &&
+		!(is_planning ? carpool_cache_fills_folded : carpool_cache_fills_ran_immutable) &&
+		func_volatile(object) == PROVOLATILE_IMMUTABLE)
+		note_immutable();
 }
 
 /* What SET LOCAL had changed is put back after this. */
