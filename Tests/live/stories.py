@@ -74,11 +74,11 @@ def tell(place, story, roles):
 
 def prepare(way, sql):
     """A step that prepares."""
-    return f"prepare p as {sql}" if way == "sql" else parse(sql, "s")
+    return {"sql": f"prepare p as {sql}", "protocol": parse(sql, "s"), "unnamed": parse(sql)}[way]
 
 
 def run(way):
-    return "execute p" if way == "sql" else bind(name="s") + execute()
+    return {"sql": "execute p", "protocol": bind(name="s") + execute(), "unnamed": bind() + execute()}[way]
 
 
 def prepared(way, sql, first, second):

@@ -9,6 +9,7 @@ from conftest import make_database_cluster
 from database_host import DatabaseHost, DirectHost
 from stories import PID, WAYS, Story, answer, called, plpgsql, prepare, prepared, run, server_of_all, stage, tell
 from waiting import wait_until
+from wire import function_call, kinds
 
 HOSTS = {"direct": DirectHost, "pooled": DatabaseHost}
 
@@ -88,7 +89,8 @@ FUNCTIONS = {
         [TENANT, plpgsql("f()", "return (select tenant());")],
         called("select f()", ("set app.tenant = 'A'", "A"), ("set app.tenant = 'B'", "B"))),
     "casts": Story(
-        ["create type c as (a int)", *KEYS, "create function public.to_int(c) returns int language sql as 'select helper(($1).a)'",
+        ["create type c as (a int)", *KEYS,
+         "create function public.to_int(c) returns int language sql as 'select helper(($1).a)'",
          "create cast (c as int) with function to_int(c) as assignment",
          plpgsql("public.f()", "i := row(5)::c; return i;", "i int;")],
         called("select f()", ("set search_path = one, public", "-5"), ("set search_path = two, public", "5"))),
@@ -111,16 +113,16 @@ def made_in(*steps):
 
 
 SET_LOCAL = {
-    "committed": (["begin", "set local search_path = one, public", "select f()", "commit"]),
-    "rolled back": (["begin", "set local search_path = one, public", "select f()", "rollback"]),
-    "to a savepoint": (["begin", "savepoint s", "set local search_path = one, public", "select f()",
-                        "rollback to s", "commit"]),
-    "set and put back": (["begin", "set search_path = one, public", "select f()", "rollback"]),
-    "set, used, set again": (["set search_path = one, public; select f(); set search_path = two, public"]),
-    "in one message": (["set local search_path = one, public; select f()"]),
-    "while it is created": (["begin", "set local search_path = one, public",
-                             TYPE.replace("create", "create or replace", 1), "commit"]),
-    "reset all": (["set search_path = one, public; select f()", "set search_path = two, public"]),
+    "committed": ["begin", "set local search_path = one, public", "select f()", "commit"],
+    "rolled back": ["begin", "set local search_path = one, public", "select f()", "rollback"],
+    "to a savepoint": ["begin", "savepoint s", "set local search_path = one, public", "select f()",
+                        "rollback to s", "commit"],
+    "set and put back": ["begin", "set search_path = one, public", "select f()", "rollback"],
+    "in one transaction": ["set search_path = one, public; select f(); set search_path = two, public"],
+    "in one message": ["set local search_path = one, public; select f()"],
+    "while it is created": ["begin", "set local search_path = one, public",
+                             TYPE.replace("create", "create or replace", 1), "commit"],
+    "set, used, and set again": ["set search_path = one, public", "select f()", "set search_path = two, public"],
 }
 
 
@@ -129,6 +131,18 @@ def test_what_is_set_for_a_while_stays_with_that_while(place, name):
     own = ["create schema own authorization {first}"]
     before = [TABLES, ONE[0], TYPE, "alter function public.f() owner to {first}", *own]
     tell(place, Story(before, made_in(*SET_LOCAL[name])), [place.role()])
+
+
+def test_what_is_compiled_without_a_statement(place):
+    """A function call of the protocol has nothing analysed, nor does this function."""
+    body = plpgsql("public.f()", "get diagnostics at = pg_context; return at;", "at text;")
+    first, second = stage(place, [body], [place.role()])[0]
+    oid = int(answer(first, "select 'f()'::regprocedure::oid"))
+    answer(first, "begin")
+    answer(first, "set local search_path = one")
+    assert kinds(first.send(function_call(oid)).until_ready()) == "VZ"
+    answer(first, "commit")
+    assert "function f()" in answer(second, "select f()")
 
 
 INNER = {
@@ -186,7 +200,7 @@ PREPARED = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*WAYS, "unnamed"])
 @pytest.mark.parametrize("name", PREPARED)
 def test_statements_are_prepared_for_their_client(place, name, way):
     tell(place, Story([TENANT], prepared(way, *PREPARED[name])), [place.role()])
@@ -229,16 +243,16 @@ def test_statements_prepared_under_settings_for_a_while(place, name, way):
 @pytest.mark.parametrize("way", WAYS)
 def test_strings_stay_as_they_were_read(place, way):
     sql = r"select length('a\\b')"
-    steps = [(1, "begin"), (1, "set escape_string_warning = off; set standard_conforming_strings = off"),
-             (1, prepare(way, sql)), (1, "set standard_conforming_strings = on"), (1, "commit"),
+    steps = [(1, "begin"), (1, "set local escape_string_warning = off; set local standard_conforming_strings = off"),
+             (1, prepare(way, sql)), (1, "commit"),
              (2, prepare(way, sql)), *[(2, run(way), "4")] * 7, *[(1, run(way), "3"), (2, run(way), "4")] * 3]
     tell(place, Story([], steps), [place.role()])
 
 
 def test_a_text_is_read_before_any_of_it_runs(place):
-    off = r"set standard_conforming_strings = off; prepare p as select length('a\\b')"
-    steps = [(1, off), (2, prepare("sql", r"select length('a\\b')"))]
-    steps += [(1, "execute p", "4"), (2, "execute p", "4")] * 3
+    off = "set escape_string_warning = off; set standard_conforming_strings = off"
+    both = rf"{off}; prepare p as select length('a\\b')"
+    steps = [(1, both), (2, off), (2, both), *[(1, "execute p", "4"), (2, "execute p", "3")] * 3]
     tell(place, Story([], steps), [place.role()])
 
 
@@ -262,7 +276,9 @@ def test_now_is_when_its_client_prepared(place, name, way):
         assert not answer(wire, prepare(way, NOW[name]))
         answer(wire, "commit")
         assert [answer(wire, run(way)) for _ in range(7)] == times[-1:] * 7
-    assert times[0] != times[1]
+    # a statement that its client comes back to may be prepared anew; it is never the other one's
+    assert answer(first, run(way)) != times[1] > times[0]
+    assert answer(second, run(way)) >= times[1]
 
 
 PARTITIONS = [
@@ -294,10 +310,92 @@ EXPRESSIONS = {
         called("select 5::d", ("set search_path = one, public", "error 23514"),
                ("set search_path = two, public", "5"))),
     "checks of domains in functions": Story(
-        [*KEYS, "create domain public.d as int check (key(value) > 0)", plpgsql("public.f(a int)", "return a;", returns="d")],
+        [*KEYS, "create domain public.d as int check (key(value) > 0)",
+         plpgsql("public.f(a int)", "return a;", returns="d")],
         called("select f(5)", ("set search_path = one, public", "error 23514"),
                ("set search_path = two, public", "5"))),
+    # by a plan that no statement and no function of PL/pgSQL has
+    "checks of foreign keys": Story(
+        ["create type mine as (a int)",
+         plpgsql("shift()", "return current_setting('app.shift');", options="immutable", returns="int"),
+         "create function to_int(mine) returns int immutable language sql as 'select ($1).a + shift()'",
+         "create cast (mine as int) with function to_int(mine) as implicit",
+         "create table keys as select 5 as id; alter table keys add primary key (id)",
+         "create table t (a mine references keys); grant all on t to public"],
+        called("insert into t values (row(5)) returning (a).a",
+               ("set app.shift = 0", "5"), ("set app.shift = 1", "error 23503"))),
 }
+
+
+TENANTS = ("set app.tenant = 'A'", "set app.tenant = 'B'")
+FOLDED = {
+    "checks of domains": Story(
+        [TENANT, "create domain d as text check (value = tenant())"],
+        [*((who, setting) for who, setting in enumerate(TENANTS, 1)),
+         *[(1, "select 'A'::d", "A"), (2, "select 'B'::d", "B"), (2, "select 'A'::d", "error 23514")] * 3]),
+    "checks of domains in functions": Story(
+        [TENANT, "create domain d as text check (value = tenant())",
+         plpgsql("f(a text)", "v := a; return v;", "v d;")],
+        [*((who, setting) for who, setting in enumerate(TENANTS, 1)),
+         *[(1, "select f('A')", "A"), (2, "select f('B')", "B"), (2, "select f('A')", "error 23514")] * 3]),
+    "index expressions": Story(
+        [TENANT, TENANTS[0], "create table t (a text); create unique index on t ((a || tenant())); grant all on t to public"],
+        [*((who, setting) for who, setting in enumerate(TENANTS, 1)), (1, "insert into t values ('x')"),
+         (2, "insert into t values ('x')"), (1, "insert into t values ('x')", "error 23505"),
+         (2, "insert into t values ('x')", "error 23505")]),
+    "partition keys": Story(
+        [TENANT, TENANTS[0], "create table t (a text) partition by list ((a || tenant()))",
+         "create table a partition of t for values in ('xA'); create table b partition of t for values in ('xB')",
+         "grant all on t, a, b to public"],
+        called("insert into t values ('x') returning tableoid::regclass", (TENANTS[0], "a"), (TENANTS[1], "b"))),
+}
+
+
+@pytest.mark.parametrize("name", FOLDED)
+def test_immutable_functions_in_expressions_are_run_for_their_user(place, name):
+    """What they read is no setting of PostgreSQL's, so nothing else tells the clients apart."""
+    tell(place, FOLDED[name], [place.role()])
+
+
+AS_ANOTHER = {
+    "set local": ["begin", "set local role {owner}", "select f()", "commit"],
+    "rolled back": ["begin", "set role {owner}", "select f()", "rollback"],
+    "and back in one message": ["set role {owner}; select f(); reset role"],
+    "and back": ["set role {owner}", "select f()", "reset role"],
+    "stays": ["set role {owner}", "select f()"],
+}
+
+
+@pytest.mark.parametrize("name", AS_ANOTHER)
+def test_what_is_made_in_a_role_that_was_set(place, name):
+    before = ["create schema {first}; create schema {owner}; grant usage on schema {first}, {owner} to public",
+              "create table {first}.t (a text); create table {owner}.t (a int); grant {owner} to {first}",
+              "set search_path = {owner}, public", TYPE]
+    steps = [*((1, step) for step in AS_ANOTHER[name]), *[(2, "select f()", "text")] * 3]
+    tell(place, Story(before, steps), [place.role()])
+
+
+@pytest.mark.parametrize("way", ["startup", "options", "alter role", "alter database", "postgresql.conf"])
+def test_settings_of_the_login_are_an_environment(place, way):
+    cluster, role = place.cluster, place.role()
+    [first] = stage(place, [DATE], [role], clients=1)[0]
+    dbname = answer(first, "select current_database()")
+    assert answer(first, "select f()") == MDY[1]
+    startup = {"startup": {"datestyle": "ISO, DMY"}, "options": {"options": "-c datestyle=ISO,DMY"}}.get(way, {})
+    if way.startswith("alter"):
+        cluster.sql(f"{way} {role.name if way == 'alter role' else dbname} set datestyle = 'ISO, DMY'")
+    if way == "postgresql.conf":
+        cluster.sql("alter system set datestyle = 'ISO, DMY'")
+        cluster.reload()
+    try:
+        second = place.wire(role, dbname=dbname, **startup)
+        for _ in range(3):
+            assert answer(second, "select f()") == DMY[1]
+            if way != "postgresql.conf":
+                assert answer(first, "select f()") == MDY[1]
+    finally:
+        cluster.sql("alter system reset datestyle")
+        cluster.reload()
 
 
 @pytest.mark.parametrize("name", EXPRESSIONS)
