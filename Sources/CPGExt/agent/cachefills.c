@@ -20,6 +20,7 @@
 #include "../private/agent.h"
 #include "../private/caches.h"
 #include "../private/guc.h"
+#include "../private/statements.h"
 
 bool		carpool_cache_fills_mixed;
 bool		carpool_cache_fills_folded;
@@ -133,4 +134,5 @@ carpool_cache_fills_open(void)
 	object_access_hook = object_accessed;
 	RegisterXactCallback(transaction_ended, NULL);
 	RegisterSubXactCallback(subtransaction_ended, NULL);
+	carpool_names_watch();
 }

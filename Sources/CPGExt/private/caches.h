@@ -31,7 +31,10 @@ extern void carpool_environment_forget(void);
 /* cachefills.c: notices what is put into the caches; once in each backend, at its login. */
 extern void carpool_cache_fills_open(void);
 
-/* Something was made in another environment than the session's: by SET LOCAL, in a function. */
+/*
+ * Something was made in another environment than the session's: by SET LOCAL, in a function,
+ * in a transaction that changed what names mean.
+ */
 extern bool carpool_cache_fills_mixed;
 
 /* A user's immutable function became a constant of a plan: whatever it reads is read no more. */
