@@ -9,7 +9,7 @@ from conftest import make_database_cluster
 from database_host import DatabaseHost, DirectHost
 from stories import PID, WAYS, Story, answer, called, plpgsql, prepare, prepared, run, server_of_all, stage, tell
 from waiting import wait_until
-from wire import function_call, kinds
+from wire import SYNC, bind, execute, function_call, kinds, parse
 
 HOSTS = {"direct": DirectHost, "pooled": DatabaseHost}
 
@@ -138,10 +138,9 @@ def test_what_is_compiled_without_a_statement(place):
     body = plpgsql("public.f()", "get diagnostics at = pg_context; return at;", "at text;")
     first, second = stage(place, [body], [place.role()])[0]
     oid = int(answer(first, "select 'f()'::regprocedure::oid"))
-    answer(first, "begin")
-    answer(first, "set local search_path = one")
-    assert kinds(first.send(function_call(oid)).until_ready()) == "VZ"
-    answer(first, "commit")
+    pipeline = parse("set local search_path = one") + bind() + execute() + function_call(oid)
+    assert kinds(first.send(pipeline).until_ready()) == "12CVZ"
+    assert kinds(first.send(SYNC).until_ready()) == "Z"
     assert "function f()" in answer(second, "select f()")
 
 
@@ -398,6 +397,25 @@ def test_settings_of_the_login_are_an_environment(place, way):
         cluster.reload()
 
 
+def test_what_was_made_before_a_reload(place):
+    cluster = place.cluster
+    first, second = stage(place, [DATE], [place.role()])[0]
+
+    def wait_for(style):
+        cluster.reload()
+        for wire in (first, second):
+            wait_until(lambda: answer(wire, "show datestyle") == style, style)
+
+    try:
+        cluster.sql("alter system set datestyle = 'ISO, DMY'")
+        wait_for("ISO, DMY")
+        assert answer(first, "select f()") == DMY[1]
+    finally:
+        cluster.sql("alter system reset datestyle")
+        wait_for("ISO, MDY")
+    assert answer(second, "select f()") == MDY[1]
+
+
 @pytest.mark.parametrize("name", EXPRESSIONS)
 def test_functions_in_expressions_are_found_for_their_user(place, name):
     tell(place, EXPRESSIONS[name], [place.role()])
@@ -528,3 +546,36 @@ def test_without_caches_that_work_each_client_has_a_server_of_its_own(fresh_clus
     assert "carpool.self_test()" in cluster.log.text(mark)
     wires[0].close()
     wait_until(lambda: not cluster.sql("select 1 from pg_stat_activity where pid = %s", int(pids[0])), "its end")
+
+
+OWN_OBJECTS = {
+    "in one transaction": ["begin", "create temp table t (a int)", "select f()", "drop table t", "commit"],
+    "on commit drop": ["begin", "create temp table t (a int) on commit drop", "select f()", "commit"],
+    "rolled back": ["begin", "create temp table t (a int)", "select f()", "rollback"],
+    "for a while": ["create temp table t (a int)", "select f()", "drop table t"],
+    "another type": ["begin", "create type pg_temp.c as enum ('1')", "create temp table t (a c)", "select f()",
+                     "rollback"],
+    "none that is temporary": ["begin", "drop table two.t", "create table two.t (a int)", "select f()", "rollback"],
+    "a type that never was": ["begin", "drop table two.t", "create domain two.c as int",
+                              "create table two.t (a two.c)", "select f()", "rollback"],
+    "a savepoint": ["begin", "savepoint s", "drop table two.t", "create table two.t (a int)", "select f()",
+                    "rollback to s", "commit"],
+    "discarded": ["create temp table t (a int)", "select f()", "discard temp"],
+}
+
+
+@pytest.mark.parametrize("name", OWN_OBJECTS)
+def test_what_a_transaction_had_for_itself_goes_with_it(place, name):
+    before = [TABLES, "alter table two.t owner to {first}", ONE[0]]
+    steps = [(1, TWO[0]), (2, TWO[0]), *((1, step) for step in OWN_OBJECTS[name]), *[(2, "select f()", "text")] * 3]
+    tell(place, Story([*before, TYPE], steps), [place.role()])
+
+
+def test_types_of_temporary_tables_go_with_their_client(place):
+    first, second = stage(place, [TABLES, ONE[0], TYPE], [place.role()])[0]
+    for wire in (first, second):
+        answer(wire, TWO[0])
+    answer(first, "create temp table t (a int)")
+    assert answer(first, "select f()") == "integer"
+    first.close()
+    assert answer(second, "select f()") == "text"
