@@ -9,7 +9,7 @@ from conftest import make_database_cluster
 from database_host import DatabaseHost, DirectHost
 from stories import PID, WAYS, Story, answer, called, plpgsql, prepare, prepared, run, server_of_all, stage, tell
 from waiting import wait_until
-from wire import SYNC, bind, execute, function_call, kinds, parse
+from wire import bind, execute, function_call, kinds, parse
 
 HOSTS = {"direct": DirectHost, "pooled": DatabaseHost}
 
@@ -138,9 +138,11 @@ def test_what_is_compiled_without_a_statement(place):
     body = plpgsql("public.f()", "get diagnostics at = pg_context; return at;", "at text;")
     first, second = stage(place, [body], [place.role()])[0]
     oid = int(answer(first, "select 'f()'::regprocedure::oid"))
-    pipeline = parse("set local search_path = one") + bind() + execute() + function_call(oid)
-    assert kinds(first.send(pipeline).until_ready()) == "12CVZ"
-    assert kinds(first.send(SYNC).until_ready()) == "Z"
+    answer(first, parse("commit", "c"))
+    answer(first, "begin")
+    answer(first, "set local search_path = one")
+    assert kinds(first.send(function_call(oid)).until_ready()) == "VZ"
+    answer(first, bind(name="c") + execute())
     assert "function f()" in answer(second, "select f()")
 
 
