@@ -58,7 +58,7 @@ class Cluster:
         self.write_settings(settings or {})
         self.write_rules(BASE_RULES)
         # for rules with `peer map=owner`
-        self._write("pg_ident.conf", f"owner {environment.server_user} postgres\n")
+        self.write_ident(f"owner {environment.server_user} postgres\n")
 
     def _run(self, *command):
         result = subprocess.run(
@@ -82,6 +82,10 @@ class Cluster:
     def write_rules(self, text):
         """Replaces pg_hba.conf; takes effect with reload()."""
         self._write("pg_hba.conf", text)
+
+    def write_ident(self, text):
+        """Replaces pg_ident.conf; takes effect with reload()."""
+        self._write("pg_ident.conf", text)
 
     def _write(self, name, text):
         path = self.data / name

@@ -30,6 +30,10 @@ def pin(name, file, text, instead, keyword):
     return off(f"pin: {name}", file, text, instead, "test_state_pins", keyword)
 
 
+def cache(name, file, text, instead, keyword=""):
+    return off(f"caches of another environment: {name}", file, text, instead, "test_state_caches", keyword)
+
+
 MUTANTS = [
     # whose session it is
     off("a server is released before it has read all", "Pooling/Traffic.swift",
@@ -149,4 +153,55 @@ MUTANTS = [
         "cledger_cancelled(carpool_own_server) == serving && ", "", "test_cancel"),
     off("no cancel arrives", AGENT + "agent.c",
         "	if (serving != 0 && ", "	if (false && ", "test_cancel"),
+    # caches
+    cache("plans", AGENT + "cachedrop.c", "	carpool_plans_reset();\n	carpool_plpgsql_drop();",
+          "	carpool_plpgsql_drop();", "expressions"),
+    cache("compiled functions", AGENT + "cachedrop.c", "	carpool_plpgsql_drop();\n", "", "called or compiled"),
+    cache("checks of domains", AGENT + "cachedrop.c", "	CallSyscacheCallbacks(CONSTROID, (Datum) 0);\n", "",
+          "expressions"),
+    cache("expressions of relations", AGENT + "cachedrop.c", "	drop_relations();\n	if", "	(void) drop_relations;\n	if",
+          "expressions"),
+    off("caches: the text search configuration stays", AGENT + "cachedrop.c",
+        "	CallSyscacheCallbacks(TSCONFIGOID, (Datum) 0);\n", "", "test_shared_caches", "text_search"),
+    Mutant("caches: a role's stay for the next", [
+        (AGENT + "environment.c", "carpool_fingerprint(0, &role, sizeof(role))", "carpool_fingerprint(0, &role, 0)"),
+        (AGENT + "caches.c", "	else if (another_role || ", "	else if (")], "test_shared_caches.py", "not_anothers"),
+    off("caches: the next role foretells random()", AGENT + "attach.c", "	carpool_functions_reseed();\n", "",
+        "test_shared_caches", "random"),
+    cache("made under SET LOCAL", AGENT + "cachefills.c",
+          "	if (!carpool_cache_fills_mixed && !carpool_agent_is_working && carpool_guc_environment_is_changed())",
+          "	if (false)", "while"),
+    cache("compiled under SET LOCAL", AGENT + "cachefills.c",
+          "		is_planning = false;\n	note_changes();\n}\n\nstatic void\nsubtransaction_ended",
+          "		is_planning = false;\n}\n\nstatic void\nsubtransaction_ended", "without_a_statement"),
+    cache("made under a function's settings", AGENT + "cachefills.c",
+          "static void\nnote_fill(void)\n{\n	note_changes();", "static void\nnote_fill(void)\n{", "function_sets"),
+    cache("made as a function's owner", AGENT + "cachefills.c", "	return role != GetOuterUserId() && ",
+          "	return false && ", "function_sets"),
+    cache("made beside objects of its own", AGENT + "namechanges.c", "		carpool_cache_fills_mixed = true;", "		;",
+          "for_itself"),
+    cache("folded functions", AGENT + "cachefills.c", "		carpool_cache_fills_folded = true;", "		;", "immutable"),
+    cache("folded in expressions", AGENT + "cachefills.c", "		carpool_cache_fills_ran_immutable = true;", "		;",
+          "immutable"),
+    cache("what settings were when a transaction ended", AGENT + "caches.c",
+          "	if (environment != made_in || carpool_cache_fills_mixed)", "	if (carpool_cache_fills_mixed)", "reload"),
+    Mutant("caches of another environment: prepared statements", [
+        (AGENT + "plans.c", "plan->content == content && plan->environment == environment && ",
+         "plan->content == content && "),
+        (AGENT + "plans.c", "buckets[(content ^ environment) % BUCKETS]", "buckets[content % BUCKETS]"),
+        (AGENT + "plans.c", "	return plan->is_idle || plan->environment == carpool_environment();", "	return true;"),
+    ], "test_state_caches.py", "prepared_for"),
+    off("statements with a time are shared", AGENT + "planbody.c",
+        "	return raw_expression_tree_walker(node, find_time, context);", "	return false;",
+        "test_state_caches", "now_is"),
+    off("statements are read by the settings of now", AGENT + "planbody.c",
+        "i < 2 * lengthof(backslashes) && !reads_as(source, fixed)", "i < 0 && !reads_as(source, fixed)",
+        "test_state_caches", "strings or text_is_read"),
+    off("functions that did not compile are run", AGENT + "plpgsqlcache.c",
+        "	if (marked == NULL)\n		return;", "	if (true)\n		return;", "test_state_caches", "not_compile"),
+    off("caches that can't be dropped are shared", AGENT + "attach.c",
+        "		pins_failed |= CLEDGER_PIN_LANGUAGE;\n	conclude(CARPOOL_CACHES", "		;\n	conclude(CARPOOL_CACHES",
+        "test_state_caches", "without_caches"),
+    off("caches are dropped for everybody", AGENT + "caches.c", "	else if (another_role || ",
+        "	else if (true || ", "test_state_caches", "share"),
 ]

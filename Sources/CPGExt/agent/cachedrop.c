@@ -13,6 +13,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/partcache.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
@@ -31,6 +32,12 @@ typedef struct Entry
 	Relation	relation;
 } Entry;
 
+static bool
+has_key_expressions(const RelationData *relation)
+{
+	return relation->rd_partkey != NULL && relation->rd_partkey->partexprs != NIL;
+}
+
 /*
  * Whether an entry of the relation cache has expressions that were planned for the first who
  * used them, with SQL functions put in their place and their EXECUTE rights checked; or a
@@ -39,25 +46,45 @@ typedef struct Entry
 static bool
 has_expressions(const RelationData *relation)
 {
-	return relation->rd_indexprs != NIL || relation->rd_indpred != NIL || relation->rd_partkey != NULL ||
-		relation->rd_partcheck != NIL || relation->rd_fdwroutine != NULL;
+	return relation->rd_indexprs != NIL || relation->rd_indpred != NIL || relation->rd_fdwroutine != NULL ||
+		has_key_expressions(relation);
+}
+
+/*
+ * Those of a table that is partitioned by columns are no one's: to read its partitions again
+ * may take long. Where there is one that is partitioned by expressions, all partitions may be its.
+ */
+static List *
+find_expressions(HTAB *table)
+{
+	HASH_SEQ_STATUS all;
+	Entry	   *entry;
+	List	   *found = NIL;
+	List	   *partitions = NIL;
+	bool		by_expressions = false;
+
+	hash_seq_init(&all, table);
+	while ((entry = hash_seq_search(&all)) != NULL)
+	{
+		by_expressions |= has_key_expressions(entry->relation);
+		if (has_expressions(entry->relation))
+			found = lappend_oid(found, entry->id);
+		else if (entry->relation->rd_partcheck != NIL)
+			partitions = lappend_oid(partitions, entry->id);
+	}
+	return by_expressions ? list_concat(found, partitions) : found;
 }
 
 static void
 drop_relations(void)
 {
 	HTAB	   *table = carpool_hash_find(RELATIONS);
-	HASH_SEQ_STATUS all;
-	Entry	   *entry;
-	List	   *found = NIL;
+	List	   *found;
 	ListCell   *cell;
 
 	if (table == NULL)
 		return;
-	hash_seq_init(&all, table);
-	while ((entry = hash_seq_search(&all)) != NULL)
-		if (has_expressions(entry->relation))
-			found = lappend_oid(found, entry->id);
+	found = find_expressions(table);
 	if (found == NIL)
 		return;
 	carpool_begin_transaction();
@@ -69,14 +96,20 @@ drop_relations(void)
 void
 carpool_caches_drop(void)
 {
-	bool		in_transaction = IsTransactionState();
-
 	carpool_plans_reset();
 	carpool_plpgsql_drop();
-	/* checks of domains, by the type cache */
-	CallSyscacheCallbacks(CONSTROID, (Datum) 0);
 	/* the current text search configuration */
 	CallSyscacheCallbacks(TSCONFIGOID, (Datum) 0);
+	carpool_caches_drop_expressions();
+}
+
+void
+carpool_caches_drop_expressions(void)
+{
+	bool		in_transaction = IsTransactionState();
+
+	/* checks of domains, by the type cache */
+	CallSyscacheCallbacks(CONSTROID, (Datum) 0);
 	drop_relations();
 	if (!in_transaction && IsTransactionState())
 		CommitTransactionCommand();

@@ -22,9 +22,11 @@
 #include "../private/agent.h"
 #include "../private/caches.h"
 #include "../private/guc.h"
+#include "../private/statements.h"
 
 bool		carpool_cache_fills_mixed;
 bool		carpool_cache_fills_folded;
+bool		carpool_cache_fills_ran_immutable;
 
 static post_parse_analyze_hook_type next_analyze;
 static planner_hook_type next_planner;
@@ -85,12 +87,12 @@ plan(Query *query, const char *text, int options, ParamListInfo parameters)
 }
 
 /*
- * Whether a function that runs in planning becomes a constant, and may have read what no
- * environment has: an application's own settings. Functions that are not immutable run for
- * estimates only; those in C are taken at their word.
+ * Whether a function that runs may just be becoming a constant, and may have read what no
+ * environment has: an application's own settings. Functions that are not immutable run in
+ * planning for estimates only; those in C are taken at their word.
  */
 static bool
-is_folded(Oid function)
+may_be_folded(Oid function)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	bool		result;
@@ -104,13 +106,22 @@ is_folded(Oid function)
 }
 
 static void
+note_immutable(void)
+{
+	if (is_planning)
+		carpool_cache_fills_folded = true;
+	else
+		carpool_cache_fills_ran_immutable = true;
+}
+
+static void
 object_accessed(ObjectAccessType access, Oid class, Oid object, int part, void *argument)
 {
 	if (next_access)
 		next_access(access, class, object, part, argument);
-	if (is_planning && access == OAT_FUNCTION_EXECUTE && object >= FirstNormalObjectId &&
-		!carpool_cache_fills_folded && is_folded(object))
-		carpool_cache_fills_folded = true;
+	if (access == OAT_FUNCTION_EXECUTE && object >= FirstNormalObjectId &&
+		!(is_planning ? carpool_cache_fills_folded : carpool_cache_fills_ran_immutable) && may_be_folded(object))
+		note_immutable();
 }
 
 /* What SET LOCAL had changed is put back after this. */
@@ -142,4 +153,5 @@ carpool_cache_fills_open(void)
 	object_access_hook = object_accessed;
 	RegisterXactCallback(transaction_ended, NULL);
 	RegisterSubXactCallback(subtransaction_ended, NULL);
+	carpool_names_watch();
 }

@@ -65,6 +65,12 @@ carpool_caches_enter(uint64 client, bool is_another, bool another_role)
 		made_in = environment;
 		carpool_cache_fills_mixed = false;
 		carpool_cache_fills_folded = false;
+		carpool_cache_fills_ran_immutable = false;
+	}
+	else if (carpool_cache_fills_ran_immutable)
+	{
+		carpool_caches_drop_expressions();
+		carpool_cache_fills_ran_immutable = false;
 	}
 	publish(client, environment);
 }

@@ -6,19 +6,27 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
+#include "../private/caches.h"
 #include "../private/statements.h"
 
 static bool names_changed;		/* since names_changed_at */
 static TimestampTz names_changed_at;
 
+/*
+ * What a transaction itself changes, a temporary table among it, may be in what it has made,
+ * and is gone again if it fails or when its client leaves.
+ */
 static void
 note_change(Datum argument, int cache, uint32 hash)
 {
 	names_changed = true;
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		carpool_cache_fills_mixed = true;
 }
 
 void

@@ -31,11 +31,20 @@ extern void carpool_environment_forget(void);
 /* cachefills.c: notices what is put into the caches; once in each backend, at its login. */
 extern void carpool_cache_fills_open(void);
 
-/* Something was made in another environment than the session's: by SET LOCAL, in a function. */
+/*
+ * Something was made in another environment than the session's: by SET LOCAL, in a function,
+ * in a transaction that changed what names mean.
+ */
 extern bool carpool_cache_fills_mixed;
 
 /* A user's immutable function became a constant of a plan: whatever it reads is read no more. */
 extern bool carpool_cache_fills_folded;
+
+/*
+ * A user's immutable function ran outside of planning: it may have become a constant of a
+ * domain's check or of a relation's expression, which are made without a plan.
+ */
+extern bool carpool_cache_fills_ran_immutable;
 
 /* caches.c: before ReadyForQuery outside a transaction: what its caches are worth from now on. */
 extern void carpool_caches_ended(uint64 client);
@@ -55,6 +64,9 @@ extern bool carpool_caches_self_test(StringInfo why);
 
 /* cachedrop.c: makes PostgreSQL forget all of it, but for the plans that the agent keeps by their environment. */
 extern void carpool_caches_drop(void);
+
+/* cachedrop.c: checks of domains and expressions of relations only. */
+extern void carpool_caches_drop_expressions(void);
 
 /* cachedrop.c: whether what is to be dropped is found; in a transaction. */
 extern bool carpool_caches_drop_test(StringInfo why);
