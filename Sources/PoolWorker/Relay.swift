@@ -156,8 +156,8 @@ enum Relay {
         return meaning(scan.stop, client, server, mode)
     }
 
-    /// What the end of a scan means for the link.
-    @_noLocks @inline(__always)
+    /// What the end of a scan means for the link. Out of line: the common reply ends otherwise.
+    @_noLocks @inline(never)
     static func meaning(
         _ stop: Scan.Stop, _ client: borrowing Client, _ server: borrowing Server, _ mode: PoolMode
     ) -> PumpStop {

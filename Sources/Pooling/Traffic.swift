@@ -27,11 +27,8 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// How many of `expected` may never come: a COPY IN failed, and nothing in the protocol
     /// tells whether it had read the Syncs behind its Execute.
     @usableFromInline var doubtful: UInt32 = 0
-    /// What `Flags` names, in one byte: the hot path asks for several at once.
-    @usableFromInline var flags: UInt8 = 0
-    /// With `Flags.silent`: some of these messages were sent when no COPY was known to be there
-    /// for them.
-    @usableFromInline var stray = false
+    /// What `Flags` names, in one number: the hot path asks for several at once.
+    @usableFromInline var flags: UInt16 = 0
     /// Status of the last ReadyForQuery, a `TransactionStatus`.
     public var status: UInt8 = TransactionStatus.idle
 
@@ -130,7 +127,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
                 swallowable &+= 1
                 flags |= Flags.copySyncs
             }
-            flags &= ~(Flags.unsynced | Flags.silent)
+            flags &= ~(Flags.unsynced | Flags.silent | Flags.stray)
         case FrontendTag.copyDone, FrontendTag.copyFail:
             guard length <= (tag == FrontendTag.copyDone ? 4 : FrameLimit.small) else { return .invalid }
             unanswered()
@@ -157,14 +154,13 @@ public struct Traffic: BitwiseCopyable, Sendable {
         guard flags != 0 else { return }
         // Among unsynced extended messages an error could make the server skip it.
         if unsynced || doubtful > 0 { uncertain = true }
-        flags &= ~(Flags.counting | Flags.copyEnded | Flags.silent)
+        flags &= ~(Flags.counting | Flags.copyEnded | Flags.silent | Flags.stray)
     }
 
     /// A message that PostgreSQL doesn't answer.
     @inlinable @_noLocks
     mutating func unanswered() {
-        stray = !copyIn || (stray && has(Flags.silent))
-        flags |= Flags.silent
+        flags |= has(Flags.copyIn) ? Flags.silent : Flags.silent | Flags.stray
     }
 
     /// The server began to copy in.
@@ -198,7 +194,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
     mutating func flagsAtReady() {
         copyIn = false
         // A COPY that succeeds has read all that was sent to it.
-        if !hasFailed && !stray { flags &= ~Flags.silent }
+        if flags & (Flags.failed | Flags.stray) == 0 { flags &= ~Flags.silent }
         hasFailed = false
         if swallowable > 0 { swallowable &-= 1 }
         swallowed = 0
@@ -227,32 +223,34 @@ public struct Traffic: BitwiseCopyable, Sendable {
     @inlinable @_noLocks
     public mutating func ownSync() {
         expected &+= 1
-        flags &= ~(Flags.unsynced | Flags.copyIn | Flags.silent)
+        flags &= ~(Flags.unsynced | Flags.copyIn | Flags.silent | Flags.stray)
     }
 }
 
 extension Traffic {
     @usableFromInline
     enum Flags {
-        @inlinable static var counting: UInt8 { @_noLocks get { 1 } }
-        @inlinable static var unsynced: UInt8 { @_noLocks get { 2 } }
-        @inlinable static var copyIn: UInt8 { @_noLocks get { 4 } }
-        @inlinable static var copyEnded: UInt8 { @_noLocks get { 8 } }
-        @inlinable static var uncertain: UInt8 { @_noLocks get { 16 } }
+        @inlinable static var counting: UInt16 { @_noLocks get { 1 } }
+        @inlinable static var unsynced: UInt16 { @_noLocks get { 2 } }
+        @inlinable static var copyIn: UInt16 { @_noLocks get { 4 } }
+        @inlinable static var copyEnded: UInt16 { @_noLocks get { 8 } }
+        @inlinable static var uncertain: UInt16 { @_noLocks get { 16 } }
         /// `swallowable`, `swallowed` or `doubtful` isn't 0.
-        @inlinable static var copySyncs: UInt8 { @_noLocks get { 32 } }
-        @inlinable static var failed: UInt8 { @_noLocks get { 64 } }
+        @inlinable static var copySyncs: UInt16 { @_noLocks get { 32 } }
+        @inlinable static var failed: UInt16 { @_noLocks get { 64 } }
         /// Messages without an answer were sent, and none since that has one.
-        @inlinable static var silent: UInt8 { @_noLocks get { 128 } }
+        @inlinable static var silent: UInt16 { @_noLocks get { 128 } }
+        /// Among them some that no COPY was known to be there for.
+        @inlinable static var stray: UInt16 { @_noLocks get { 256 } }
         /// The server is in the middle of something, or may be.
-        @inlinable static var busy: UInt8 { @_noLocks get { unsynced | copyIn | uncertain } }
+        @inlinable static var busy: UInt16 { @_noLocks get { unsynced | copyIn | uncertain } }
     }
 
     @inlinable @_noLocks @inline(__always)
-    func has(_ flag: UInt8) -> Bool { flags & flag != 0 }
+    func has(_ flag: UInt16) -> Bool { flags & flag != 0 }
 
     @inlinable @_noLocks @inline(__always)
-    mutating func put(_ flag: UInt8, _ value: Bool) { flags = value ? flags | flag : flags & ~flag }
+    mutating func put(_ flag: UInt16, _ value: Bool) { flags = value ? flags | flag : flags & ~flag }
 
     /// `swallowable` may grow: only Syncs, Flushes and CopyData followed the one Execute.
     @inlinable

@@ -209,11 +209,14 @@ def test_statements_are_prepared_for_their_client(place, name, way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_xml_is_read_as_its_client_says(place, way):
-    if place.cluster.sql("select 1 from pg_config where name = 'CONFIGURE' and setting !~ 'with-libxml'"):
-        pytest.skip("PostgreSQL was built without libxml")
     sql = "select '<a/><b/>'::xml::text"
-    steps = [(1, "set xmloption = content"), (2, "set xmloption = document"), (1, prepare(way, sql)),
-             *[(1, run(way), "<a/><b/>")] * 7, (2, prepare(way, sql), "error 2200M"), (1, run(way), "<a/><b/>")]
+    steps = [(1, "set xmloption = content"), (2, "set xmloption = document")]
+    if place.cluster.sql("select 1 from pg_config where name = 'CONFIGURE' and setting ~ 'with-libxml'"):
+        steps += [(1, prepare(way, sql)), *[(1, run(way), "<a/><b/>")] * 7, (2, prepare(way, sql), "error 2200M"),
+                  (1, run(way), "<a/><b/>")]
+    else:
+        # a server that knows no XML says so to both, in turns
+        steps += [(1, prepare(way, sql), "error 0A000"), (2, prepare(way, sql), "error 0A000")] * 3
     tell(place, Story([], steps), [place.role()])
 
 

@@ -111,7 +111,7 @@ MUTANTS = [
         "	MyProcPid = (int) process_id;", "	(void) process_id;", "test_state_listen", "pid"),
     # identity
     off("pg_stat_activity shows the worker", AGENT + "attach.c",
-        "	carpool_identity_show(entry(client));\n", "", "test_state_identity"),
+        "	carpool_identity_show(entry(carpool_client));\n", "", "test_state_identity"),
     off("the log shows the worker", AGENT + "identity.c",
         "	if (!is_named)", "	if (false)", "test_state_identity", "log_lines"),
     # logins without passwords
@@ -141,7 +141,7 @@ MUTANTS = [
     off("an agent hears of no ALTER ROLE", AGENT + "staleness.c",
         "	if (!is_as_taken())", "	if (false)", "test_login_facts", "replaced"),
     off("the worker does not hear of it", "CLedger/include/cledger.h",
-        "			__atomic_load_n(&server->is_stale, __ATOMIC_ACQUIRE)) == 0;", "			0) == 0;",
+        "	return __atomic_load_n(&server->pins, __ATOMIC_ACQUIRE) == 0;", "	return cledger_pins(server) == 0;",
         "test_login_facts", "replaced"),
     # the agent itself looks, and the host after it
     Mutant("what a server's login has taken on is not looked at", [

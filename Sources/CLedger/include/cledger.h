@@ -37,6 +37,9 @@ enum
 };
 #define CLEDGER_PIN_REASONS 12
 
+/* Beside them: a login of the server's role would not get any more what its own has got. */
+#define CLEDGER_STALE (1u << 31)
+
 /* Static variables of async.c, found by the first backend that needed them; see asyncvariables.c. */
 enum
 {
@@ -167,15 +170,14 @@ typedef struct CledgerServer
 
 	/* the agent's, which change seldom */
 	int32_t		pid;			/* its process; 0: nobody's */
-	uint32_t	pins;			/* CLEDGER_PIN_…, before each ReadyForQuery */
+	uint32_t	pins;			/* CLEDGER_PIN_…, CLEDGER_STALE; before each ReadyForQuery */
 	uint32_t	role;			/* OID it runs as */
 	uint32_t	database;
 	uint32_t	is_hub;			/* it reads the notifications of its database for clients */
 	uint32_t	is_cancellable; /* SIGUSR2 means to it what `cancelled` says; else it may mean anything */
 	uint64_t	environment;	/* in which its caches were made, see environment.c; 0: in several */
 	uint64_t	identity;		/* fingerprint of the name, and a superuser's rights or not, that it has taken on */
-	uint32_t	is_stale;		/* a login of its role would not get these any more; before ReadyForQuery */
-	uint8_t		agent_rest[20];
+	uint8_t		agent_rest[24];
 
 	/* the agent's counters */
 	uint64_t	attached;		/* times a client other than the last was attached */
@@ -362,22 +364,21 @@ cledger_attached(const CledgerServer *server)
 static inline bool
 cledger_is_stale(const CledgerServer *server)
 {
-	return __atomic_load_n(&server->is_stale, __ATOMIC_ACQUIRE) != 0;
+	return (__atomic_load_n(&server->pins, __ATOMIC_ACQUIRE) & CLEDGER_STALE) != 0;
 }
 
 /* Whether a server can go from client to client as it is: it has no pins, and is not stale. */
 CLEDGER_HOT static inline bool
 cledger_may_rest(const CledgerServer *server)
 {
-	return (__atomic_load_n(&server->pins, __ATOMIC_ACQUIRE) |
-			__atomic_load_n(&server->is_stale, __ATOMIC_ACQUIRE)) == 0;
+	return __atomic_load_n(&server->pins, __ATOMIC_ACQUIRE) == 0;
 }
 
 /* Why a server's client keeps it; read after its ReadyForQuery was received. */
 CLEDGER_HOT static inline uint32_t
 cledger_pins(const CledgerServer *server)
 {
-	return __atomic_load_n(&server->pins, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&server->pins, __ATOMIC_ACQUIRE) & ~CLEDGER_STALE;
 }
 
 #endif

@@ -144,7 +144,7 @@ note_pins(uint32 pins)
 			__atomic_fetch_add(&carpool_ledger->pins[i], 1, __ATOMIC_RELAXED);
 	if (pins)
 		server->pinned++;
-	__atomic_store_n(&server->pins, pins, __ATOMIC_RELEASE);
+	__atomic_store_n(&server->pins, carpool_is_stale ? pins | CLEDGER_STALE : pins, __ATOMIC_RELEASE);
 }
 
 void
@@ -155,7 +155,6 @@ carpool_attach_transaction_ended(void)
 	bool		changed = false;
 
 	test_once();
-	carpool_staleness_look();
 	carpool_libraries_ended();
 	for (int i = 0; i < KINDS; i++)
 	{
@@ -174,6 +173,7 @@ carpool_attach_transaction_ended(void)
 		save();
 	carpool_unnamed_save(carpool_client);
 	pins |= carpool_pins_now();
+	carpool_staleness_look();
 	carpool_caches_ended(carpool_client);
 	if (!carpool_plpgsql_works(NULL))
 		carpool_pins_unseen |= CLEDGER_PIN_LANGUAGE;
@@ -181,7 +181,7 @@ carpool_attach_transaction_ended(void)
 		pins |= carpool_pins_unseen;
 	if (carpool_listen_ended(carpool_client))
 		pins |= CLEDGER_PIN_LISTEN;
-	if (pins != 0 || server->pins != 0)
+	if (pins != 0 || server->pins != 0 || carpool_is_stale)
 		note_pins(pins);
 }
 
@@ -331,7 +331,7 @@ switch_to(uint64 next, bool starts)
 	StringInfoData contents[KINDS];
 	uint64		wanted[KINDS];
 
-	if (carpool_agent_server()->pins != 0 && next != carpool_client)
+	if (cledger_pins(carpool_agent_server()) != 0 && next != carpool_client)
 		forget_pins();
 	if (carpool_agent_server()->is_shared && next != 0 && next != carpool_client)
 		take_role_of(next);

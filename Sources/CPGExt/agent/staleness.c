@@ -15,6 +15,8 @@
 #include "../private/agent.h"
 #include "../private/facts.h"
 
+bool		carpool_is_stale;
+
 static Oid	taken_role;			/* whose facts they are */
 static bool may_be_stale;
 
@@ -66,6 +68,6 @@ carpool_staleness_look(void)
 	may_be_stale = false;
 	StartTransactionCommand();
 	if (!is_as_taken())
-		__atomic_store_n(&carpool_agent_server()->is_stale, 1, __ATOMIC_RELEASE);
+		carpool_is_stale = true;
 	CommitTransactionCommand();
 }

@@ -27,7 +27,8 @@ extern uint64 carpool_facts_now(void);
 extern void carpool_staleness_open(void);
 extern void carpool_staleness_took(Oid role, const char *name, bool is_superuser);
 
-/* agent/staleness.c: before ReadyForQuery, outside a transaction: a backend whose facts are gone says so. */
+/* agent/staleness.c: before ReadyForQuery, outside a transaction: looks whether this backend's facts are gone. */
 extern void carpool_staleness_look(void);
+extern bool carpool_is_stale;
 
 #endif
