@@ -148,7 +148,7 @@ typedef struct CledgerClient
 	uint8_t		address[16];	/* network order; AF_INET: the first four */
 	uint32_t	unused;
 	uint64_t	environment;	/* the agents', who change it seldom: as CledgerServer's; 0: not known */
-	uint8_t		worker_rest[8];
+	uint64_t	login;			/* number of its login: CledgerHeader.logins then */
 
 	/* the agents' */
 	uint64_t	state;			/* dsa_pointer of the saved session; 0: as after login */
@@ -214,6 +214,7 @@ typedef struct CledgerHeader
 	uint32_t	channel_saves;	/* agents: counts changes of any client's channels */
 	char		token[CLEDGER_TOKEN_SIZE];	/* worker: by which agents know it over TCP; anew at each start */
 	uint64_t	pins[CLEDGER_PIN_REASONS];	/* agents: times each reason began */
+	uint64_t	logins;			/* worker: counts the clients that have entered a pool */
 	uint64_t	wrong_sessions; /* agents: times a client's message was stopped in another's session */
 	uint64_t	secret[2];		/* postmaster: key of the fingerprints, which no client may foresee */
 } CledgerHeader;

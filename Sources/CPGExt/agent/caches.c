@@ -6,6 +6,8 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+
 #include "../private/agent.h"
 #include "../private/caches.h"
 #include "../private/ledger.h"
@@ -49,6 +51,37 @@ carpool_caches_are_private(void)
 	return made_in == CARPOOL_MIXED || carpool_cache_fills_folded;
 }
 
+/*
+ * Whether the caches have been made before a login with what names meant then, and now mean
+ * something else: a direct connection would have made them after it. What others have changed
+ * is heard of at the beginning of a transaction; it is asked once for all logins so far.
+ */
+static bool
+are_outdated_for(uint64 client)
+{
+	static uint64 asked;		/* CledgerHeader.logins then */
+	const CledgerClient *entry = cledger_client(carpool_ledger, (uint32) client);
+
+	if (likely(client == 0 || entry->login <= asked))
+		return false;
+	asked = __atomic_load_n(&carpool_ledger->logins, __ATOMIC_SEQ_CST);
+	StartTransactionCommand();
+	CommitTransactionCommand();
+	return carpool_cache_names_changed;
+}
+
+/* All that was made so far is made anew. */
+static void
+drop(uint64 environment)
+{
+	carpool_caches_drop();
+	made_in = environment;
+	carpool_cache_fills_mixed = false;
+	carpool_cache_fills_folded = false;
+	carpool_cache_fills_ran_immutable = false;
+	carpool_cache_names_changed = false;
+}
+
 void
 carpool_caches_enter(uint64 client, bool is_another, bool another_role)
 {
@@ -59,14 +92,8 @@ carpool_caches_enter(uint64 client, bool is_another, bool another_role)
 		if (environment != made_in)
 			made_in = CARPOOL_MIXED;
 	}
-	else if (another_role || environment != made_in || carpool_cache_fills_folded)
-	{
-		carpool_caches_drop();
-		made_in = environment;
-		carpool_cache_fills_mixed = false;
-		carpool_cache_fills_folded = false;
-		carpool_cache_fills_ran_immutable = false;
-	}
+	else if (another_role || environment != made_in || carpool_cache_fills_folded || are_outdated_for(client))
+		drop(environment);
 	else if (carpool_cache_fills_ran_immutable)
 	{
 		carpool_caches_drop_expressions();

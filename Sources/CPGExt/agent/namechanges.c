@@ -14,6 +14,8 @@
 #include "../private/caches.h"
 #include "../private/statements.h"
 
+bool		carpool_cache_names_changed;
+
 static bool names_changed;		/* since names_changed_at */
 static TimestampTz names_changed_at;
 
@@ -25,6 +27,7 @@ static void
 note_change(Datum argument, int cache, uint32 hash)
 {
 	names_changed = true;
+	carpool_cache_names_changed = true;
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		carpool_cache_fills_mixed = true;
 }
@@ -32,7 +35,9 @@ note_change(Datum argument, int cache, uint32 hash)
 void
 carpool_names_watch(void)
 {
-	static const int caches[] = {RELOID, PROCOID, TYPEOID, OPEROID, CASTSOURCETARGET};
+	static const int caches[] = {
+		RELOID, ATTNUM, PROCOID, TYPEOID, OPEROID, CASTSOURCETARGET, NAMESPACEOID
+	};
 	static bool is_watching;
 
 	if (is_watching)

@@ -46,6 +46,9 @@ extern bool carpool_cache_fills_folded;
  */
 extern bool carpool_cache_fills_ran_immutable;
 
+/* namechanges.c: names may have come to mean something else since the caches were dropped, as far as was heard. */
+extern bool carpool_cache_names_changed;
+
 /* caches.c: before ReadyForQuery outside a transaction: what its caches are worth from now on. */
 extern void carpool_caches_ended(uint64 client);
 
