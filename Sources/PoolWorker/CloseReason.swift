@@ -26,6 +26,8 @@ enum CloseReason {
     case serverIdle
     case connectTimeout
     case recoveryTimeout
+    /// Its client left, and no count told when its last request would be done.
+    case endedInOrder
     case stillPinned
     case evicted
     /// A login of its role would not get what its own has got.
@@ -74,7 +76,7 @@ enum CloseReason {
         case .serverMalformed:
             ErrorFields(.fatal, "08P01", "server sent an invalid message")
         case .clientLeft, .terminated, .cancelHandled, .lifetime, .serverIdle, .connectTimeout,
-            .recoveryTimeout, .stillPinned, .evicted, .factsChanged:
+            .recoveryTimeout, .endedInOrder, .stillPinned, .evicted, .factsChanged:
             nil
         }
     }
@@ -89,6 +91,7 @@ enum CloseReason {
         case .serverIdle: "server idle timeout"
         case .connectTimeout: "connect timeout"
         case .recoveryTimeout: "could not bring the server back to idle"
+        case .endedInOrder: "its client left in the middle of a pipeline that can't be counted"
         case .stillPinned: "something of its last client is left that DISCARD ALL does not end"
         case .evicted: "evicted"
         case .factsChanged: "what holds from a login on has changed"

@@ -27,7 +27,7 @@ extension EngineThread {
         default:
             return
         }
-        if partialFrame || servers[s].traffic.isUncertain { return closeServer(s, .recoveryTimeout) }
+        if partialFrame { return closeServer(s, .recoveryTimeout) }
         servers[s].state = .recovering
         servers[s].since = now
         servers[s].interrupted = finishing
@@ -46,7 +46,8 @@ extension EngineThread {
 
     /// One step towards an idle server.
     mutating func recover(_ s: UInt32) {
-        guard servers[s].state == .recovering else { return }
+        guard servers[s].state == .recovering, !servers[s].ending else { return }
+        if servers[s].traffic.isUncertain || servers[s].traffic.isInexact { return endInOrder(s) }
         if servers[s].traffic.isCopyingIn {
             var writer = FrameWriter()
             writer.frame(FrontendTag.copyFail) { $0.string("client disconnected") }
@@ -59,7 +60,7 @@ extension EngineThread {
             servers[s].traffic.ownSync()
             guard sendServer(s, writer.bytes) else { return closeServer(s, .serverGone) }
         }
-        if servers[s].traffic.isSpent { return closeServer(s, .recoveryTimeout) }
+        if servers[s].traffic.isDoubtful { return endInOrder(s) }
         guard servers[s].traffic.isQuiet else {
             if !servers[s].interrupted {
                 servers[s].interrupted = true
@@ -77,6 +78,20 @@ extension EngineThread {
             // still the session of the client that has left
             runTask(s, .rollback, Array("ROLLBACK".utf8), state: .resetting)
         }
+    }
+
+    /// It can't be counted when the server has done what its client has sent. The server is told
+    /// that this was all, as a client of its own would tell it; it does what came before, and
+    /// closes the connection.
+    private mutating func endInOrder(_ s: UInt32) {
+        servers[s].ending = true
+        if !servers[s].interrupted {
+            servers[s].interrupted = true
+            interrupt(s, for: noIndex)
+        }
+        var writer = FrameWriter()
+        writer.frame(FrontendTag.terminate)
+        if !sendServer(s, writer.bytes) { closeServer(s, .serverGone) }
     }
 
     /// The next client must find nothing of the last one: in session mode of anything, else

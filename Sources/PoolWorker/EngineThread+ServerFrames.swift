@@ -35,6 +35,8 @@ extension EngineThread {
             let fields = ErrorFields(
                 .fatal, "08006", "server closed the connection during login")
             serverLoginFailed(s, fields, reachable: false)
+        case .recovering where servers[s].ending:
+            closeServer(s, .endedInOrder)
         default:
             serverDied(s, .serverGone)
         }
@@ -112,6 +114,7 @@ extension EngineThread {
         case BackendTag.errorResponse:
             serverError(s, ErrorFields(body: body))
         case BackendTag.readyForQuery:
+            if servers[s].ending { return }
             guard body.count == 1, let status = body.first, servers[s].traffic.ready(status) else {
                 return violation(s)
             }

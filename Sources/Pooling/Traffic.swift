@@ -68,11 +68,11 @@ public struct Traffic: BitwiseCopyable, Sendable {
 
     /// The client has the last reply it can count on, and no transaction is open, but the
     /// server may send one more ReadyForQuery: it can't be given to anyone else.
-    public var isSpent: Bool {
-        @_noLocks get {
-            doubtful > 0 && expected <= doubtful && !unsynced && !copyIn && !uncertain
-                && status == TransactionStatus.idle
-        }
+    public var isSpent: Bool { @_noLocks get { isDoubtful && status == TransactionStatus.idle } }
+
+    /// All that is expected may never come.
+    public var isDoubtful: Bool {
+        @_noLocks get { doubtful > 0 && expected <= doubtful && flags & Flags.busy == 0 }
     }
 
     /// The client's copying in: it has to end it before anything else can happen.
@@ -87,6 +87,10 @@ public struct Traffic: BitwiseCopyable, Sendable {
 
     /// The end of the link can't be told from the protocol.
     public var isUncertain: Bool { uncertain }
+
+    /// Fewer ReadyForQuery messages may come than are expected: a COPY may have swallowed Syncs
+    /// that were sent behind it.
+    public var isInexact: Bool { has(Flags.inexact) && expected > 0 }
 
     /// What a frontend message means for the link; the fate of the frame.
     @frozen
@@ -109,13 +113,13 @@ public struct Traffic: BitwiseCopyable, Sendable {
             swallowable = 0
             copyEnded = false
             executions &+= 1
-            unsynced = true
+            flags = flags & ~Flags.feeding | Flags.unsynced | Flags.extended
         case FrontendTag.parse, FrontendTag.bind, FrontendTag.describe, FrontendTag.close:
-            counting = false
-            unsynced = true
+            flags = flags & ~(Flags.counting | Flags.feeding) | Flags.unsynced
         case FrontendTag.sync:
             guard length == 4 else { return .invalid }
             // (a COPY takes it without an answer: what came before it is still silent)
+            if copyIn && !(counting && !copyEnded) { flags |= Flags.inexact }
             if copyIn && counting && !copyEnded {
                 swallowed &+= 1
                 flags |= Flags.copySyncs
@@ -127,12 +131,12 @@ public struct Traffic: BitwiseCopyable, Sendable {
                 swallowable &+= 1
                 flags |= Flags.copySyncs
             }
-            flags &= ~(Flags.unsynced | Flags.silent | Flags.stray)
+            flags &= ~(Flags.unsynced | Flags.silent | Flags.stray | Flags.feeding)
         case FrontendTag.copyDone, FrontendTag.copyFail:
             guard length <= (tag == FrontendTag.copyDone ? 4 : FrameLimit.small) else { return .invalid }
             unanswered()
             copyEnded = true
-            copyIn = false
+            flags &= ~(Flags.copyIn | Flags.feeding)
         case FrontendTag.flush:
             guard length == 4 else { return .invalid }
             unanswered()
@@ -154,20 +158,32 @@ public struct Traffic: BitwiseCopyable, Sendable {
         guard flags != 0 else { return }
         // Among unsynced extended messages an error could make the server skip it.
         if unsynced || doubtful > 0 { uncertain = true }
-        flags &= ~(Flags.counting | Flags.copyEnded | Flags.silent | Flags.stray)
+        if copyIn { flags |= Flags.inexact }
+        flags &= ~(Flags.feeding | Flags.extended | Flags.counting | Flags.copyEnded | Flags.silent | Flags.stray)
     }
 
     /// A message that PostgreSQL doesn't answer.
     @inlinable @_noLocks
     mutating func unanswered() {
-        flags |= has(Flags.copyIn) ? Flags.silent : Flags.silent | Flags.stray
+        flags |= has(Flags.feeding) ? Flags.silent : Flags.silent | Flags.stray
     }
 
     /// The server began to copy in.
     @inlinable @_noLocks
     public mutating func copyInStarted() {
         copyIn = !copyEnded
-        guard counting else { return }
+        guard counting else {
+            if expected > (has(Flags.extended) ? 0 : 1) {
+                flags |= Flags.inexact
+            } else if copyIn {
+                flags |= Flags.feeding
+            }
+            // A Query may have several COPYs, and the end that was sent may be an earlier one's.
+            if copyEnded { flags |= Flags.copyIn | Flags.silent | Flags.stray }
+            copyEnded = false
+            return
+        }
+        if copyIn { flags |= Flags.feeding }
         // The Syncs behind the one Execute are being swallowed; another must come.
         expected &-= swallowable
         if swallowable > 0 { unsynced = true }
@@ -185,16 +201,20 @@ public struct Traffic: BitwiseCopyable, Sendable {
         if flags != 0 { flagsAtReady() }
         if expected == 0 && !unsynced {
             executions = 0
-            counting = false
+            flags &= ~(Flags.counting | Flags.extended | Flags.inexact)
         }
         return true
     }
 
     @inlinable @_noLocks
     mutating func flagsAtReady() {
-        copyIn = false
-        // A COPY that succeeds has read all that was sent to it.
-        if flags & (Flags.failed | Flags.stray) == 0 { flags &= ~Flags.silent }
+        flags &= ~(Flags.copyIn | Flags.feeding)
+        // A COPY that succeeds has read all that was sent to it, one that fails maybe not.
+        if has(Flags.failed) {
+            flags |= Flags.stray
+        } else if !has(Flags.stray) {
+            flags &= ~Flags.silent
+        }
         hasFailed = false
         if swallowable > 0 { swallowable &-= 1 }
         swallowed = 0
@@ -205,8 +225,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// The server sent an ErrorResponse.
     @inlinable @_noLocks
     public mutating func failed() {
-        copyIn = false
-        hasFailed = true
+        flags = flags & ~(Flags.copyIn | Flags.feeding) | Flags.failed
         guard swallowed > 0 else { return }
         expected &+= swallowed
         doubtful = swallowed
@@ -219,12 +238,10 @@ public struct Traffic: BitwiseCopyable, Sendable {
     @inlinable @_noLocks
     public mutating func ownQuery() { expected &+= 1 }
 
-    /// The worker itself sends a Sync, so that the server gets out of what it is in.
+    /// The worker itself sends a Sync, so that the server gets out of what it is in. A COPY that
+    /// begins only then swallows it like a client's.
     @inlinable @_noLocks
-    public mutating func ownSync() {
-        expected &+= 1
-        flags &= ~(Flags.unsynced | Flags.copyIn | Flags.silent | Flags.stray)
-    }
+    public mutating func ownSync() { _ = frontend(FrontendTag.sync) }
 }
 
 extension Traffic {
@@ -240,8 +257,15 @@ extension Traffic {
         @inlinable static var failed: UInt16 { @_noLocks get { 64 } }
         /// Messages without an answer were sent, and none since that has one.
         @inlinable static var silent: UInt16 { @_noLocks get { 128 } }
-        /// Among them some that no COPY was known to be there for.
+        /// Among them some that may not be for a COPY.
         @inlinable static var stray: UInt16 { @_noLocks get { 256 } }
+        /// `expected` may be too high.
+        @inlinable static var inexact: UInt16 { @_noLocks get { 512 } }
+        /// The last execution was an Execute, not a Query.
+        @inlinable static var extended: UInt16 { @_noLocks get { 1024 } }
+        /// A COPY is under way, nothing but its data was sent since, and nothing else is behind it:
+        /// what comes now is surely its own, if it doesn't fail.
+        @inlinable static var feeding: UInt16 { @_noLocks get { 2048 } }
         /// The server is in the middle of something, or may be.
         @inlinable static var busy: UInt16 { @_noLocks get { unsynced | copyIn | uncertain } }
     }

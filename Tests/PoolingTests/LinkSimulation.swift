@@ -22,6 +22,9 @@ struct LinkSimulation {
     let pooled: Bool
     /// The worker's own Sync is under way; the client's messages wait.
     private(set) var isFencing = false
+    /// The client has gone, and the worker brings the server back, or has given it up.
+    private(set) var isLeft = false
+    private(set) var isGivenUp = false
 
     init(_ server: ServerModel, pooled: Bool) {
         self.server = server
@@ -75,6 +78,7 @@ struct LinkSimulation {
         let message = toClient.removeFirst()
         log.append("<\(message)")
         if isFencing { return fenced(message) }
+        if isLeft { return recovered(message) }
         var bodyLeft = 0
         let bytes = message.bytes
         let scan = bytes.withByteView {
@@ -109,6 +113,51 @@ struct LinkSimulation {
             violation = "a fence was answered with \(message)"
         }
         check()
+        return message
+    }
+
+    /// The client has gone; one step towards a server that the next can have, as
+    /// `EngineThread.recover` takes it.
+    mutating func leave() {
+        if !isLeft { log.append("leave") }
+        isLeft = true
+        guard violation == nil, !isGivenUp, !isFencing else { return }
+        if traffic.isUncertain || traffic.isInexact {
+            isGivenUp = true
+            return
+        }
+        if traffic.isCopyingIn { sendOwn("f") }
+        if traffic.needsSync || traffic.lacksAnswer { sendOwn("S") }
+        if traffic.isDoubtful { isGivenUp = true }
+        if traffic.isQuiet && !(server.state == .normal && toClient.isEmpty && toServer.isEmpty) {
+            violation = "brought back, and \(server.state) with \(toServer.count) + \(toClient.count) under way"
+        } else if traffic.isQuiet && status == TransactionStatus.idle && !server.waitsForClient {
+            violation = "brought back, and blocked in its own read"
+        } else if isDrained && !traffic.isQuiet && !isGivenUp && server.state != .dead {
+            violation = "never brought back"
+        }
+    }
+
+    private var status: UInt8 { traffic.status }
+
+    private mutating func sendOwn(_ letter: Character) {
+        let message = ClientMessage(letter)
+        log.append("+\(letter)")
+        if letter == "S" { traffic.ownSync() } else { _ = traffic.frontend(message.tag) }
+        toServer.append(message)
+    }
+
+    /// A message that nobody reads.
+    private mutating func recovered(_ message: ServerMessage) -> ServerMessage {
+        guard !isGivenUp else { return message }
+        switch message.tag {
+        case BackendTag.readyForQuery:
+            if !traffic.ready(message.status) { violation = "a ReadyForQuery that nobody asked for" }
+        case BackendTag.errorResponse: traffic.failed()
+        case BackendTag.copyInResponse: traffic.copyInStarted()
+        default: break
+        }
+        leave()
         return message
     }
 

@@ -99,7 +99,7 @@ private func follow(_ transcript: String, sourceLocation: SourceLocation = #_sou
     }
 
     @Test func `a Query with two COPYs has one ReadyForQuery`() {
-        follow(">Q <G >d >c <C - <G - >d >c - <C <ZI +")
+        follow(">Q <G >d >c <C - <G - >d >c - <C <ZI f")
     }
 
     @Test func `COPY TO by Query ends with its ReadyForQuery`() { follow(">Q - <H <d <d - <c <C - <ZI +") }
