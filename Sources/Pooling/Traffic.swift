@@ -134,14 +134,14 @@ public struct Traffic: BitwiseCopyable, Sendable {
             flags &= ~(Flags.unsynced | Flags.silent | Flags.stray | Flags.feeding)
         case FrontendTag.copyDone, FrontendTag.copyFail:
             guard length <= (tag == FrontendTag.copyDone ? 4 : FrameLimit.small) else { return .invalid }
-            unanswered()
+            copyMessage()
             copyEnded = true
             flags &= ~(Flags.copyIn | Flags.feeding)
         case FrontendTag.flush:
             guard length == 4 else { return .invalid }
             unanswered()
         case FrontendTag.copyData:
-            unanswered()
+            copyMessage()
         case FrontendTag.terminate:
             return .terminate
         default:
@@ -162,6 +162,18 @@ public struct Traffic: BitwiseCopyable, Sendable {
         flags &= ~(Flags.feeding | Flags.extended | Flags.counting | Flags.copyEnded | Flags.silent | Flags.stray)
     }
 
+    /// CopyData, CopyDone or CopyFail. Among unsynced extended messages statement_timeout may
+    /// have run out when PostgreSQL reads one of them and no COPY is under way: then it sends,
+    /// unasked, an ErrorResponse and a ReadyForQuery (`PostgresMain`: the interrupt is served
+    /// behind the read, and such a message doesn't count as one of the extended protocol). Once
+    /// the pipeline has failed it skips to the Sync, and nothing can run out.
+    @inlinable @_noLocks
+    mutating func copyMessage() {
+        let skips = hasFailed && expected == doubtful
+        if unsynced && !skips && !has(Flags.feeding) { flags |= Flags.risky }
+        unanswered()
+    }
+
     /// A message that PostgreSQL doesn't answer.
     @inlinable @_noLocks
     mutating func unanswered() {
@@ -175,7 +187,8 @@ public struct Traffic: BitwiseCopyable, Sendable {
         guard counting else {
             if expected > (has(Flags.extended) ? 0 : 1) {
                 flags |= Flags.inexact
-            } else if copyIn {
+            } else if copyIn && !unsynced {
+                // a Query's, with nothing behind it
                 flags |= Flags.feeding
             }
             // A Query may have several COPYs, and the end that was sent may be an earlier one's.
@@ -195,14 +208,24 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// The server sent ReadyForQuery. False when none was due, or its status is none.
     @inlinable @_noLocks @inline(__always)
     public mutating func ready(_ status: UInt8) -> Bool {
-        guard expected > 0, TransactionStatus.isKnown(status) else { return false }
+        guard expected > 0, TransactionStatus.isKnown(status) else { return readyUnasked(status) }
         expected &-= 1
         self.status = status
         if flags != 0 { flagsAtReady() }
         if expected == 0 && !unsynced {
             executions = 0
             flags &= ~(Flags.counting | Flags.extended | Flags.inexact)
+            if !uncertain { flags &= ~Flags.risky }
         }
+        return true
+    }
+
+    /// A ReadyForQuery that nothing is known to have asked for; false when there can't be one.
+    @usableFromInline @_noLocks @inline(never)
+    mutating func readyUnasked(_ status: UInt8) -> Bool {
+        guard has(Flags.risky), uncertain, TransactionStatus.isKnown(status) else { return false }
+        hasFailed = false
+        self.status = status
         return true
     }
 
@@ -226,6 +249,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
     @inlinable @_noLocks
     public mutating func failed() {
         flags = flags & ~(Flags.copyIn | Flags.feeding) | Flags.failed
+        if has(Flags.risky) { uncertain = true }
         guard swallowed > 0 else { return }
         expected &+= swallowed
         doubtful = swallowed
@@ -266,6 +290,8 @@ extension Traffic {
         /// A COPY is under way, nothing but its data was sent since, and nothing else is behind it:
         /// what comes now is surely its own, if it doesn't fail.
         @inlinable static var feeding: UInt16 { @_noLocks get { 2048 } }
+        /// An ErrorResponse may bring a ReadyForQuery along that nothing has asked for.
+        @inlinable static var risky: UInt16 { @_noLocks get { 4096 } }
         /// The server is in the middle of something, or may be.
         @inlinable static var busy: UInt16 { @_noLocks get { unsynced | copyIn | uncertain } }
     }

@@ -62,6 +62,8 @@ struct ServerModel {
     /// transaction, where an agent attaches the next client; else in PostgreSQL's own read,
     /// which takes what comes for the client it has.
     private(set) var waitsForClient = true
+    /// Extended messages since the last Sync have been executed: statement_timeout runs.
+    private var isTimed = false
     private(set) var state = State.normal
     private(set) var status = TransactionStatus.idle
 
@@ -72,6 +74,7 @@ struct ServerModel {
 
     /// Reads one message and answers.
     mutating func read(_ message: ClientMessage, _ random: inout SeededGenerator) -> [ServerMessage] {
+        let wasNormal = state == .normal
         let answers =
             switch state {
             case .dead: [ServerMessage]()
@@ -80,8 +83,14 @@ struct ServerModel {
             case .normal: readNormally(message, &random)
             }
         waitsForClient = answers.last == .ready(TransactionStatus.idle)
+        if wasNormal && Self.timed.contains(message.tag) { isTimed = true }
+        if answers.last?.tag == BackendTag.readyForQuery || state == .skipping { isTimed = false }
         return answers
     }
+
+    private static let timed: [UInt8] = [
+        FrontendTag.parse, FrontendTag.bind, FrontendTag.describe, FrontendTag.execute, FrontendTag.close,
+    ]
 
     /// Reads the worker's own Sync behind messages without an answer: nothing is left to fail.
     mutating func readFence() -> [ServerMessage] {
@@ -121,8 +130,10 @@ struct ServerModel {
                 ? [ServerMessage("n")] : [ServerMessage("t"), ServerMessage("T")]
         case FrontendTag.sync:
             return sync(&random)
+        case FrontendTag.copyData, FrontendTag.copyDone, FrontendTag.copyFail:
+            // what is left of a COPY that failed, or is out of place: a timeout is noticed when it was read
+            return isTimed && random.chance(errors) ? fail(extended: false) : []
         default:
-            // Flush, and what is left of a COPY that failed
             return []
         }
     }
@@ -130,7 +141,7 @@ struct ServerModel {
     /// Sync ends an implicit transaction, which may fail (a deferred constraint).
     private mutating func sync(_ random: inout SeededGenerator) -> [ServerMessage] {
         state = .normal
-        return random.chance(errors / 4) ? fail(extended: false) : [.ready(status)]
+        return isTimed && random.chance(errors / 4) ? fail(extended: false) : [.ready(status)]
     }
 
     private mutating func fail(extended: Bool) -> [ServerMessage] {

@@ -104,6 +104,11 @@ import Wire
                 default: break
                 }
             }
+            // Data of a COPY that has not begun, and an error: its client keeps the server until it leaves.
+            if kind == .eagerExtendedCopy && errors > 0 && link.traffic.isUncertain && link.violation == nil {
+                link = LinkSimulation(ServerModel(strict: true, errors: errors), pooled: pooled)
+                continue
+            }
             let quiet = link.traffic.isSpent || link.traffic.isAnswered
             let over = link.traffic.isSpent || link.traffic.isReleasable || link.traffic.needsFence
             #expect(

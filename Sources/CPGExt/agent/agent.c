@@ -119,19 +119,28 @@ cancel_client(SIGNAL_ARGS)
 	errno = save_errno;
 }
 
-/* What other processes want of an idle backend; as ProcessClientReadInterrupt() does it. */
+static void
+serve(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (catchupInterruptPending)
+		ProcessCatchupInterrupt();
+	if (carpool_own_server->is_hub)
+		carpool_hub_serve();
+	else if (notifyInterruptPending)
+		ProcessNotifyInterrupt(true);
+}
+
+/*
+ * What other processes want of an idle backend; as ProcessClientReadInterrupt() does it. An
+ * error ends the backend: PostgreSQL would send it, and a ReadyForQuery, to whoever is next.
+ */
 static void
 serve_interrupts(void)
 {
 	QueryCancelPending = false; /* nothing runs */
 	IdleSessionTimeoutPending = false;
-	CHECK_FOR_INTERRUPTS();
-	if (catchupInterruptPending)
-		ProcessCatchupInterrupt();
-	if (carpool_own_server->is_hub)
-		work(carpool_hub_serve);
-	else if (notifyInterruptPending)
-		ProcessNotifyInterrupt(true);
+	work(serve);
 }
 
 /* Waits until the worker has sent something. */

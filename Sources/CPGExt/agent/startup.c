@@ -122,10 +122,11 @@ end(void)
 	calculate();
 }
 
-/* Whether a setting is already what it is to be. */
+/* Whether a setting is already what it is to be; then it is wanted. */
 static bool
-is_there(const CarpoolGucBase *base, const CarpoolGucSaved *saved)
+is_there(const CarpoolGucSaved *saved)
 {
+	CarpoolGucBase *base = entry_of(saved->name);
 	struct config_generic *setting = setting_of(base);
 	char		buffer[CARPOOL_GUC_TEXT];
 	const char *text;
@@ -134,7 +135,20 @@ is_there(const CarpoolGucBase *base, const CarpoolGucSaved *saved)
 		setting->reset_srole != saved->srole)
 		return false;
 	text = carpool_guc_text(setting, CARPOOL_GUC_RESET, buffer);
-	return text != NULL && strcmp(text, saved->value) == 0;
+	if (text == NULL || strcmp(text, saved->value) != 0)
+		return false;
+	base->is_wanted = true;
+	return true;
+}
+
+/* Makes a setting what it is below the login's. */
+static void
+clear(CarpoolGucBase *base)
+{
+	if (base->above == PGC_S_DEFAULT)
+		return;
+	carpool_guc_base_restore(base);
+	base->above = PGC_S_DEFAULT;
 }
 
 /*
@@ -148,16 +162,8 @@ apply(const CarpoolGucSaved *saved, GucContext context, int elevel)
 	struct config_generic *setting;
 	bool		fine;
 
-	if (is_there(base, saved))
-	{
-		base->is_wanted = true;
-		return;
-	}
 	if (base->above > saved->source)
-	{
-		carpool_guc_base_restore(base);
-		base->above = PGC_S_DEFAULT;
-	}
+		clear(base);
 	fine = set_config_option_ext(saved->name, saved->value, context, saved->source, saved->srole,
 								 GUC_ACTION_SET, true, elevel, false) != 0;
 	setting = find_option(saved->name, false, true, LOG);
@@ -183,6 +189,23 @@ next_string(const char **at, const char *end)
 	return text;
 }
 
+/*
+ * One of a session that starts. It is set although it may be there: whether it may be, the
+ * rights and the catalogs of now tell; and by what lies below it, as "DateStyle = ISO" takes
+ * the order of day and month from there.
+ */
+static void
+apply_anew(const CarpoolGucSaved *saved, GucContext context, int elevel)
+{
+	CarpoolGucBase *base = entry_of(saved->name);
+
+	/* what is stronger was set before, as at a login */
+	if (base->is_wanted && base->above > saved->source)
+		return;
+	clear(base);
+	apply(saved, context, elevel);
+}
+
 /* What ALTER ROLE and ALTER DATABASE have set; as at a login, with a superuser's rights. */
 static void
 take_role_settings(const char **at, const char *end)
@@ -198,7 +221,19 @@ take_role_settings(const char **at, const char *end)
 		saved.value = next_string(at, end);
 		if (saved.source > PGC_S_DATABASE_USER)
 			ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("invalid source of a setting")));
-		apply(&saved, PGC_SUSET, LOG);
+		apply_anew(&saved, PGC_SUSET, LOG);
+	}
+}
+
+/* Goes over the list that take_role_settings() reads. */
+static void
+skip_role_settings(const char **at, const char *end)
+{
+	while (*at < end && **at != '\0')
+	{
+		(*at)++;
+		(void) next_string(at, end);
+		(void) next_string(at, end);
 	}
 	(void) next_string(at, end);
 }
@@ -216,7 +251,7 @@ take_parameters(const char **at, const char *end)
 
 		saved.name = next_string(at, end);
 		saved.value = next_string(at, end);
-		apply(&saved, context, ERROR);
+		apply_anew(&saved, context, ERROR);
 	}
 }
 
@@ -225,25 +260,27 @@ void
 carpool_startup_take(const char *message, Size size, bool with_parameters)
 {
 	const char *end_of_message = message + size;
+	const char *end_of_list = end_of_message;
 	const char *at = message;
+	const char *list = message;
+	StringInfoData read;
 
 	if (size < 2 || end_of_message[-1] != '\0')
 		ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("the start of a session has no end")));
-	begin();
 	if (*at == CLEDGER_ROLE_UNKNOWN)
 	{
-		StringInfoData list;
-		const char *own;
-
 		at += 2;
-		carpool_role_settings_read(&list);
-		own = list.data;
-		take_role_settings(&own, list.data + list.len);
+		carpool_role_settings_read(&read);
+		list = read.data;
+		end_of_list = list + read.len;
 	}
 	else
-		take_role_settings(&at, end_of_message);
+		skip_role_settings(&at, end_of_message);
+	begin();
+	/* in the order of a login */
 	if (with_parameters)
 		take_parameters(&at, end_of_message);
+	take_role_settings(&list, end_of_list);
 	end();
 }
 
@@ -301,7 +338,7 @@ load(StringInfo from)
 
 		if (saved.source != PGC_S_CLIENT)
 			context = PGC_SUSET;
-		if (saved.value != NULL)
+		if (saved.value != NULL && !is_there(&saved))
 			apply(&saved, context, carpool_guc_is_role(saved.name) ? ERROR : LOG);
 	}
 	end();

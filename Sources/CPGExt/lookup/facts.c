@@ -7,6 +7,7 @@
 
 #include "catalog/pg_type_d.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
@@ -43,9 +44,21 @@ carpool_facts_identity(const char *name, bool is_superuser)
 	return of_text(is_superuser ? 2 : 1, name);
 }
 
+/* A role that is SET at each login: whether that is allowed, and what it makes of the session. */
+static uint64
+of_set_role(uint64 seed, Oid role, const char *name)
+{
+	Oid			set = get_role_oid(name, true);
+	int			rights = 0;
+
+	if (OidIsValid(set) && OidIsValid(role))
+		rights = 1 + member_can_set_role(role, set) + 2 * superuser_arg(set);
+	return carpool_fingerprint(seed + set, &rights, sizeof(rights));
+}
+
 /* Those settings of a row of pg_db_role_setting that only hold from a login on; its scope counts. */
 static uint64
-of_row(uint64 seed, const CarpoolScopedRow *row, int scope)
+of_row(uint64 seed, const CarpoolScopedRow *row, int scope, Oid role)
 {
 	Datum	   *items;
 	int			count;
@@ -62,6 +75,8 @@ of_row(uint64 seed, const CarpoolScopedRow *row, int scope)
 		ParseLongOption(item, &name, &value);
 		if (carpool_is_for_start(name))
 			seed = of_text(seed + scope, item);
+		else if (strcmp(name, "role") == 0 && value != NULL)
+			seed = of_set_role(seed, role, value);
 	}
 	return seed;
 }
@@ -82,7 +97,7 @@ of_settings(uint64 seed, Oid database, Oid role)
 		carpool_role_scope(i, &of_database, &of_role);
 		row = carpool_scope_row(of_database, of_role);
 		if (row != NULL)
-			seed = of_row(seed, row, i);
+			seed = of_row(seed, row, i, role);
 	}
 	return seed;
 }
