@@ -169,7 +169,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// the pipeline has failed it skips to the Sync, and nothing can run out.
     @inlinable @_noLocks
     mutating func copyMessage() {
-        let skips = hasFailed && expected == doubtful
+        let skips = hasFailed && expected == 0
         if unsynced && !skips && !has(Flags.feeding) { flags |= Flags.risky }
         unanswered()
     }

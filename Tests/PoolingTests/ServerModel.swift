@@ -103,6 +103,7 @@ struct ServerModel {
     mutating func failCopying() -> [ServerMessage] {
         guard case .copying(let extended, _) = state else { return [] }
         let answers = fail(extended: extended)
+        isTimed = false
         waitsForClient = answers.last == .ready(TransactionStatus.idle)
         return answers
     }

@@ -11,7 +11,7 @@ import pytest
 
 from wire import (
     COPY_DONE, FLUSH, SYNC, TERMINATE, Closed, bind, close, copy_data, copy_fail, describe, error_of, execute,
-    function_call, kinds, parse, query, send_cancel,
+    function_call, kinds, parse, query, send_cancel, wait_for_bytes,
 )
 from waiting import wait_until
 
@@ -174,6 +174,74 @@ def test_a_transaction_is_not_in_time_for_who_only_flushes(pooler):
     wire.until_ready()
     frames = wire.until_closed()
     assert error_of(frames)["C"] == "25P03"
+
+
+# replies that can't be counted
+
+COPY = parse("copy numbers from stdin") + bind() + execute()
+ROW, BAD = copy_data(b"1\n"), copy_data(b"not a number\n")
+PIPELINES = {
+    "a copy without a Sync": COPY,
+    "a Sync in a simple copy": query("copy numbers from stdin") + SYNC,
+    "a Sync in a simple copy that succeeds": query("copy numbers from stdin") + SYNC + ROW + COPY_DONE,
+    "a Sync in a simple copy that fails": query("copy numbers from stdin") + SYNC + BAD + COPY_DONE + SYNC,
+    "a copy that fails in a transaction": query("begin") + COPY + SYNC + BAD + COPY_DONE + SYNC,
+    "a statement behind a copy": COPY + SYNC + ROW + COPY_DONE + SYNC + parse("select 1") + bind() + execute() + SYNC,
+    "a query behind a copy that fails": COPY + BAD + COPY_DONE + SYNC + query("select 1"),
+    "queries behind copies that fail": (COPY + BAD + COPY_DONE + SYNC) * 4 + query("select pg_sleep(0.01)") * 2,
+    "queries behind a copy": query("copy numbers from stdin") + ROW + COPY_DONE + query("select 1") * 3,
+    "libpq's order, and a query": COPY + SYNC + BAD + COPY_DONE + SYNC + query("select 1"),
+    "two copies in a query": query("copy numbers from stdin; copy numbers from stdin") + ROW + COPY_DONE,
+    "a query in a pipeline": parse("select 1 / 0") + bind() + execute() + query("select 1") + SYNC,
+    "rows left in a portal": parse("select generate_series(1, 9)") + bind() + execute(rows=1) + query("select 1"),
+}
+
+
+@pytest.mark.parametrize("farewell", ["terminate", "close", "reset"])
+@pytest.mark.parametrize("name", PIPELINES)
+def test_who_leaves_in_a_pipeline_takes_no_server_along(pool, name, farewell):
+    (a, _), (b, is_b) = clients(pool)
+    a.query("create table numbers(n int)")
+    for _ in range(4):
+        leaving = pool.wire()
+        leaving.send(PIPELINES[name] + (TERMINATE if farewell == "terminate" else b""))
+        if farewell == "reset":
+            reset(leaving)
+        else:
+            leaving.close()
+        for _ in range(3):
+            assert b.rows(WHO) == is_b
+
+
+def test_what_was_asked_before_a_goodbye_is_done(pool):
+    """Also where no count tells when: the server does it all, and closes by itself."""
+    a, b = pool.wire(), pool.wire()
+    a.query("create table numbers(n int); create table seen(n int)")
+    for number in range(5):
+        leaving = pool.wire()
+        leaving.send(COPY + SYNC + BAD + COPY_DONE + SYNC + query(f"insert into seen values ({number})") + TERMINATE)
+        leaving.close()
+    wait_until(lambda: b.value("select count(*) from seen") == "5", "all is done")
+
+
+def test_a_timeout_among_copy_messages(pool):
+    """statement_timeout runs from Parse to Sync; a message of COPY that finds it over brings a ReadyForQuery along."""
+    (a, is_a), (b, is_b) = clients(pool)
+    for _ in range(10):
+        odd = pool.wire()
+        odd.send(query("set statement_timeout = '5ms'") + parse("select 1") + FLUSH)
+        odd.frames_until("1")
+        with contextlib.suppress(Closed):
+            # until PostgreSQL has noticed; each message may be the one
+            for _ in range(2000):
+                if wait_for_bytes(odd, 0.002):
+                    break
+                odd.send(copy_data(b"x"))
+            odd.send(SYNC)
+            odd.frames_until("Z")
+        odd.close()
+        for _ in range(3):
+            assert b.rows(WHO) == is_b
 
 
 # the second lock
