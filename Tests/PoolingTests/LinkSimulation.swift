@@ -130,7 +130,7 @@ struct LinkSimulation {
         if traffic.needsSync || traffic.lacksAnswer { sendOwn("S") }
         if traffic.isDoubtful { isGivenUp = true }
         if traffic.isQuiet && !(server.state == .normal && toClient.isEmpty && toServer.isEmpty) {
-            violation = "brought back, and \(server.state) with \(toServer.count) + \(toClient.count) under way"
+            violation = "brought back, and \(server.state) with \(toServer.count + toClient.count) under way"
         } else if traffic.isQuiet && status == TransactionStatus.idle && !server.waitsForClient {
             violation = "brought back, and blocked in its own read"
         } else if isDrained && !traffic.isQuiet && !isGivenUp && server.state != .dead {
