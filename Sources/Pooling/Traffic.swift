@@ -159,7 +159,8 @@ public struct Traffic: BitwiseCopyable, Sendable {
         // Among unsynced extended messages an error could make the server skip it.
         if unsynced || doubtful > 0 { uncertain = true }
         if copyIn { flags |= Flags.inexact }
-        flags &= ~(Flags.feeding | Flags.extended | Flags.counting | Flags.copyEnded | Flags.silent | Flags.stray)
+        flags &= ~(Flags.feeding | Flags.extended | Flags.counting | Flags.copyEnded)
+        flags &= ~(Flags.silent | Flags.stray)
     }
 
     /// CopyData, CopyDone or CopyFail. Among unsynced extended messages statement_timeout may
@@ -211,11 +212,10 @@ public struct Traffic: BitwiseCopyable, Sendable {
         guard expected > 0, TransactionStatus.isKnown(status) else { return readyUnasked(status) }
         expected &-= 1
         self.status = status
-        if flags != 0 { flagsAtReady() }
-        if expected == 0 && !unsynced {
+        if flags != 0 {
+            flagsAtReady()
+        } else if expected == 0 {
             executions = 0
-            flags &= ~(Flags.counting | Flags.extended | Flags.inexact)
-            if !uncertain { flags &= ~Flags.risky }
         }
         return true
     }
@@ -243,6 +243,10 @@ public struct Traffic: BitwiseCopyable, Sendable {
         swallowed = 0
         doubtful = min(doubtful, expected)
         put(Flags.copySyncs, swallowable | doubtful != 0)
+        guard expected == 0, !unsynced else { return }
+        executions = 0
+        flags &= ~(Flags.counting | Flags.extended | Flags.inexact)
+        if !uncertain { flags &= ~Flags.risky }
     }
 
     /// The server sent an ErrorResponse.
