@@ -257,6 +257,7 @@ carpool_worker_main(Datum argument)
 {
 	long		timeout = TICK;
 
+	carpool_forget_thread_id();
 	prepare();
 	if (carpool_server_is_stopping())
 		leave(0);
