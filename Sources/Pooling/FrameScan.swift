@@ -103,7 +103,7 @@ public enum FrameScan {
                     break
                 }
                 if !isPlain(tag) {
-                    stop = note(tag, &traffic)
+                    stop = note(tag, &traffic, bytes, at, length)
                     if stop != .end { break }
                 }
             }
@@ -163,13 +163,37 @@ public enum FrameScan {
         return tag >= UInt8(ascii: "1") && tag <= UInt8(ascii: "3")
     }
 
+    /// Whether an ErrorResponse has SQLSTATE 57014, as far as it is here to be seen.
+    @_noLocks @inline(never)
+    static func mayBeCancel(_ bytes: ByteView, _ at: UInt, _ length: UInt32) -> Bool {
+        let end = at &+ 1 &+ UInt(length)
+        guard end <= bytes.size, length >= 11 else { return end > bytes.size }
+        // 'C' behind the end of the field before, then the code
+        var place = Int(bitPattern: at &+ 5)
+        let last = Int(bitPattern: end) &- 6
+        while place <= last {
+            if bytes.byte(place) == UInt8(ascii: "C"), isCancel(bytes, place &+ 1) { return true }
+            place &+= 1
+        }
+        return false
+    }
+
+    @_noLocks @inline(__always)
+    private static func isCancel(_ bytes: ByteView, _ at: Int) -> Bool {
+        bytes.byte(at) == UInt8(ascii: "5") && bytes.byte(at &+ 1) == UInt8(ascii: "7")
+            && bytes.byte(at &+ 2) == UInt8(ascii: "0") && bytes.byte(at &+ 3) == UInt8(ascii: "1")
+            && bytes.byte(at &+ 4) == UInt8(ascii: "4")
+    }
+
     /// Tells of a rarer frame. `end`: it is forwarded like the others.
     @_noLocks @inline(never)
-    static func note(_ tag: UInt8, _ traffic: inout Traffic) -> Scan.Stop {
+    static func note(
+        _ tag: UInt8, _ traffic: inout Traffic, _ bytes: ByteView, _ at: UInt, _ length: UInt32
+    ) -> Scan.Stop {
         switch tag {
         case BackendTag.parameterStatus: return .parameterStatus
         case BackendTag.agent: return .agent
-        case BackendTag.errorResponse: traffic.failed()
+        case BackendTag.errorResponse: traffic.failed(mayBeCancel: mayBeCancel(bytes, at, length))
         case BackendTag.copyInResponse: traffic.copyInStarted()
         case BackendTag.copyBothResponse: traffic.becomeUncertain()
         default: return .malformed

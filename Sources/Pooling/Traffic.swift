@@ -250,10 +250,11 @@ public struct Traffic: BitwiseCopyable, Sendable {
     }
 
     /// The server sent an ErrorResponse.
+    /// - Parameter mayBeCancel: its SQLSTATE is 57014, as a timeout's is, or not known.
     @inlinable @_noLocks
-    public mutating func failed() {
+    public mutating func failed(mayBeCancel: Bool = true) {
         flags = flags & ~(Flags.copyIn | Flags.feeding) | Flags.failed
-        if has(Flags.risky) { uncertain = true }
+        if mayBeCancel && has(Flags.risky) { uncertain = true }
         guard swallowed > 0 else { return }
         expected &+= swallowed
         doubtful = swallowed

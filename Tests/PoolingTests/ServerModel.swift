@@ -31,7 +31,16 @@ struct ServerMessage: Equatable, CustomStringConvertible {
         return message
     }
 
-    var bytes: [UInt8] { frame(tag, tag == BackendTag.readyForQuery ? [status] : []) }
+    /// An error's SQLSTATE is a timeout's.
+    var isTimeout = false
+
+    var bytes: [UInt8] {
+        switch tag {
+        case BackendTag.readyForQuery: frame(tag, [status])
+        case BackendTag.errorResponse: frame(tag, Array("SERROR\0C\(isTimeout ? "57014" : "22P02")\0\0".utf8))
+        default: frame(tag)
+        }
+    }
 
     var description: String {
         let letter = String(decoding: [tag], as: UTF8.self)
@@ -133,7 +142,7 @@ struct ServerModel {
             return sync(&random)
         case FrontendTag.copyData, FrontendTag.copyDone, FrontendTag.copyFail:
             // what is left of a COPY that failed, or is out of place: a timeout is noticed when it was read
-            return isTimed && random.chance(errors) ? fail(extended: false) : []
+            return isTimed && random.chance(errors) ? fail(extended: false, isTimeout: true) : []
         default:
             return []
         }
@@ -145,10 +154,12 @@ struct ServerModel {
         return isTimed && random.chance(errors / 4) ? fail(extended: false) : [.ready(status)]
     }
 
-    private mutating func fail(extended: Bool) -> [ServerMessage] {
+    private mutating func fail(extended: Bool, isTimeout: Bool = false) -> [ServerMessage] {
+        var error = ServerMessage("E")
+        error.isTimeout = isTimeout
         if status == TransactionStatus.inTransaction { status = TransactionStatus.failed }
         state = extended ? .skipping : .normal
-        return extended ? [ServerMessage("E")] : [ServerMessage("E"), .ready(status)]
+        return extended ? [error] : [error, .ready(status)]
     }
 
     private mutating func run(

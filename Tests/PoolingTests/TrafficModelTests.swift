@@ -104,7 +104,7 @@ import Wire
                 default: break
                 }
             }
-            // Data of a COPY that has not begun, and an error: its client keeps the server until it leaves.
+            // Data of a COPY that has not begun, and a timeout: its client keeps the server until it leaves.
             if kind == .eagerExtendedCopy && errors > 0 && link.traffic.isUncertain && link.violation == nil {
                 link = LinkSimulation(ServerModel(strict: true, errors: errors), pooled: pooled)
                 continue
