@@ -27,6 +27,8 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// How many of `expected` may never come: a COPY IN failed, and nothing in the protocol
     /// tells whether it had read the Syncs behind its Execute.
     @usableFromInline var doubtful: UInt32 = 0
+    /// With `Flags.risky`: ReadyForQuery messages that are due before the first risky message is read.
+    @usableFromInline var dueBeforeRisk: UInt32 = 0
     /// What `Flags` names, in one number: the hot path asks for several at once.
     @usableFromInline var flags: UInt16 = 0
     /// Status of the last ReadyForQuery, a `TransactionStatus`.
@@ -171,7 +173,10 @@ public struct Traffic: BitwiseCopyable, Sendable {
     @inlinable @_noLocks
     mutating func copyMessage() {
         let skips = hasFailed && expected == 0
-        if unsynced && !skips && !has(Flags.feeding) { flags |= Flags.risky }
+        if unsynced && !skips && flags & (Flags.feeding | Flags.risky) == 0 {
+            flags |= Flags.risky
+            dueBeforeRisk = expected
+        }
         unanswered()
     }
 
@@ -240,6 +245,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
         }
         hasFailed = false
         if swallowable > 0 { swallowable &-= 1 }
+        if dueBeforeRisk > 0 { dueBeforeRisk &-= 1 }
         swallowed = 0
         doubtful = min(doubtful, expected)
         put(Flags.copySyncs, swallowable | doubtful != 0)
@@ -254,7 +260,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
     @inlinable @_noLocks
     public mutating func failed(mayBeCancel: Bool = true) {
         flags = flags & ~(Flags.copyIn | Flags.feeding) | Flags.failed
-        if mayBeCancel && has(Flags.risky) { uncertain = true }
+        if mayBeCancel && has(Flags.risky) && dueBeforeRisk == 0 { uncertain = true }
         guard swallowed > 0 else { return }
         expected &+= swallowed
         doubtful = swallowed

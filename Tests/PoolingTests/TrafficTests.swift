@@ -117,6 +117,14 @@ private func follow(_ transcript: String, sourceLocation: SourceLocation = #_sou
         follow(">P >B >E >S >d >c <1 <2 <G - <C - >S - <ZI +")
     }
 
+    @Test func `COPY FROM by extended query with a Flush`() {
+        follow(">P >B >E >H >d >d >c >S - <1 <2 <G - <C - <ZI +")
+        follow(">P >B >E >H <1 <2 <G >d >d >c >S - <C - <ZI +")
+        follow(">P >B >E >H >d <1 <2 <G >d >c >S - <C - <ZI +")
+        follow(">P >B >E >H >d >c <1 <2 <G >S - <C - <ZI +")
+        follow(">P >B >E >H >d >c <1 <2 <G <C >S - <ZI +")
+    }
+
     @Test func `a COPY that fails before it begins leaves its Syncs to be answered`() {
         follow(">P >B >E >S - <E - <ZI + >d f >c f >S - <ZI +")
         follow(">P >B >E >S >d >c >S - <E <ZI - <ZI +")
