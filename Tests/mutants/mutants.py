@@ -188,8 +188,8 @@ MUTANTS = [
     cache("what settings were when a transaction ended", AGENT + "caches.c",
           "	if (environment != made_in || carpool_cache_fills_mixed)", "	if (carpool_cache_fills_mixed)", "reload"),
     Mutant("caches of another environment: prepared statements", [
-        (AGENT + "plans.c", "plan->content == content && plan->environment == environment && ",
-         "plan->content == content && "),
+        (AGENT + "plans.c", "plan->content == saved->content && plan->environment == environment && ",
+         "plan->content == saved->content && "),
         (AGENT + "plans.c", "buckets[(content ^ environment) % BUCKETS]", "buckets[content % BUCKETS]"),
         (AGENT + "plans.c", "	return plan->is_idle || plan->environment == carpool_environment();", "	return true;"),
     ], "test_state_caches.py", "prepared_for"),
