@@ -173,9 +173,13 @@ public struct Traffic: BitwiseCopyable, Sendable {
     @inlinable @_noLocks
     mutating func copyMessage() {
         let skips = hasFailed && expected == 0
-        if unsynced && !skips && flags & (Flags.feeding | Flags.risky) == 0 {
-            flags |= Flags.risky
-            dueBeforeRisk = expected
+        if unsynced && !skips && !has(Flags.feeding) {
+            if !has(Flags.risky) {
+                flags |= Flags.risky
+                dueBeforeRisk = expected
+            } else if expected != dueBeforeRisk {
+                flags |= Flags.riskLasts
+            }
         }
         unanswered()
     }
@@ -245,14 +249,19 @@ public struct Traffic: BitwiseCopyable, Sendable {
         }
         hasFailed = false
         if swallowable > 0 { swallowable &-= 1 }
-        if dueBeforeRisk > 0 { dueBeforeRisk &-= 1 }
+        if dueBeforeRisk > 0 {
+            dueBeforeRisk &-= 1
+        } else if !uncertain && !has(Flags.riskLasts) {
+            // that of the Sync behind it
+            flags &= ~Flags.risky
+        }
         swallowed = 0
         doubtful = min(doubtful, expected)
         put(Flags.copySyncs, swallowable | doubtful != 0)
         guard expected == 0, !unsynced else { return }
         executions = 0
         flags &= ~(Flags.counting | Flags.extended | Flags.inexact)
-        if !uncertain { flags &= ~Flags.risky }
+        if !uncertain { flags &= ~(Flags.risky | Flags.riskLasts) }
     }
 
     /// The server sent an ErrorResponse.
@@ -303,6 +312,8 @@ extension Traffic {
         @inlinable static var feeding: UInt16 { @_noLocks get { 2048 } }
         /// An ErrorResponse may bring a ReadyForQuery along that nothing has asked for.
         @inlinable static var risky: UInt16 { @_noLocks get { 4096 } }
+        /// In several pipelines: until nothing is due.
+        @inlinable static var riskLasts: UInt16 { @_noLocks get { 8192 } }
         /// The server is in the middle of something, or may be.
         @inlinable static var busy: UInt16 { @_noLocks get { unsynced | copyIn | uncertain } }
     }
