@@ -141,7 +141,8 @@ MUTANTS = [
     off("an agent hears of no ALTER ROLE", AGENT + "staleness.c",
         "	if (!is_as_taken())", "	if (false)", "test_login_facts", "replaced"),
     off("the worker does not hear of it", "CLedger/include/cledger.h",
-        "	return __atomic_load_n(&server->pins, __ATOMIC_ACQUIRE) == 0;", "	return cledger_pins(server) == 0;",
+        "	return __atomic_load_n(&server->pins, __ATOMIC_ACQUIRE) == 0;",
+        "	return (__atomic_load_n(&server->pins, __ATOMIC_ACQUIRE) & ~CLEDGER_STALE) == 0;",
         "test_login_facts", "replaced"),
     # the agent itself looks, and the host after it
     Mutant("what a server's login has taken on is not looked at", [
