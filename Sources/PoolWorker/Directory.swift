@@ -75,6 +75,9 @@ final class PoolRecord {
         resolved = [:]
         answers = [:]
         notAsOwner = false
+        failure = nil
+        failures = 0
+        retryAt = 0
     }
 }
 

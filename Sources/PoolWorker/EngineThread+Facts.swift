@@ -21,6 +21,8 @@ extension EngineThread {
     mutating func factsChanged(_ p: UInt32, _ moment: UInt64) {
         guard poolDetails[p] != nil, moment > pools[p].facts else { return }
         pools[p].facts = moment
+        // Why a login failed before may be what has changed.
+        poolDetails[p]?.openAfter = 0
         for s in 0..<servers.end where servers[s].pool == p && !servers[s].isHub && servers[s].facts < moment
         {
             switch servers[s].state {

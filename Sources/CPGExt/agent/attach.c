@@ -113,6 +113,7 @@ test_once(void)
 	is_tested = true;
 	carpool_settings_state_open();
 	carpool_keepalives_open();
+	carpool_temp_buffers_open();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	carpool_attach_self_test(&broken, NULL);
@@ -265,6 +266,8 @@ change(const uint64 *wanted, StringInfo contents)
 	}
 	if (IsTransactionState())
 		CommitTransactionCommand();
+	carpool_startup_settle(differs[STARTUP] && wanted[STARTUP] != 0 ? &contents[STARTUP] : NULL);
+	carpool_settings_load_left(&contents[SETTINGS]);
 	ReportChangedGUCOptions();
 	carpool_agent_silent = false;
 	memcpy(held, wanted, sizeof(held));

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "mb/pg_wchar.h"
 #include "utils/conffiles.h"
@@ -124,32 +125,52 @@ set(const CarpoolGucBase *base, const char *value, GucSource source, int elevel)
 								 GUC_ACTION_SET, true, elevel, false);
 }
 
-/* Raises an error where it can't: the backend is of no use then. */
-void
-carpool_guc_base_restore(const CarpoolGucBase *base)
+/*
+ * Sets what lies below. False: PostgreSQL doesn't take it within this transaction, as a
+ * tablespace it names was dropped. Outside of one nothing is looked up, and what fails is an error.
+ */
+static bool
+set_lower(const CarpoolGucBase *base, struct config_generic *setting)
+{
+	int			elevel = IsTransactionState() ? DEBUG5 : ERROR;
+	bool		is_file = base->file_value != NULL && set(base, base->file_value, PGC_S_FILE, LOG) != 0;
+
+	/* seed: it has no value to go back to, and what a login says of it has no effect */
+	if (!is_file && base->value == NULL && (setting->flags & GUC_NO_RESET))
+		return true;
+	if (!is_file && set(base, base->value, base->value != NULL ? base->source : PGC_S_DEFAULT, elevel) == 0)
+		return false;
+	setting->reset_scontext = is_file ? PGC_SIGHUP : base->scontext;
+	setting->reset_srole = base->srole;
+	return true;
+}
+
+bool
+carpool_guc_base_restore(CarpoolGucBase *base)
 {
 	struct config_generic *setting = find_option(base->name, false, true, LOG);
-	bool		is_current;
-	bool		done;
 
 	if (setting == NULL)
-		return;
-	is_current = is_of_login(setting->source);
+		return true;
 	if (!base->existed && base->file_value == NULL && carpool_placeholder_remove(setting))
-		return;
-	/* it was refused, and nothing lies above */
-	if (base->above == PGC_S_DEFAULT || setting->reset_source != base->above)
-		return;
-	lower(setting);
-	done = base->file_value != NULL && set(base, base->file_value, PGC_S_FILE, LOG) != 0;
-	if (!done)
-		(void) set(base, base->value, base->value != NULL ? base->source : PGC_S_DEFAULT, ERROR);
-	setting->reset_scontext = done ? PGC_SIGHUP : base->scontext;
-	setting->reset_srole = base->srole;
-	if (!is_current)
-		return;
-	setting->scontext = setting->reset_scontext;
-	setting->srole = setting->reset_srole;
+		return true;
+	if (!base->is_left)
+	{
+		/* it was refused, and nothing lies above */
+		if (base->above == PGC_S_DEFAULT || setting->reset_source != base->above)
+			return true;
+		base->was_current = is_of_login(setting->source);
+		lower(setting);
+	}
+	base->is_left = !set_lower(base, setting);
+	if (base->is_left)
+		return false;
+	if (base->was_current)
+	{
+		setting->scontext = setting->reset_scontext;
+		setting->srole = setting->reset_srole;
+	}
+	return true;
 }
 
 void

@@ -1,9 +1,9 @@
 /* gucloading.c: one saved setting: its bytes, setting it, taking it back. */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
 
 #include "../private/guc.h"
@@ -89,24 +89,6 @@ carpool_guc_describe(struct config_generic *setting, CarpoolGucWhich which, char
 }
 
 /*
- * temp_buffers can't be set once the backend has used temporary tables, though these be
- * another client's. The client's wish is kept all the same, for its next backend.
- */
-static bool
-wish_temp_buffers(const CarpoolGucSaved *saved)
-{
-	struct config_generic *setting = find_option(saved->name, false, true, LOG);
-
-	if (setting == NULL || setting->vartype != PGC_INT || strcmp(setting->name, "temp_buffers") != 0)
-		return false;
-	*((struct config_int *) setting)->variable = pg_strtoint32(saved->value);
-	carpool_guc_set_source(setting, PGC_S_SESSION);
-	setting->scontext = saved->scontext;
-	setting->srole = saved->srole;
-	return true;
-}
-
-/*
  * Sets a value. Who was allowed to set it may have lost that right since, and keeps the
  * value as in a session of its own; but for a placeholder, whose owner's rights are asked
  * for only when a module defines it.
@@ -117,12 +99,15 @@ load_value(const CarpoolGucSaved *saved, int elevel)
 	GucContext	context = saved->kind == CARPOOL_GUC_VALUE ? PGC_SUSET : saved->scontext;
 	struct config_generic *setting = carpool_placeholder_make(saved->name);
 
-	/* as a reload, so that session_authorization leaves role alone */
 	if (saved->value == NULL)
 		return false;
+	/* it raises an error of its own where a tablespace was dropped */
+	if (IsTransactionState() && strcmp(saved->name, "temp_tablespaces") == 0)
+		return false;
+	/* as a reload, so that session_authorization leaves role alone */
 	if (set_config_option_ext(saved->name, saved->value, context, PGC_S_SESSION, saved->srole,
 							  GUC_ACTION_SET, true, elevel, true) == 0)
-		return wish_temp_buffers(saved);
+		return false;
 	Assert(setting != NULL);
 	setting->scontext = saved->scontext;
 	if (carpool_guc_is_role(saved->name) && role_of(saved->name) != saved->role)

@@ -88,7 +88,14 @@ carpool_temporary_now(void)
 	RESUME_CANCEL_INTERRUPTS();
 	MemoryContextSwitchTo(context);
 	may_have_changed = false;
+	carpool_temp_buffers_look();
 	return is_present;
+}
+
+bool
+carpool_temporary_is_used(void)
+{
+	return is_present || may_have_changed || (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0;
 }
 
 void

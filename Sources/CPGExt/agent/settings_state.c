@@ -141,10 +141,33 @@ load(StringInfo from)
 	}
 	/* log_parser_stats can't be set before log_statement_stats is off, and so on */
 	foreach(cell, refused)
-		if (!carpool_guc_load(lfirst(cell), LOG))
+		if (!carpool_guc_load(lfirst(cell), DEBUG5))
 			carpool_settings_refused = true;
 	if (last.name != NULL)
 		(void) carpool_guc_load(&last, ERROR);
+}
+
+/*
+ * A value was right when the client set it, and a session of its own keeps it although its
+ * tablespace was dropped. Outside of a transaction PostgreSQL can't look for that, and takes it.
+ */
+void
+carpool_settings_load_left(StringInfo from)
+{
+	CarpoolGucSaved saved;
+
+	if (likely(!carpool_settings_refused))
+		return;
+	from->cursor = 0;
+	while (carpool_guc_get(from, &saved))
+	{
+		struct config_generic *setting = find_option(saved.name, false, true, LOG);
+
+		if (saved.kind == CARPOOL_GUC_VALUE && setting != NULL && setting->source != PGC_S_SESSION &&
+			!carpool_guc_is_role(saved.name))
+			(void) carpool_guc_load(&saved, LOG);
+	}
+	carpool_guc_note_change();
 }
 
 static bool

@@ -70,11 +70,13 @@ take(const char *lists, Size size)
 	StartTransactionCommand();
 	carpool_startup_take(lists, size, false);
 	CommitTransactionCommand();
+	carpool_startup_settle(NULL);
 	PG_TRY();
 	{
 		StartTransactionCommand();
 		carpool_startup_take(lists, size, true);
 		CommitTransactionCommand();
+		carpool_startup_settle(NULL);
 	}
 	PG_CATCH();
 	{
@@ -152,6 +154,7 @@ carpool_start_client(uint32 message)
 		StartTransactionCommand();
 		carpool_startup_take(lists, size, true);
 		CommitTransactionCommand();
+		carpool_startup_settle(NULL);
 		ReportChangedGUCOptions();
 		carpool_agent_silent = false;
 		pfree(lists);
@@ -164,6 +167,7 @@ carpool_start_client(uint32 message)
 		StartTransactionCommand();
 		carpool_startup_state.reset();
 		CommitTransactionCommand();
+		carpool_startup_settle(NULL);
 	}
 	pfree(lists);
 	ReadyForQuery(DestRemote);

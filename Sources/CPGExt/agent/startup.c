@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "../private/agent.h"
@@ -26,6 +27,7 @@ static int	count;
 static int	room;
 static TimestampTz noted;		/* PgReloadTime then */
 
+static bool are_left;			/* some could not be taken back or set within a transaction */
 static uint64 current;			/* fingerprint; 0: a login sets nothing */
 
 static uint64
@@ -92,11 +94,15 @@ entry_of(const char *name)
 	return base;
 }
 
-/* Makes a setting what it is without a login. */
+/* Makes a setting what it is without a login; one that can't be now stays for carpool_startup_settle(). */
 static void
 drop(CarpoolGucBase *base)
 {
-	carpool_guc_base_restore(base);
+	if (!carpool_guc_base_restore(base))
+	{
+		are_left = true;
+		return;
+	}
 	carpool_guc_base_free(base);
 	*base = bases[--count];
 }
@@ -147,15 +153,16 @@ clear(CarpoolGucBase *base)
 {
 	if (base->above == PGC_S_DEFAULT)
 		return;
-	carpool_guc_base_restore(base);
+	if (!carpool_guc_base_restore(base))
+		are_left = true;
 	base->above = PGC_S_DEFAULT;
 }
 
 /*
  * Sets one. A setting whose value comes from above a login is left alone, as at a login.
- * What PostgreSQL doesn't take it says at elevel.
+ * What PostgreSQL doesn't take it says at elevel, and false is the answer.
  */
-static void
+static bool
 apply(const CarpoolGucSaved *saved, GucContext context, int elevel)
 {
 	CarpoolGucBase *base = entry_of(saved->name);
@@ -170,11 +177,14 @@ apply(const CarpoolGucSaved *saved, GucContext context, int elevel)
 	if (fine && setting != NULL && setting->reset_source == saved->source)
 	{
 		base->above = saved->source;
-		base->is_wanted = true;
+		base->is_left = false;
+		/* what a login says of seed has no effect: it is checked, and taken back */
+		base->is_wanted = !(setting->flags & GUC_NO_RESET);
 		setting->reset_scontext = saved->scontext;
 		if (setting->source == saved->source)
 			setting->scontext = saved->scontext;
 	}
+	return fine;
 }
 
 /* The next string of a message. */
@@ -203,7 +213,7 @@ apply_anew(const CarpoolGucSaved *saved, GucContext context, int elevel)
 	if (base->is_wanted && base->above > saved->source)
 		return;
 	clear(base);
-	apply(saved, context, elevel);
+	(void) apply(saved, context, elevel);
 }
 
 /* What ALTER ROLE and ALTER DATABASE have set; as at a login, with a superuser's rights. */
@@ -245,6 +255,8 @@ take_parameters(const char **at, const char *end)
 	Oid			user = GetAuthenticatedUserId();
 	GucContext	context = superuser_arg(user) ? PGC_SU_BACKEND : PGC_BACKEND;
 
+	/* as at a login, where it is too late for transaction_isolation and its like */
+	(void) GetTransactionSnapshot();
 	while (*at < end && **at != '\0')
 	{
 		CarpoolGucSaved saved = {.source = PGC_S_CLIENT, .scontext = context, .srole = user};
@@ -323,25 +335,51 @@ save(StringInfo to)
 
 /*
  * What was allowed once stays so, as in a session of the client's own; but for
- * placeholders, as with SET. Those that PostgreSQL no longer takes are left out, and the
- * log says so, but for a role.
+ * placeholders, as with SET. Those that PostgreSQL no longer takes are left for
+ * carpool_startup_settle(), but for a role, which is an error.
  */
 static void
-load(StringInfo from)
+load_each(StringInfo from, int elevel)
 {
 	CarpoolGucSaved saved;
 
-	begin();
 	while (carpool_guc_get(from, &saved))
 	{
 		GucContext	context = saved.kind == CARPOOL_GUC_VALUE ? PGC_SU_BACKEND : saved.scontext;
 
 		if (saved.source != PGC_S_CLIENT)
 			context = PGC_SUSET;
-		if (saved.value != NULL && !is_there(&saved))
-			apply(&saved, context, carpool_guc_is_role(saved.name) ? ERROR : LOG);
+		if (saved.value != NULL && !is_there(&saved) &&
+			!apply(&saved, context, carpool_guc_is_role(saved.name) ? ERROR : elevel))
+			are_left = true;
 	}
+}
+
+static void
+load(StringInfo from)
+{
+	begin();
+	load_each(from, DEBUG5);
 	end();
+}
+
+/* What PostgreSQL doesn't take here either is left out, and the log says so; what it can't take back is an error. */
+void
+carpool_startup_settle(StringInfo from)
+{
+	if (likely(!are_left))
+		return;
+	for (int i = count - 1; i >= 0; i--)
+		if (bases[i].is_left)
+			drop(&bases[i]);
+	if (from != NULL)
+	{
+		from->cursor = 0;
+		load_each(from, LOG);
+	}
+	are_left = false;
+	calculate();
+	carpool_guc_note_change();
 }
 
 /* Leaves what a login without any settings has. */

@@ -95,6 +95,8 @@ typedef struct CarpoolGucBase
 	char	   *file_value;		/* of a configuration file read since; NULL: value holds */
 	GucSource	above;			/* of what lies above; PGC_S_DEFAULT: nothing yet */
 	bool		is_wanted;		/* startup.c: by the session that is to be */
+	bool		is_left;		/* taken back but for what lies below, which a transaction refused */
+	bool		was_current;	/* then: the value in force was the login's */
 } CarpoolGucBase;
 
 /* Notes it; setting is NULL when there is none of this name. The strings are in context. */
@@ -104,8 +106,8 @@ extern void carpool_guc_base_note(CarpoolGucBase *base, const char *name,
 /* Brings bases up to date with the configuration files, which have been read again since. */
 extern void carpool_guc_base_refresh(CarpoolGucBase *bases, int count, MemoryContext context);
 
-/* Makes the setting what it was. */
-extern void carpool_guc_base_restore(const CarpoolGucBase *base);
+/* Makes the setting what it was. False: not within this transaction; outside of one it does, or raises an error. */
+extern bool carpool_guc_base_restore(CarpoolGucBase *base);
 
 /* Gives back what it holds. */
 extern void carpool_guc_base_free(CarpoolGucBase *base);

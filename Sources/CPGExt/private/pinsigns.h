@@ -28,8 +28,13 @@ extern uint32 carpool_pins_indelible(void);
 /* pins_temporary.c: objects in this session's temporary schema */
 extern void carpool_temporary_install(void);
 extern bool carpool_temporary_now(void);	/* outside a transaction */
+extern bool carpool_temporary_is_used(void);	/* by the session, or its transaction under way */
 extern void carpool_temporary_reset(void);	/* in a transaction */
 extern bool carpool_temporary_self_test(void);	/* in a transaction */
+
+/* tempbuffers.c: temp_buffers, once in each backend; and after a transaction that used a temporary object */
+extern void carpool_temp_buffers_open(void);
+extern void carpool_temp_buffers_look(void);
 
 /* pins_functions.c: functions and settings that leave something behind in the session */
 extern void carpool_functions_install(void);

@@ -63,6 +63,12 @@ extern const CarpoolStateKind carpool_sequences_state;	/* sequences.c: currval a
 extern void carpool_startup_open(void);
 
 /*
+ * startup.c: after a take, load or reset, outside of a transaction: does what PostgreSQL refused
+ * within one because something a value names was dropped. from: what was loaded, or NULL.
+ */
+extern void carpool_startup_settle(StringInfo from);
+
+/*
  * startup.c: makes the session one of a client attached for the first time, whoever had it
  * before; nothing is SET. message: the lists of CLEDGER_START. Checked as PostgreSQL checks
  * a startup packet. In a transaction; after an error, take it back in another one.
@@ -74,6 +80,9 @@ extern void carpool_settings_state_open(void);
 
 /* settings_state.c: the last load left a setting at another value than it was to have. */
 extern bool carpool_settings_refused;
+
+/* settings_state.c: after such a load, outside of a transaction: sets what is to be had there. */
+extern void carpool_settings_load_left(StringInfo from);
 
 /* settings_state.c: the fingerprint after a transaction; before: the last one, which holds if none changed. */
 extern uint64 carpool_settings_now(uint64 before);
