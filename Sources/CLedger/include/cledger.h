@@ -151,7 +151,7 @@ typedef struct CledgerClient
 	uint64_t	login;			/* number of its login: CledgerHeader.logins then */
 
 	/* the agents' */
-	uint64_t	state;			/* dsa_pointer of the saved session; 0: as after login */
+	uint64_t	state;			/* dsa_pointer of the saved session (saved.c); 0: as after login */
 	uint32_t	state_generation;	/* whose state that is */
 	uint32_t	saves;			/* counts the changes of state */
 	CledgerRoom unnamed;		/* its unnamed statement */
@@ -216,6 +216,7 @@ typedef struct CledgerHeader
 	uint64_t	pins[CLEDGER_PIN_REASONS];	/* agents: times each reason began */
 	uint64_t	logins;			/* worker: counts the clients that have entered a pool */
 	uint64_t	wrong_sessions; /* agents: times a client's message was stopped in another's session */
+	uint64_t	state_bytes;	/* agents: bytes of all saved sessions */
 	uint64_t	secret[2];		/* postmaster: key of the fingerprints, which no client may foresee */
 } CledgerHeader;
 

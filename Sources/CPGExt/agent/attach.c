@@ -32,19 +32,24 @@ static const CarpoolStateKind *const kinds[] = {
 	&carpool_startup_state, &carpool_settings_state, &carpool_statements_state, &carpool_sequences_state
 };
 
-#define KINDS lengthof(kinds)
+#define KINDS CARPOOL_KINDS
+#define MOST_KEPT 65536			/* bytes of a buffer that is not in use */
 #define STARTUP 0				/* kinds[] */
 #define SETTINGS 1
 #define STATEMENTS 2
 
 uint64		carpool_client;			/* whose session this is; 0: nobody's */
 static uint32 saves;			/* CledgerClient.saves, as of what is held */
-static uint64 saved[KINDS];		/* fingerprints of what is saved of it */
+static uint64 saved[KINDS];		/* fingerprints of what is saved of it, */
+static CarpoolSavedPlace places[KINDS]; /* and where that ends */
 static uint64 held[KINDS];		/* of what the session holds */
 static uint32 broken;			/* CLEDGER_PIN_…: kinds that don't work here */
 static bool is_tested;
 static bool is_begun;			/* somebody was attached */
 static StringInfoData buffer;
+static StringInfoData contents[KINDS];	/* of a session that is loaded */
+
+StaticAssertDecl(lengthof(kinds) == KINDS, "the kinds of saved.c");
 
 /* Called once, at the login: nothing can be looked up yet. */
 void
@@ -53,6 +58,8 @@ carpool_attach_open(void)
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
 	initStringInfo(&buffer);
+	for (int i = 0; i < KINDS; i++)
+		initStringInfo(&contents[i]);
 	carpool_guc_bases_open();
 	MemoryContextSwitchTo(old);
 	carpool_cache_fills_open();
@@ -65,40 +72,50 @@ entry(uint64 reference)
 	return cledger_client(carpool_ledger, (uint32) reference);
 }
 
+/* Empties a buffer; a big session's memory is not kept. */
+static void
+give_back(StringInfo bytes)
+{
+	resetStringInfo(bytes);
+	if (bytes->maxlen <= MOST_KEPT)
+		return;
+	bytes->data = repalloc(bytes->data, MOST_KEPT);
+	bytes->maxlen = MOST_KEPT;
+}
+
 static bool
 works(int kind)
 {
 	return (broken & kinds[kind]->pin) == 0;
 }
 
-/* Writes the session down for its client. */
+/* Writes one kind down for the client: what has changed of it, where that is known. */
+static void
+save_kind(int i)
+{
+	uint64		fingerprint = works(i) ? held[i] : 0;
+
+	resetStringInfo(&buffer);
+	if (fingerprint != 0 && saved[i] != 0 && kinds[i]->save_changes != NULL &&
+		kinds[i]->save_changes(&buffer, places[i].size) &&
+		carpool_saved_add(carpool_client, i, &places[i], fingerprint, &buffer))
+		return;
+	resetStringInfo(&buffer);
+	if (fingerprint != 0)
+		kinds[i]->save(&buffer);
+	places[i] = carpool_saved_put(carpool_client, i, fingerprint, &buffer);
+}
+
+/* Writes down for its client what of the session is not as it is saved. */
 static void
 save(void)
 {
-	bool		is_empty = true;
-
-	resetStringInfo(&buffer);
 	for (int i = 0; i < KINDS; i++)
-	{
-		uint64		fingerprint = works(i) ? held[i] : 0;
-		int			start;
-		uint32		size;
-
-		carpool_put_uint64(&buffer, fingerprint);
-		if (fingerprint == 0)
-			continue;
-		is_empty = false;
-		start = buffer.len;
-		appendStringInfoSpaces(&buffer, sizeof(size));
-		kinds[i]->save(&buffer);
-		size = (uint32) (buffer.len - start - sizeof(size));
-		memcpy(buffer.data + start, &size, sizeof(size));
-	}
-	if (is_empty)
-		resetStringInfo(&buffer);
-	carpool_saved_put(carpool_client, &buffer);
+		if (held[i] != saved[i])
+			save_kind(i);
 	saves = entry(carpool_client)->saves;
 	memcpy(saved, held, sizeof(saved));
+	give_back(&buffer);
 	carpool_agent_server()->saved++;
 }
 
@@ -201,30 +218,6 @@ carpool_attach_needed(void)
 		entry(carpool_client)->channels.saves != carpool_listen_saves || carpool_libraries_behind();
 }
 
-/* Where each kind's contents are in a saved session; wanted gets the fingerprints. */
-static void
-read_saved(StringInfo bytes, uint64 *wanted, StringInfo contents)
-{
-	memset(wanted, 0, KINDS * sizeof(*wanted));
-	if (bytes->len == 0)
-		return;
-	for (int i = 0; i < KINDS; i++)
-	{
-		uint32		size;
-
-		wanted[i] = carpool_get_uint64(bytes);
-		if (wanted[i] == 0)
-			continue;
-		memcpy(&size, bytes->data + bytes->cursor, sizeof(size));
-		bytes->cursor += sizeof(size);
-		contents[i].data = bytes->data + bytes->cursor;
-		contents[i].len = (int) size;
-		contents[i].maxlen = (int) size;
-		contents[i].cursor = 0;
-		bytes->cursor += (int) size;
-	}
-}
-
 /* Whether a kind's load takes the place of what is there. */
 static bool
 replaces(int kind, const bool *differs)
@@ -232,9 +225,19 @@ replaces(int kind, const bool *differs)
 	return kind == STARTUP || (kind == STATEMENTS && !differs[SETTINGS]);
 }
 
+/* Reads what is to be loaded of a kind: what has come since it was held, where that is enough. */
+static void
+read_kind(int i, bool is_same_client, const bool *differs)
+{
+	bool		may_add = is_same_client && kinds[i]->load_changes != NULL && held[i] != 0 &&
+		held[i] == saved[i] && !differs[SETTINGS];
+
+	places[i] = carpool_saved_get(carpool_client, i, may_add ? &places[i] : NULL, &contents[i]);
+}
+
 /* Makes the session, where it differs, what it has to be. */
 static void
-change(const uint64 *wanted, StringInfo contents)
+change(const uint64 *wanted, bool is_same_client)
 {
 	bool		differs[KINDS];
 	bool		any = false;	/* but for the statements */
@@ -246,6 +249,9 @@ change(const uint64 *wanted, StringInfo contents)
 	}
 	/* settings lie on top of the startup parameters */
 	differs[SETTINGS] |= differs[STARTUP];
+	for (int i = 0; i < KINDS; i++)
+		if (differs[i] && wanted[i] != 0)
+			read_kind(i, is_same_client, differs);
 	carpool_settings_refused = false;
 	/* the client has heard what there was to hear, and knows its own values */
 	carpool_agent_silent = true;
@@ -259,7 +265,12 @@ change(const uint64 *wanted, StringInfo contents)
 		if (i == STATEMENTS && !carpool_settings_refused)
 			carpool_environment_session(wanted[STARTUP], wanted[SETTINGS]);
 		if (differs[i] && wanted[i] != 0)
-			kinds[i]->load(&contents[i]);
+		{
+			if (places[i].is_rest)
+				kinds[i]->load_changes(&contents[i]);
+			else
+				kinds[i]->load(&contents[i]);
+		}
 		/* PostgreSQL may not have taken all, and what comes next sees others than before */
 		if (differs[i] && i <= SETTINGS)
 			carpool_guc_note_change();
@@ -271,6 +282,8 @@ change(const uint64 *wanted, StringInfo contents)
 	ReportChangedGUCOptions();
 	carpool_agent_silent = false;
 	memcpy(held, wanted, sizeof(held));
+	for (int i = 0; i < KINDS; i++)
+		give_back(&contents[i]);
 	carpool_agent_server()->loaded++;
 }
 
@@ -318,7 +331,7 @@ take_role_of(uint64 next)
 	if (role == carpool_agent_server()->role)
 		return;
 	if (memcmp(held, nothing, sizeof(held)) != 0)
-		change(nothing, NULL);
+		change(nothing, false);
 	carpool_agent_silent = true;
 	carpool_become_next(role);
 	carpool_functions_reseed();
@@ -331,8 +344,8 @@ take_role_of(uint64 next)
 static void
 switch_to(uint64 next, bool starts)
 {
-	StringInfoData contents[KINDS];
 	uint64		wanted[KINDS];
+	bool		is_same = next == carpool_client;
 
 	if (cledger_pins(carpool_agent_server()) != 0 && next != carpool_client)
 		forget_pins();
@@ -340,12 +353,11 @@ switch_to(uint64 next, bool starts)
 		take_role_of(next);
 	carpool_client = next;
 	saves = entry(carpool_client)->saves;
-	carpool_saved_get(carpool_client, &buffer);
-	read_saved(&buffer, wanted, contents);
+	carpool_saved_look(carpool_client, wanted);
 	if (starts)
 		wanted[STARTUP] = held[STARTUP];
 	if (memcmp(wanted, held, sizeof(held)) != 0)
-		change(wanted, contents);
+		change(wanted, is_same);
 	memcpy(saved, wanted, sizeof(saved));
 	if (starts)
 		saved[STARTUP] = 0;

@@ -14,8 +14,6 @@
 
 #define BUCKETS 512
 
-bool		carpool_plan_dropped;
-
 static dlist_head buckets[BUCKETS]; /* of idle ones, by content and environment */
 static dlist_head all = DLIST_STATIC_INIT(all);
 static dlist_head ages = DLIST_STATIC_INIT(ages);
@@ -40,7 +38,7 @@ dropped(void *argument)
 	if (plan->is_idle)
 		unlink_idle(plan);
 	else
-		carpool_plan_dropped = true;
+		carpool_statement_dropped(plan);
 }
 
 CarpoolPlan *

@@ -50,16 +50,17 @@ try_kept(const CarpoolSavedStatement *saved, const CarpoolPlan *plan)
 	return answers() ? NULL : "a kept plan source can't be executed";
 }
 
-/* Dropped by PostgreSQL, and made again from its bytes. */
+/* Dropped by PostgreSQL, and made again from its bytes. before: the fingerprint without it. */
 static const char *
-try_made(const CarpoolSavedStatement *saved)
+try_made(const CarpoolSavedStatement *saved, uint64 before)
 {
 	PreparedStatement *statement;
 	StringInfoData again;
 
-	carpool_plan_dropped = false;
+	if (saved->fingerprint == 0 || carpool_statements_state.fingerprint() == before)
+		return "a new statement is not noticed";
 	DropPreparedStatement(NAME, true);
-	if (!carpool_plan_dropped)
+	if (carpool_statements_state.fingerprint() != before)
 		return "a plan source that is dropped is not noticed";
 	(void) carpool_statement_attach(saved, carpool_environment());
 	statement = FetchPreparedStatement(NAME, true);
@@ -76,7 +77,7 @@ try_made(const CarpoolSavedStatement *saved)
 }
 
 static const char *
-try_all(void)
+try_all(uint64 before)
 {
 	HTAB	   *table = carpool_hash_find(CARPOOL_STATEMENTS_TABLE);
 	PreparedStatement *statement = FetchPreparedStatement(NAME, true);
@@ -89,27 +90,31 @@ try_all(void)
 	plan = carpool_plan_of(statement);
 	if (carpool_plan_of(statement) != plan)
 		return "what is known of a plan source is not found again";
+	(void) carpool_statements_state.fingerprint();
+	saved.fingerprint = plan->counted;
 	saved.content = plan->content;
 	saved.size = plan->size;
 	saved.body = memcpy(palloc(plan->size), plan->body, plan->size);
 	problem = try_kept(&saved, plan);
-	return problem != NULL ? problem : try_made(&saved);
+	return problem != NULL ? problem : try_made(&saved, before);
 }
 
 bool
 carpool_statements_test(StringInfo why)
 {
 	const char *problem;
+	uint64		before;
 
 	if (!carpool_hash_self_test(why))
 		return false;
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	before = carpool_statements_state.fingerprint();
 	if (!runs("PREPARE " QUOTED "(pg_catalog.int4) AS SELECT $1 OPERATOR(pg_catalog.+) 1", SPI_OK_UTILITY))
 		problem = "a statement can't be prepared";
 	else
 	{
-		problem = try_all();
+		problem = try_all(before);
 		DropPreparedStatement(NAME, false);
 	}
 	SPI_finish();

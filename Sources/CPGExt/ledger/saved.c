@@ -1,22 +1,36 @@
 /*
  * saved.c: saved sessions, in dynamic shared memory that all agents share. One of them
  * makes it when there is something to save for the first time; it lives as long as the
- * server. The lock guards the pointers in the clients' slots.
+ * server. Each kind of state has a piece of its own, so that a change of one writes no other,
+ * and a piece has room to grow, so that what is added to it is written alone.
+ *
+ * The lock guards the pointers, and what they point to from being freed. The bytes of a piece
+ * are written and read by the one backend that serves the client.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "storage/lwlock.h"
 #include "utils/dsa.h"
 #include "utils/memutils.h"
 
 #include "../private/ledger.h"
 
-/* What stands in the area: so many bytes, and the bytes. */
+#define SMALLEST 64				/* bytes of a piece */
+
+typedef struct Piece
+{
+	uint64		fingerprint;	/* 0: there is nothing of this kind */
+	uint64		epoch;			/* another one whenever it is written anew */
+	dsa_pointer bytes;
+	uint32		size;
+	uint32		room;
+} Piece;
+
 typedef struct Saved
 {
-	uint32		size;
-	char		bytes[FLEXIBLE_ARRAY_MEMBER];
+	Piece		pieces[CARPOOL_KINDS];
 } Saved;
 
 static dsa_area *area;
@@ -57,74 +71,222 @@ carpool_saved_area(bool make)
 	return area;
 }
 
-/* The slot of a client that is still there. */
-static CledgerClient *
-present(uint64 reference)
+/*
+ * What is saved of a client that is still there; NULL: nothing. The lock is held, and what is
+ * returned is good for as long as it is.
+ */
+static Saved *
+saved_of(uint64 reference)
 {
 	CledgerClient *client = cledger_client(carpool_ledger, (uint32) reference);
+	uint32		generation = (uint32) (reference >> 32);
 
-	return client->generation == (uint32) (reference >> 32) ? client : NULL;
+	if (client->generation != generation || client->state == 0 || client->state_generation != generation)
+		return NULL;
+	return dsa_get_address(area, (dsa_pointer) client->state);
+}
+
+static bool
+may_be_saved(uint64 reference)
+{
+	return cledger_client(carpool_ledger, (uint32) reference)->state != 0 && carpool_saved_area(false) != NULL;
 }
 
 void
-carpool_saved_get(uint64 reference, StringInfo bytes)
+carpool_saved_look(uint64 reference, uint64 fingerprints[CARPOOL_KINDS])
 {
-	CledgerClient *client = present(reference);
+	Saved	   *saved;
 
-	resetStringInfo(bytes);
-	if (client == NULL || client->state == 0 || carpool_saved_area(false) == NULL)
+	memset(fingerprints, 0, CARPOOL_KINDS * sizeof(*fingerprints));
+	if (!may_be_saved(reference))
 		return;
 	LWLockAcquire(carpool_saved_lock(), LW_SHARED);
-	if (client->state != 0 && client->state_generation == (uint32) (reference >> 32))
-	{
-		Saved	   *saved = dsa_get_address(area, (dsa_pointer) client->state);
-
-		appendBinaryStringInfo(bytes, saved->bytes, (int) saved->size);
-	}
+	saved = saved_of(reference);
+	for (int i = 0; saved != NULL && i < CARPOOL_KINDS; i++)
+		fingerprints[i] = saved->pieces[i].fingerprint;
 	LWLockRelease(carpool_saved_lock());
 }
 
-/* Puts a pointer into a client's slot, and frees the one that was there; its own when the client has gone. */
-static void
-replace(CledgerClient *client, dsa_pointer to, uint32 generation)
+CarpoolSavedPlace
+carpool_saved_get(uint64 reference, int kind, const CarpoolSavedPlace *after, StringInfo bytes)
 {
+	CarpoolSavedPlace place = {0};
+	Saved	   *saved;
+
+	resetStringInfo(bytes);
+	if (!may_be_saved(reference))
+		return place;
+	LWLockAcquire(carpool_saved_lock(), LW_SHARED);
+	saved = saved_of(reference);
+	if (saved != NULL && saved->pieces[kind].size > 0)
+	{
+		const Piece *piece = &saved->pieces[kind];
+		uint32		from = 0;
+
+		place.epoch = piece->epoch;
+		place.size = piece->size;
+		if (after != NULL && after->epoch == piece->epoch && after->size <= piece->size)
+			from = after->size;
+		place.is_rest = from > 0;
+		appendBinaryStringInfoNT(bytes, (char *) dsa_get_address(area, piece->bytes) + from,
+								 (int) (piece->size - from));
+	}
+	LWLockRelease(carpool_saved_lock());
+	return place;
+}
+
+/* Gives memory back; the lock may be held or not. */
+static void
+free_piece(const Piece *piece)
+{
+	if (!DsaPointerIsValid(piece->bytes))
+		return;
+	dsa_free(area, piece->bytes);
+	__atomic_fetch_sub(&carpool_ledger->state_bytes, piece->room, __ATOMIC_RELAXED);
+}
+
+static void
+free_saved(dsa_pointer pointer)
+{
+	Saved	   *saved;
+
+	if (!DsaPointerIsValid(pointer))
+		return;
+	saved = dsa_get_address(area, pointer);
+	for (int i = 0; i < CARPOOL_KINDS; i++)
+		free_piece(&saved->pieces[i]);
+	dsa_free(area, pointer);
+}
+
+/* Room for a client's pieces where there is none yet. False: the client has gone. */
+static bool
+prepare(uint64 reference)
+{
+	CledgerClient *client = cledger_client(carpool_ledger, (uint32) reference);
+	uint32		generation = (uint32) (reference >> 32);
+	dsa_pointer made;
 	dsa_pointer old;
 
+	if (client->state != 0 && client->state_generation == generation)
+		return client->generation == generation;
+	made = dsa_allocate0(area, sizeof(Saved));
 	HOLD_INTERRUPTS();
 	LWLockAcquire(carpool_saved_lock(), LW_EXCLUSIVE);
+	old = made;
 	if (client->generation == generation)
 	{
 		old = (dsa_pointer) client->state;
-		client->state = (uint64) to;
+		client->state = (uint64) made;
 		client->state_generation = generation;
-		client->saves++;
 	}
-	else
-		old = to;
 	LWLockRelease(carpool_saved_lock());
-	if (DsaPointerIsValid(old))
-		dsa_free(area, old);
+	free_saved(old);
+	RESUME_INTERRUPTS();
+	return old != made;
+}
+
+/* Room for so many bytes and some more, the first of which are there already. */
+static Piece
+make_piece(uint32 size, const StringInfo bytes)
+{
+	static uint32 count;
+	Piece		piece = {.size = size, .room = Max(SMALLEST, pg_nextpower2_32(size))};
+
+	piece.epoch = (uint64) MyProcPid << 32 | ++count;
+	piece.bytes = dsa_allocate(area, piece.room);
+	memcpy(dsa_get_address(area, piece.bytes), bytes->data, bytes->len);
+	__atomic_fetch_add(&carpool_ledger->state_bytes, piece.room, __ATOMIC_RELAXED);
+	return piece;
+}
+
+/* Puts a piece in the place of another. */
+static void
+replace(uint64 reference, int kind, Piece piece)
+{
+	Piece		old = piece;
+	Saved	   *saved;
+
+	HOLD_INTERRUPTS();
+	LWLockAcquire(carpool_saved_lock(), LW_EXCLUSIVE);
+	saved = saved_of(reference);
+	if (saved != NULL)
+	{
+		old = saved->pieces[kind];
+		saved->pieces[kind] = piece;
+		cledger_client(carpool_ledger, (uint32) reference)->saves++;
+	}
+	LWLockRelease(carpool_saved_lock());
+	free_piece(&old);
 	RESUME_INTERRUPTS();
 }
 
-void
-carpool_saved_put(uint64 reference, const StringInfo bytes)
+CarpoolSavedPlace
+carpool_saved_put(uint64 reference, int kind, uint64 fingerprint, const StringInfo bytes)
 {
-	CledgerClient *client = present(reference);
-	dsa_pointer pointer = InvalidDsaPointer;
+	Piece		piece = {0};
 
-	if (client == NULL || carpool_saved_area(bytes->len > 0) == NULL)
-		return;
-	if (bytes->len > 0)
+	if (carpool_saved_area(fingerprint != 0) != NULL && prepare(reference))
 	{
-		Saved	   *saved;
-
-		pointer = dsa_allocate(area, offsetof(Saved, bytes) + bytes->len);
-		saved = dsa_get_address(area, pointer);
-		saved->size = (uint32) bytes->len;
-		memcpy(saved->bytes, bytes->data, bytes->len);
+		if (fingerprint != 0)
+			piece = make_piece((uint32) bytes->len, bytes);
+		piece.fingerprint = fingerprint;
+		replace(reference, kind, piece);
 	}
-	replace(client, pointer, (uint32) (reference >> 32));
+	return (CarpoolSavedPlace) {.epoch = piece.epoch, .size = piece.size};
+}
+
+/* Writes behind what is there. False: it is not what it was, or has no room. */
+static bool
+write_behind(uint64 reference, int kind, const CarpoolSavedPlace *place, uint64 fingerprint, const StringInfo bytes)
+{
+	Saved	   *saved;
+	bool		fits = false;
+
+	LWLockAcquire(carpool_saved_lock(), LW_SHARED);
+	saved = saved_of(reference);
+	if (saved != NULL)
+	{
+		Piece	   *piece = &saved->pieces[kind];
+
+		fits = piece->epoch == place->epoch && piece->size == place->size &&
+			(uint32) bytes->len <= piece->room - piece->size;
+		if (fits)
+		{
+			memcpy((char *) dsa_get_address(area, piece->bytes) + piece->size, bytes->data, bytes->len);
+			piece->size += (uint32) bytes->len;
+			piece->fingerprint = fingerprint;
+			cledger_client(carpool_ledger, (uint32) reference)->saves++;
+		}
+	}
+	LWLockRelease(carpool_saved_lock());
+	return fits;
+}
+
+bool
+carpool_saved_add(uint64 reference, int kind, CarpoolSavedPlace *place, uint64 fingerprint, const StringInfo bytes)
+{
+	StringInfoData all;
+	CarpoolSavedPlace there;
+
+	if (place->size == 0 || !may_be_saved(reference))
+		return false;
+	if (write_behind(reference, kind, place, fingerprint, bytes))
+	{
+		place->size += (uint32) bytes->len;
+		return true;
+	}
+	/* twice the room, so that all the copying is linear */
+	initStringInfo(&all);
+	there = carpool_saved_get(reference, kind, NULL, &all);
+	if (there.epoch == place->epoch && there.size == place->size)
+	{
+		appendBinaryStringInfoNT(&all, bytes->data, bytes->len);
+		*place = carpool_saved_put(reference, kind, fingerprint, &all);
+	}
+	else
+		place->size = 0;
+	pfree(all.data);
+	return place->size > 0;
 }
 
 /* Frees what a slot's former client left behind, unless the present one has put its own there. */
@@ -144,7 +306,6 @@ carpool_saved_free(uint32 slot)
 		client->state = 0;
 	}
 	LWLockRelease(carpool_saved_lock());
-	if (DsaPointerIsValid(old))
-		dsa_free(area, old);
+	free_saved(old);
 	RESUME_INTERRUPTS();
 }

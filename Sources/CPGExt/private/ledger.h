@@ -24,12 +24,31 @@ extern uint32 carpool_ledger_own_slot(void);
 extern uint32 carpool_ledger_slot_of(int pid);
 
 /*
- * saved.c: saved sessions, in dynamic shared memory. get fills bytes (palloc'd, in the
- * current context; len 0 when there is none); put replaces what is there, an empty one
- * frees it.
+ * saved.c: saved sessions, in dynamic shared memory, by the kinds of attach.c. A place is how
+ * far a kind's bytes go; of another epoch they are all others.
  */
-extern void carpool_saved_get(uint64 client, StringInfo bytes);
-extern void carpool_saved_put(uint64 client, const StringInfo bytes);
+#define CARPOOL_KINDS 4
+
+typedef struct CarpoolSavedPlace
+{
+	uint64		epoch;
+	uint32		size;			/* 0: there are none */
+	bool		is_rest;		/* only the bytes behind the other place were given */
+} CarpoolSavedPlace;
+
+/* The fingerprints; 0 where there is nothing. */
+extern void carpool_saved_look(uint64 client, uint64 fingerprints[CARPOOL_KINDS]);
+
+/* Fills bytes with those of a kind; where `after` is of the same epoch, with what came behind it. */
+extern CarpoolSavedPlace carpool_saved_get(uint64 client, int kind, const CarpoolSavedPlace *after,
+										   StringInfo bytes);
+
+/* Replaces what is there; fingerprint 0: by nothing. */
+extern CarpoolSavedPlace carpool_saved_put(uint64 client, int kind, uint64 fingerprint, const StringInfo bytes);
+
+/* Adds to what is there. False: that does not end at the place. Else the place is moved. */
+extern bool carpool_saved_add(uint64 client, int kind, CarpoolSavedPlace *place, uint64 fingerprint,
+							  const StringInfo bytes);
 extern void carpool_saved_free(uint32 slot);
 
 /* Where they are, and the lock of what points there; NULL: there is none yet. */

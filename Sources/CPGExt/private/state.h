@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "utils/hsearch.h"
 
 typedef struct CarpoolStateKind
 {
@@ -29,8 +30,17 @@ typedef struct CarpoolStateKind
 	/* Appends the session's contents, which are not empty. Outside a transaction. */
 	void		(*save) (StringInfo to);
 
-	/* Takes what save wrote, from its cursor on, into a session as after login. In a transaction. */
+	/*
+	 * Appends what has changed since the last save or load, size being the bytes saved so far.
+	 * False: all has to be saved. NULL: it always has.
+	 */
+	bool		(*save_changes) (StringInfo to, uint32 size);
+
+	/* Takes what save wrote into a session as after login. In a transaction. */
 	void		(*load) (StringInfo from);
+
+	/* Takes what save_changes has written into the session that it was told of before; as load. */
+	void		(*load_changes) (StringInfo from);
 
 	/* Makes the session as after login again. In a transaction. */
 	void		(*reset) (void);
@@ -102,6 +112,12 @@ extern void carpool_guc_list_walk(bool (*visit) (struct config_generic *setting,
 struct HTAB;
 extern struct HTAB *carpool_hash_find(const char *name);
 extern bool carpool_hash_self_test(StringInfo why);
+
+/*
+ * dynahash.c: has copier called for the key of each new entry in place of PostgreSQL's function,
+ * which is returned for copier to call. NULL: that can't be done here.
+ */
+extern HashCopyFunc carpool_hash_watch(struct HTAB *table, HashCopyFunc copier);
 
 /* Strings and numbers in a saved session; a string is its length and its bytes. */
 extern void carpool_put_string(StringInfo to, const char *text);	/* NULL is told from "" */

@@ -27,7 +27,9 @@ typedef struct CarpoolPlan
 	MemoryContextCallback dropped;
 	bool		is_idle;		/* without a client: in the two lists */
 	bool		is_shareable;	/* its text means the same at any time */
-	uint64		turn;			/* statements.c: the load that gave it to its client */
+	uint64		turn;			/* statements.c: the load that gave it to its client; */
+	uint64		counted;		/* the fingerprint of its statement, while that is counted; */
+	NameData	name;			/* and the statement's name */
 	bool		was_valid;		/* carpool_plans_reset() */
 	bool		was_planned;
 	dlist_node	all;
@@ -45,6 +47,7 @@ typedef struct CarpoolPlan
 typedef struct CarpoolSavedStatement
 {
 	const char *name;
+	uint64		fingerprint;	/* of the statement; 0: it was dropped */
 	TimestampTz prepared;
 	TimestampTz moment;			/* CarpoolPlan's */
 	const char *body;
@@ -63,6 +66,9 @@ extern void carpool_plan_write(StringInfo to, const CachedPlanSource *source, bo
 extern CachedPlanSource *carpool_plan_make(const char *body, uint32 size);	/* in a transaction; not saved */
 extern bool carpool_plan_from_sql(const char *body);
 
+/* planparameters.c: has types of parameters inferred at its analysis, where those that came out won't do. */
+extern void carpool_plan_infer(CachedPlanSource *source);
+
 /* Whether its analysis looks anything up, so that it can be made invalid and analysed again. */
 extern bool carpool_plan_is_analysed(const CachedPlanSource *source);
 
@@ -80,7 +86,7 @@ extern bool carpool_names_changed(TimestampTz since);
 extern CarpoolPlan *carpool_plan_of(const PreparedStatement *statement);
 extern CarpoolPlan *carpool_plan_note(CachedPlanSource *source, const char *body, uint32 size,
 									  TimestampTz analysed);
-extern bool carpool_plan_dropped;	/* one that had a client was dropped; the reader sets it back */
+extern void carpool_statement_dropped(CarpoolPlan *plan); /* statements.c: that of a statement was freed */
 
 /* Keeps a plan source that no longer belongs to a statement, or drops it. */
 extern void carpool_plan_park(CarpoolPlan *plan, uint64 environment);
