@@ -147,6 +147,15 @@ PROTOCOL = {
                                      prepare("select $1 + {n}"), run("1"), run("x"), run("1")),
     "described": case(prepare("select $1::int, $2::text, $3", types=(0, 0, 1082)), describe("S", "s"),
                       describe("S", "s"), run("1", "x", "2024-01-0{n}")),
+    # the parameter becomes text in the end, and text can't be cast to unknown
+    "inferred as unknown": case(
+        prepare("select cast($1 as unknown)"), run("{n}"), prepare("select $1::unknown || '{me}', $2::int", "t"),
+        run("x", "{n}", name="t"), prepare("select $1::unknown", "u", (705,)), run("y", name="u"),
+        prepare("select cast($1 as unknown)", "w", (25,)), "prepare v as select $1::pg_catalog.unknown",
+        "execute v('{n}')", run("z", name="t")),
+    "unnamed, inferred as unknown": Case(
+        [prepare("select $1::unknown, $2::int + {n}", ""), run("x", "1", name=""), describe("S", ""),
+         run("y", "2", name="")], watch=[]),
     "binary results": case(prepare("select $1::int4"), run("{n}", results=(1,)), run("{n}", results=(0,)),
                            run(None)),
     "errors": case(prepare("select 1"), prepare("select 2"), run(name="other"), close("S", "other"),

@@ -314,7 +314,10 @@ carpool_plan_make(const char *body, uint32 size)
 	CompleteCachedPlan(source, queries, NULL, types, fixed.parameters, NULL, NULL, fixed.cursor_options,
 					   fixed.is_result_fixed);
 	if (carpool_plan_is_analysed(source))
+	{
 		source->is_valid = false;
+		carpool_plan_infer(source);
+	}
 	old = MemoryContextSwitchTo(source->context);
 	if (source->resultDesc != NULL)
 		FreeTupleDesc(source->resultDesc);
