@@ -152,6 +152,12 @@ csys_shutdown(int fd)
 	shutdown(fd, SHUT_RDWR);
 }
 
+void
+csys_shutdown_output(int fd)
+{
+	shutdown(fd, SHUT_WR);
+}
+
 /* No delay and keep-alive, as PgBouncer and PostgreSQL set them. */
 static void
 tune_tcp(int fd, int family)

@@ -23,6 +23,9 @@ struct Client: BitwiseCopyable {
         case gone
     }
 
+    /// How a client ended: its stream, Terminate, or a message that is none.
+    enum End: BitwiseCopyable { case stream, terminate, unknownType(UInt8), wrongLength }
+
     let fd: Int32
     var state: State = .login
     var signs = SocketSigns()
@@ -40,6 +43,8 @@ struct Client: BitwiseCopyable {
     var ledger = LedgerClient.nobody
     /// Reference into `ParameterSets`.
     var parameters: UInt32 = 0
+    /// First half of the cancel key, as in BackendKeyData; 0 before it enters its pool.
+    var processID: UInt32 = 0
     /// Second half of the cancel key.
     var secret: UInt32
     /// Received, not yet forwarded.
@@ -52,7 +57,9 @@ struct Client: BitwiseCopyable {
     var cancelled = false
     /// discarding: the request's last frame has begun.
     var requestEnded = false
-    /// When the state began.
+    /// What its stream ended with, once it has.
+    var end = End.stream
+    /// When the state began; of a client that has ended: when it did.
     var since: UInt64
     let connected: UInt64
     /// 0: the pool's setting.
@@ -61,6 +68,9 @@ struct Client: BitwiseCopyable {
 
     /// Index of the linked server, or `noIndex`.
     var linkedServer: UInt32 { state == .active ? server : noIndex }
+
+    /// It takes no more bytes: who has only ended the stream to us may still read.
+    var isUnreachable: Bool { hungUp && !ended }
 
     init(fd: Int32, secret: UInt32, now: UInt64) {
         self.fd = fd

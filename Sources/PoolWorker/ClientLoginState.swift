@@ -22,6 +22,8 @@ final class ClientLoginState {
     var database: [UInt8] = []
     /// Settings of the startup packet, the later ones overriding the earlier.
     var sent: [StartupPacket.Parameter] = []
+    /// What is wrong with its `options`.
+    var optionsFailure: ErrorFields?
     /// The tracked parameters among them; nil where it has none. Where servers have agents
     /// it isn't looked at.
     var wanted: ParameterValues = ParameterSets.noValues
@@ -30,6 +32,8 @@ final class ClientLoginState {
     /// Directory.reloads when it was asked.
     var asked = 0
     var machine: ClientLogin?
+    /// It has proved who it is, and is told so before anything else.
+    var isProved = false
     var secret = Secret.none
     var answer: LoginAnswer?
     /// SSLRequest and GSSENCRequest may come once each.

@@ -5,7 +5,12 @@ enum CloseReason {
     // of clients
     case clientLeft
     case terminated
-    case malformedFrame
+    /// A message of a type that there is none of.
+    case unknownType(UInt8)
+    /// A message of an impossible length. As with PostgreSQL, only the log tells.
+    case wrongLength
+    /// No startup packet, and why; as with PostgreSQL, only the log tells.
+    case invalidStartup(String)
     case transactionInStatementMode
     case loginTimeout
     case idleTimeout
@@ -38,7 +43,7 @@ enum CloseReason {
     var error: ErrorFields? {
         switch self {
         case .error(let fields), .loginFailed(let fields): fields
-        case .malformedFrame: ErrorFields(.fatal, "08P01", "invalid frontend message")
+        case .unknownType(let tag): ErrorFields(.fatal, "08P01", "invalid frontend message type \(tag)")
         case .transactionInStatementMode:
             ErrorFields(
                 .fatal, "0A000", "transaction blocks not allowed in statement pooling mode",
@@ -75,7 +80,7 @@ enum CloseReason {
                 detail: "The server closed the connection unexpectedly.")
         case .serverMalformed:
             ErrorFields(.fatal, "08P01", "server sent an invalid message")
-        case .clientLeft, .terminated, .cancelHandled, .lifetime, .serverIdle, .connectTimeout,
+        case .clientLeft, .terminated, .wrongLength, .invalidStartup, .cancelHandled, .lifetime, .serverIdle, .connectTimeout,
             .recoveryTimeout, .endedInOrder, .stillPinned, .evicted, .factsChanged:
             nil
         }
@@ -86,6 +91,8 @@ enum CloseReason {
         switch self {
         case .clientLeft: "client unexpected eof"
         case .terminated: "client close request"
+        case .wrongLength: "invalid message length"
+        case .invalidStartup(let why): why
         case .cancelHandled: "cancel request"
         case .lifetime: "server lifetime over"
         case .serverIdle: "server idle timeout"
@@ -104,6 +111,7 @@ enum CloseReason {
     var isPoolerError: Bool {
         switch self {
         case .clientLeft, .terminated, .shutdown, .cancelHandled: false
+        case .wrongLength, .invalidStartup: true
         default: error != nil
         }
     }

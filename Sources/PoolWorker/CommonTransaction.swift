@@ -34,7 +34,7 @@ extension EngineThread {
     mutating func moveRequest(_ c: UInt32, to server: Entry<Server>) -> PumpStop {
         let client = clients.entry(c)
         let n = scratch.receive(client.value.fd)
-        if n <= 0 { return n == Relay.wouldBlock ? .idle : .clientGone }
+        if n <= 0 { return Relay.failure(n) }
         if case .idle = client.value.state {
             let s = pools[client.value.pool].leaseNext(&serverLinks)
             Relay.link(&client.value, c, &server.value, s, now)

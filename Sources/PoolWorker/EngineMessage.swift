@@ -9,7 +9,7 @@ enum EngineMessage: UInt32 {
     /// A hash for a client's (a server's) login: a = index, b = generation, payload = 32 bytes.
     case clientHashed
     case serverHashed
-    /// A cancel request for a client of the thread: a = index, b = secret, c = process id.
+    /// A cancel request for a client of the thread: a = process id, b = secret.
     case cancel
     /// A thread's clients wait in pool a, whose limit is reached: c = thread.
     case wanted

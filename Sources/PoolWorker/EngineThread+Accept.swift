@@ -65,7 +65,7 @@ extension EngineThread {
             case .exchange: more = readExchange(c)
             // Bytes that come now wait in the socket; only the end of the stream counts.
             case .asked, .hashing:
-                if clients[c].hungUp { closeClient(c, .clientLeft) }
+                if clients[c].hungUp { noticeHangUp(c) }
                 return
             }
             guard more, clients[c].state == .login else { return }
@@ -79,6 +79,11 @@ extension EngineThread {
             return receiveClient(c)
         case .malformed(let error):
             closeClient(c, .error(error))
+        case .invalid(let why):
+            closeClient(c, .invalidStartup(why))
+        case .outdated(let error):
+            send(c, error.oldFrame)
+            closeClient(c, .invalidStartup(error.message))
         case .packet(let packet, let size):
             clients[c].input.drop(size)
             if clients[c].input.isEmpty { clients[c].input.giveBack() }
@@ -92,11 +97,16 @@ extension EngineThread {
         case .sslRequest, .gssEncryptionRequest:
             let ssl = packet == .sslRequest
             guard let login = logins[c], !(ssl ? login.sawSSL : login.sawGSS) else {
-                closeClient(c, .error(ErrorFields(.fatal, "08P01", "unexpected encryption request")))
+                let code = ssl ? StartupPacket.sslCode : StartupPacket.gssCode
+                closeClient(c, .error(StartupPacket.unsupported(code)))
                 return false
             }
             if ssl { login.sawSSL = true } else { login.sawGSS = true }
             send(c, [UInt8(ascii: "N")])
+            guard clients[c].input.isEmpty else {
+                closeClient(c, .error(unencryptedData(after: ssl ? "SSL" : "GSSAPI encryption")))
+                return false
+            }
             return true
         case .cancelRequest(let processID, let secret):
             routeCancel(processID: processID, secret: secret)
@@ -124,6 +134,14 @@ extension EngineThread {
             askLogin(c)
             return true
         }
+    }
+
+    /// Somebody in between may have put it there, for the client to take the answer for the server's.
+    private func unencryptedData(after request: String) -> ErrorFields {
+        ErrorFields(
+            .fatal, "08P01", "received unencrypted data after \(request) request",
+            detail: "This could be either a client-software bug or evidence of an attempted "
+                + "man-in-the-middle attack.")
     }
 
     var tooManyClients: ErrorFields {
@@ -156,10 +174,15 @@ extension EngineThread {
             case "database": login.database = parameter.value
             case "options":
                 // Inside the database it takes a server to know whether there are agents.
-                if shared.host.keepsOIDs {
-                    options += try StartupSwitches.settings(parameter.value)
-                } else {
+                guard shared.host.keepsOIDs else {
                     options += try StartupOptions.settings(parameter.value)
+                    break
+                }
+                do throws(ErrorFields) {
+                    options += try StartupSwitches.settings(parameter.value)
+                } catch {
+                    // told, as by PostgreSQL, when the client has proved who it is
+                    login.optionsFailure = error
                 }
             case "replication": try checkReplication(parameter.value)
             default: settingsSent.append(parameter)
@@ -185,9 +208,18 @@ extension EngineThread {
     }
 
     private func checkReplication(_ value: [UInt8]) throws(ErrorFields) {
-        let off = ["", "0", "off", "false", "no"]
-        guard !off.contains(String(decoding: value, as: UTF8.self).lowercased()) else { return }
-        throw ErrorFields(
+        let text = String(decoding: value, as: UTF8.self)
+        guard text != "database", let isOn = StartupPacket.boolean(text) else {
+            if text == "database" { throw noReplication }
+            throw ErrorFields(
+                .fatal, "22023", "invalid value for parameter \"replication\": \"\(text)\"",
+                hint: "Valid values are: \"false\", 0, \"true\", 1, \"database\".")
+        }
+        if isOn { throw noReplication }
+    }
+
+    private var noReplication: ErrorFields {
+         ErrorFields(
             .fatal, "0A000", "replication connections are not supported by \(shared.host.name)",
             hint: "Connect to the server's own port for replication.")
     }

@@ -4,38 +4,26 @@ import FixedStorage
 import Pooling
 import Wire
 
-/// Cancel requests. A client's key is (thread, slot) as the process id and a random
-/// number. The statement that is hit is always the client's own: its server isn't released
-/// while a cancel is on its way, and a cancel that comes too late is dropped.
+/// Cancel requests. A client's key is the process id it was told and a random number. The
+/// statement that is hit is always the client's own: its server isn't released while a cancel is
+/// on its way, and a cancel that comes too late is dropped.
 extension EngineThread {
-    private static let slotBits: UInt32 = 17
-
-    func processID(_ c: UInt32) -> UInt32 { (UInt32(number) << Self.slotBits | c) + 1 }
-
-    /// The thread and slot a process id of ours stands for.
-    static func owner(of processID: UInt32) -> (thread: Int, slot: UInt32)? {
-        guard processID > 0 else { return nil }
-        let value = processID - 1
-        return (Int(value >> slotBits), value & (1 << slotBits - 1))
-    }
-
     /// A cancel request came in on this thread: to the thread of the client it names.
     mutating func routeCancel(processID: UInt32, secret: UInt32) {
         if settings.test_faults, processID == 0x7EA9, secret == 0x5452_4150 {
             fatalError("trap on request")
         }
-        guard let owner = Self.owner(of: processID), owner.thread < shared.threads else { return }
-        if owner.thread == number {
-            cancelClient(owner.slot, secret)
+        guard let thread = ProcessNumbers.thread(of: processID, threads: shared.threads) else { return }
+        if thread == number {
+            cancelClient(processID, secret)
         } else {
-            unsafe shared.inboxes[owner.thread].post(
-                EngineMessage.cancel.message(a: owner.slot, b: secret))
+            unsafe shared.inboxes[thread].post(EngineMessage.cancel.message(a: processID, b: secret))
         }
     }
 
     /// Cancels what a client of this thread has asked for last.
-    mutating func cancelClient(_ c: UInt32, _ secret: UInt32) {
-        guard c < clients.end, clients[c].state != .gone, clients[c].secret == secret else { return }
+    mutating func cancelClient(_ processID: UInt32, _ secret: UInt32) {
+        guard let c = processNumbers.slot(of: processID), clients[c].secret == secret else { return }
         switch clients[c].state {
         case .waiting:
             leaveQueue(c)
@@ -143,7 +131,7 @@ extension EngineThread {
                 var traffic = Traffic()
                 switch traffic.frontend(tag) {
                 case .terminate: return closeClient(c, .terminated)
-                case .invalid: return closeClient(c, .malformedFrame)
+                case .invalid: return clientEnded(c, malformation(c))
                 case .forward: break
                 }
                 clients[c].input.drop(FrameHeader.size)
@@ -153,7 +141,7 @@ extension EngineThread {
                 }
                 continue
             }
-            if case .malformed = header, clients[c].bodyLeft == 0 { return closeClient(c, .malformedFrame) }
+            if case .malformed = header, clients[c].bodyLeft == 0 { return clientEnded(c, malformation(c)) }
             guard receiveClient(c) else { return }
         }
     }
@@ -190,15 +178,25 @@ extension EngineThread {
         return true
     }
 
-    /// The socket of a client that waits was closed. Who left without a word is not worth a
-    /// server; whose last word is Terminate gets what it asked for before that done.
+    /// The stream of a client that logs in or waits has ended, or failed. What it sent before is
+    /// done, as with PostgreSQL; who sent nothing whole is not worth a server.
     mutating func noticeHangUp(_ c: UInt32) {
-        guard clients[c].state == .waiting else { return closeClient(c, .clientLeft) }
         if !clients[c].input.hasMemory { clients[c].input = .take() }
-        while clients[c].input.room > 0, clients[c].input.receive(clients[c].fd).count > 0 {}
-        let goodbye: [UInt8] = [FrontendTag.terminate, 0, 0, 0, 4]
-        if !clients[c].input.array.suffix(goodbye.count).elementsEqual(goodbye) {
-            closeClient(c, .clientLeft)
+        clients[c].input.compact()
+        var n = 1
+        while clients[c].input.room > 0, n > 0 { n = clients[c].input.receive(clients[c].fd).count }
+        clients[c].readable = true
+        let failed = n < 0 && n != -EAGAIN
+        if failed || !holdsRequest(c) { closeClient(c, .clientLeft) }
+    }
+
+    /// Whether a whole message is in a client's input block, or may be.
+    private func holdsRequest(_ c: UInt32) -> Bool {
+        let input = clients[c].input
+        switch FrameHeader.read(input.bytes, at: 0, limit: FrameLimit.large) {
+        case .needMore: return false
+        case .malformed: return true
+        case .header(_, let body): return input.count >= FrameHeader.size + body || input.room == 0
         }
     }
 }

@@ -155,8 +155,9 @@ extension EngineThread {
     /// The client is who it says; now all else must be right too.
     private mutating func enterPool(_ c: UInt32) {
         guard let login = logins[c], let answer = login.answer else { return }
+        login.isProved = true
         shared.verifiers.remember(login.machine?.verifier, for: login.secret)
-        if let failure = answer.failure { return closeClient(c, .error(failure)) }
+        if let failure = answer.failure ?? login.optionsFailure { return closeClient(c, .error(failure)) }
         let record = shared.directory.enter(
             databaseID: answer.databaseID, userID: answer.userID, shared: answer.mayShare,
             facts: answer.facts, user: String(decoding: login.user, as: UTF8.self),
@@ -172,8 +173,9 @@ extension EngineThread {
         clients[c].pool = p
         clients[c].role = answer.userID
         clients[c].counted = true
+        clients[c].processID = processNumbers.take(for: c)
         let entry = CworkerLedgerClient(
-            process_id: processID(c), database_id: record.databaseID, user_id: answer.userID,
+            process_id: clients[c].processID, database_id: record.databaseID, user_id: answer.userID,
             thread: UInt32(number), fd: clients[c].fd)
         guard let ledger = shared.ledger.enter(entry) else {
             pools[p].clients += 1

@@ -37,9 +37,9 @@ extension EngineThread {
         shared.ledger.leave(clients[c].ledger)
         clients[c].ledger = .nobody
         if let error = reason.error, mayTell {
-            send(c, error.frame)
+            send(c, logins[c]?.isProved == true ? authenticationOk + error.frame : error.frame)
         }
-        if clients[c].output.isEmpty || clients[c].hungUp { forgetClient(c) }
+        if clients[c].output.isEmpty || clients[c].isUnreachable { forgetClient(c) }
     }
 
     /// Takes a client off its pool's waiting list.
@@ -55,6 +55,7 @@ extension EngineThread {
         poller.forget(clients[c].fd)
         csys_close(clients[c].fd)
         parameterSets.release(clients[c].parameters)
+        processNumbers.giveBack(clients[c].processID)
         clients[c].input.giveBack()
         clients[c].output.giveBack()
         clients[c].state = .gone
@@ -178,10 +179,13 @@ extension EngineThread {
         let told = servers[s].traffic.hasFailed || servers[s].bodyLeft > 0
         let state = servers[s].state
         let words = state == .setup ? taskErrors[s] : nil
-        closeServer(s, reason)
+        let wasToEnd = servers[s].ending
+        closeServer(s, wasToEnd ? .endedInOrder : reason)
         guard c != noIndex, state != .canceller, clients[c].server == s else { return }
         clients[c].server = noIndex
-        if told, clients[c].state == .active {
+        if wasToEnd {
+            closeEnded(c)
+        } else if told, clients[c].state == .active {
             clients[c].hungUp = clients[c].output.isEmpty
             if settings.log_disconnections {
                 shared.log(.info, "\(describe(c)) closing because: \(reason.text)")

@@ -61,6 +61,11 @@ extension EngineThread {
     private mutating func checkTransaction(_ c: UInt32) {
         let s = clients[c].server
         guard servers[s].state == .active else { return }
+        if clients[c].ended {
+            if case .terminate = clients[c].end { return }
+            if isDue(clients[c].since, Self.lastStatement) { closeEnded(c) }
+            return
+        }
         let quiet = servers[s].traffic.isAnswered
         guard quiet || clients[c].bodyLeft > 0 || servers[s].traffic.needsSync else {
             servers[s].since = now

@@ -11,7 +11,7 @@ extension EngineThread {
         case .nothing: return
         case .gone: closeClient(c, .clientLeft)
         case .terminated: closeClient(c, .terminated)
-        case .malformed: closeClient(c, .malformedFrame)
+        case .malformed: clientEnded(c, malformation(c))
         case .request:
             let s = lease(c)
             if s == noIndex {
@@ -35,6 +35,7 @@ extension EngineThread {
             let (n, more) = clients[c].input.receive(clients[c].fd)
             if n <= 0 {
                 if clients[c].input.isEmpty { clients[c].input.giveBack() }
+                if n == 0 { clients[c].ended = true }
                 if n != -11 { return .gone }
                 clients[c].readable = false
                 return .nothing
@@ -131,6 +132,7 @@ extension EngineThread {
     /// The link is over and the server idle: the client keeps nothing, the server goes to
     /// whoever waits; unless the client has something there that can't be carried.
     mutating func release(_ c: UInt32, _ s: UInt32) {
+        if clients[c].ended { return closeEnded(c) }
         if servers[s].ledger.pins != 0 { return pin(c, s) }
         unpin(s)
         unlink(c, s)
@@ -216,11 +218,15 @@ extension EngineThread {
         case .released:
             release(c, s)
         case .clientGone:
-            closeClient(c, .clientLeft)
+            closeEnded(c)
+        case .answered:
+            lastAnswer(c, s)
+        case .clientEnded:
+            clientEnded(c, .stream)
         case .terminated:
-            closeClient(c, .terminated)
+            clientEnded(c, .terminate)
         case .clientMalformed:
-            closeClient(c, .malformedFrame)
+            clientEnded(c, malformation(c))
         case .serverGone:
             serverDied(s, .serverGone)
         case .serverMalformed:

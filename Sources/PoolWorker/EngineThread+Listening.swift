@@ -89,26 +89,28 @@ extension EngineThread {
 
     /// - Parameter frame: empty: a notification that can't be written in the client's encoding.
     private mutating func passOn(_ frame: [UInt8], to processID: UInt32, _ reference: UInt64) {
-        guard let owner = Self.owner(of: processID), owner.thread < shared.threads else { return }
-        if owner.thread == number { return hear(owner.slot, reference, frame) }
+        guard let thread = ProcessNumbers.thread(of: processID, threads: shared.threads) else { return }
+        if thread == number { return hear(processID, reference, frame) }
         var parcel = FrameWriter()
         parcel.int32(UInt32(frame.count))
         parcel.raw(frame)
-        unsafe shared.inboxes[owner.thread].post(
+        unsafe shared.inboxes[thread].post(
             EngineMessage.notification.message(
-                a: owner.slot, b: UInt32(reference >> 32), c: UInt32(truncatingIfNeeded: reference),
+                a: processID, b: UInt32(reference >> 32), c: UInt32(truncatingIfNeeded: reference),
                 payload: EngineMessage.payload(parcel.bytes)))
     }
 
     /// A notification from a hub on another thread.
-    mutating func hear(_ c: UInt32, reference: UInt64, _ payload: UnsafeMutableRawPointer?) {
+    mutating func hear(_ processID: UInt32, reference: UInt64, _ payload: UnsafeMutableRawPointer?) {
         guard let payload = unsafe payload else { return }
         let count = unsafe Int(UInt32(bigEndian: payload.load(as: UInt32.self)))
-        hear(c, reference, unsafe Array(UnsafeRawBufferPointer(start: payload + 4, count: count)))
+        hear(processID, reference, unsafe Array(UnsafeRawBufferPointer(start: payload + 4, count: count)))
     }
 
-    private mutating func hear(_ c: UInt32, _ reference: UInt64, _ frame: [UInt8]) {
-        guard c < clients.end, clients[c].ledger.reference == reference, reference != 0 else { return }
+    private mutating func hear(_ processID: UInt32, _ reference: UInt64, _ frame: [UInt8]) {
+        guard let c = processNumbers.slot(of: processID), clients[c].ledger.reference == reference,
+            reference != 0
+        else { return }
         guard !frame.isEmpty else { return closeClient(c, .unwritableNotification) }
         listening.waiting[c, default: WaitingFrames()].append(frame)
         hear(c)
@@ -121,7 +123,7 @@ extension EngineThread {
     /// - Parameter isDue: nothing of its server's is under way to it.
     mutating func hear(_ c: UInt32, isDue: Bool = false) {
         guard listening.waiting[c] != nil, isDue || mayHear(c) else { return }
-        while clients[c].output.isEmpty, !clients[c].hungUp {
+        while clients[c].output.isEmpty, !clients[c].isUnreachable {
             guard listening.waiting[c]?.isEmpty == false, let frame = listening.waiting[c]?.takeFirst()
             else { break }
             send(c, frame)

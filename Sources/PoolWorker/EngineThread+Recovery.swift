@@ -46,7 +46,8 @@ extension EngineThread {
 
     /// One step towards an idle server.
     mutating func recover(_ s: UInt32) {
-        guard servers[s].state == .recovering, !servers[s].ending else { return }
+        guard servers[s].state == .recovering else { return }
+        if servers[s].ending { return interruptOnce(s) }
         if servers[s].traffic.isUncertain || servers[s].traffic.isInexact { return endInOrder(s) }
         if servers[s].traffic.isCopyingIn {
             var writer = FrameWriter()
@@ -55,18 +56,11 @@ extension EngineThread {
             guard sendServer(s, writer.bytes) else { return closeServer(s, .serverGone) }
         }
         if servers[s].traffic.needsSync || servers[s].traffic.lacksAnswer {
-            var writer = FrameWriter()
-            writer.frame(FrontendTag.sync)
-            servers[s].traffic.ownSync()
-            guard sendServer(s, writer.bytes) else { return closeServer(s, .serverGone) }
+            guard sendServer(s, lastMessages(s)) else { return closeServer(s, .serverGone) }
         }
         if servers[s].traffic.isDoubtful { return endInOrder(s) }
         guard servers[s].traffic.isQuiet else {
-            if !servers[s].interrupted {
-                servers[s].interrupted = true
-                interrupt(s, for: noIndex)
-            }
-            return
+            return interruptOnce(s)
         }
         guard servers[s].bodyLeft == 0 else { return }
         if servers[s].cancels > 0 { return }  // cancellerGone comes back here
@@ -80,15 +74,36 @@ extension EngineThread {
         }
     }
 
+    private mutating func interruptOnce(_ s: UInt32) {
+        guard !servers[s].interrupted else { return }
+        servers[s].interrupted = true
+        interrupt(s, for: noIndex)
+    }
+
+    /// What brings a server to a ReadyForQuery whose client has sent messages without one: a Sync.
+    /// Where it would commit, a ROLLBACK goes first, as PostgreSQL aborts what is not synced when
+    /// its client ends. In the extended protocol: after an error it is skipped with all else.
+    private mutating func lastMessages(_ s: UInt32) -> [UInt8] {
+        var writer = FrameWriter()
+        if servers[s].traffic.needsSync {
+            // in a block of its own PostgreSQL has nothing to warn of
+            let isOpen = servers[s].traffic.status != TransactionStatus.idle
+            for statement in isOpen ? ["ROLLBACK"] : ["BEGIN", "ROLLBACK"] {
+                writer.execution(of: Array(statement.utf8))
+                servers[s].traffic.ownExecution()
+            }
+        }
+        writer.frame(FrontendTag.sync)
+        servers[s].traffic.ownSync()
+        return writer.bytes
+    }
+
     /// It can't be counted when the server has done what its client has sent. The server is told
     /// that this was all, as a client of its own would tell it; it does what came before, and
     /// closes the connection.
     private mutating func endInOrder(_ s: UInt32) {
         servers[s].ending = true
-        if !servers[s].interrupted {
-            servers[s].interrupted = true
-            interrupt(s, for: noIndex)
-        }
+        interruptOnce(s)
         var writer = FrameWriter()
         writer.frame(FrontendTag.terminate)
         if !sendServer(s, writer.bytes) { closeServer(s, .serverGone) }

@@ -137,9 +137,9 @@ extension EngineThread {
         clients[c].state = .idle
         clients[c].since = now
         var writer = FrameWriter()
-        writer.frame(BackendTag.authentication) { $0.int32(0) }
+        writer.raw(authenticationOk)
         writer.raw(told)
-        let (process, secret) = (processID(c), clients[c].secret)
+        let (process, secret) = (clients[c].processID, clients[c].secret)
         writer.frame(BackendTag.backendKeyData) {
             $0.int32(process)
             $0.int32(secret)
@@ -178,6 +178,13 @@ extension EngineThread {
         }
     }
 }
+
+/// What a client is told when it has proved who it is; with what comes next.
+let authenticationOk: [UInt8] = {
+    var writer = FrameWriter()
+    writer.frame(BackendTag.authentication) { $0.int32(0) }
+    return writer.bytes
+}()
 
 /// ParameterStatus messages.
 func parameterMessages(_ parameters: [PoolRecord.Parameter]) -> [UInt8] {

@@ -49,6 +49,8 @@ struct EngineThread: ~Copyable {
     /// What a server said when a query of ours failed.
     var taskErrors: [UInt32: ErrorFields] = [:]
 
+    var processNumbers: ProcessNumbers
+
     /// What clients that listen, and their hubs, need.
     var listening = Listening()
 
@@ -93,6 +95,9 @@ struct EngineThread: ~Copyable {
         unsafe clientLinks = Links(capacity: Self.capacity, reserve: reserveMemory)
         unsafe serverLinks = Links(capacity: Self.capacity, reserve: reserveMemory)
         unsafe pools = Table(capacity: Directory.capacity, reserve: reserveMemory)
+        processNumbers = ProcessNumbers(
+            thread: number, threads: shared.threads,
+            seed: randomBytes(4).reduce(0) { $0 << 8 | UInt32($1) })
         again.reserveCapacity(1024)
     }
 
@@ -186,7 +191,7 @@ struct EngineThread: ~Copyable {
 
     @inline(never)
     private mutating func otherClientEvent(_ c: UInt32, _ event: PollEvent) {
-        if event.isReadable { clients[c].readable = true }
+        if event.isReadable { clients[c].readable = !clients[c].ended }
         if event.isHungUp { clients[c].hungUp = true }
         if event.isWritable {
             clientWritable(c)
@@ -200,7 +205,7 @@ struct EngineThread: ~Copyable {
         case .login: readLogin(c)
         case .waiting, .welcome: if clients[c].hungUp { noticeHangUp(c) }
         case .discarding: discardRequest(c)
-        case .closing: if clients[c].hungUp || clients[c].output.isEmpty { forgetClient(c) }
+        case .closing: if clients[c].isUnreachable || clients[c].output.isEmpty { forgetClient(c) }
         case .gone: break
         }
     }

@@ -11,8 +11,12 @@ enum PumpStop: UInt8, BitwiseCopyable {
     case again
     /// The server is free again.
     case released
-    /// The client's stream ended or failed.
+    /// The client's stream failed.
     case clientGone
+    /// The client's stream ended in order.
+    case clientEnded
+    /// The client has ended, and has the last answer it can get.
+    case answered
     /// The server's stream ended or failed.
     case serverGone
     /// The client said goodbye.
@@ -66,8 +70,15 @@ enum Relay {
         _ client: inout Client, _ server: inout Server, _ scratch: Scratch
     ) -> PumpStop {
         let n = receive(client.fd, &client.input, &client.signs, scratch)
-        if n <= 0 { return n == wouldBlock ? .idle : .clientGone }
+        if n <= 0 { return failure(n) }
         return passToServer(&client, &server, n, scratch)
+    }
+
+    /// What it means that a receive from a client returned no bytes.
+    @_noLocks @inline(__always)
+    static func failure(_ n: Int) -> PumpStop {
+        if n == wouldBlock { return .idle }
+        return n == 0 ? .clientEnded : .clientGone
     }
 
     /// The first `n` bytes of `scratch` came from the client.
@@ -168,11 +179,19 @@ enum Relay {
             if case .released = stop { return .released }
             return .fence
         case .end:
+            if client.signs.ended { return isLast(server) ? .answered : .idle }
             // An asynchronous message may end after the link had nothing else to carry.
             return mode != .session ? end(client, server) : .idle
         default:
             return trouble(stop)
         }
+    }
+
+    /// Nothing more comes from a server whose client sends nothing more.
+    @_noLocks @inline(__always)
+    private static func isLast(_ server: borrowing Server) -> Bool {
+        if server.ending { return false }
+        return server.traffic.needsClient
     }
 
     @_noLocks @inline(never)

@@ -46,7 +46,7 @@ struct Server: BitwiseCopyable {
     var interrupted = false
     /// recovering: may take as long as it takes.
     var finishing = false
-    /// recovering: it was told that nothing more comes, and will close.
+    /// active, recovering: it was told that nothing more comes, and will close.
     var ending = false
     /// A query of ours has failed.
     var failed = false

@@ -26,6 +26,12 @@ struct SocketSigns: BitwiseCopyable {
         @_noLocks get { bits & 8 != 0 }
         @_noLocks set { put(8, newValue) }
     }
+    /// A client's: nothing more is read of it, as its stream has ended in order or as of what it
+    /// said (`Client.End`); what it sent before is still done and answered.
+    var ended: Bool {
+        @_noLocks get { bits & 32 != 0 }
+        @_noLocks set { put(32, newValue) }
+    }
     /// A client's: it changes its server with each transaction (test_rotate_servers).
     var rotates: Bool {
         @_noLocks get { bits & 16 != 0 }
@@ -44,6 +50,10 @@ extension Client {
     var hungUp: Bool {
         @_noLocks get { signs.hungUp }
         @_noLocks set { signs.hungUp = newValue }
+    }
+    var ended: Bool {
+        @_noLocks get { signs.ended }
+        @_noLocks set { signs.ended = newValue }
     }
 }
 

@@ -73,6 +73,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
     public var isSpent: Bool { @_noLocks get { isDoubtful && status == TransactionStatus.idle } }
 
     /// All that is expected may never come.
+    @inlinable
     public var isDoubtful: Bool {
         @_noLocks get { doubtful > 0 && expected <= doubtful && flags & Flags.busy == 0 }
     }
@@ -86,6 +87,18 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// No ReadyForQuery is due, and messages were sent that have none behind them: whoever
     /// brings the server back sends a Sync.
     public var lacksAnswer: Bool { expected == 0 && flags & (Flags.unsynced | Flags.silent) != 0 }
+
+    /// Nothing more may come from the server unless its client sends something.
+    @inlinable
+    public var needsClient: Bool {
+        @_noLocks get { expected == 0 || has(Flags.copyIn | Flags.uncertain) || isDoubtful }
+    }
+
+    /// Answers may come that no ReadyForQuery ends or counts.
+    public var isOpenEnded: Bool {
+        if copyIn { return uncertain || has(Flags.mayHaveEnd) }
+        return uncertain || isInexact || (unsynced && has(Flags.silent))
+    }
 
     /// The end of the link can't be told from the protocol.
     public var isUncertain: Bool { uncertain }
@@ -202,7 +215,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
                 flags |= Flags.feeding
             }
             // A Query may have several COPYs, and the end that was sent may be an earlier one's.
-            if copyEnded { flags |= Flags.copyIn | Flags.silent | Flags.stray }
+            if copyEnded { flags |= Flags.copyIn | Flags.silent | Flags.stray | Flags.mayHaveEnd }
             copyEnded = false
             return
         }
@@ -240,7 +253,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
 
     @inlinable @_noLocks
     mutating func flagsAtReady() {
-        flags &= ~(Flags.copyIn | Flags.feeding)
+        flags &= ~(Flags.copyIn | Flags.feeding | Flags.mayHaveEnd)
         // A COPY that succeeds has read all that was sent to it, one that fails maybe not.
         if has(Flags.failed) {
             flags |= Flags.stray
@@ -282,6 +295,11 @@ public struct Traffic: BitwiseCopyable, Sendable {
     @inlinable @_noLocks
     public mutating func ownQuery() { expected &+= 1 }
 
+    /// The worker itself sends Parse, Bind and Execute.
+    public mutating func ownExecution() {
+        for tag in [FrontendTag.parse, FrontendTag.bind, FrontendTag.execute] { _ = frontend(tag) }
+    }
+
     /// The worker itself sends a Sync, so that the server gets out of what it is in. A COPY that
     /// begins only then swallows it like a client's.
     @inlinable @_noLocks
@@ -314,6 +332,8 @@ extension Traffic {
         @inlinable static var risky: UInt16 { @_noLocks get { 4096 } }
         /// In several pipelines: until nothing is due.
         @inlinable static var riskLasts: UInt16 { @_noLocks get { 8192 } }
+        /// With `copyIn`: the end that was sent may be this COPY's.
+        @inlinable static var mayHaveEnd: UInt16 { @_noLocks get { 16384 } }
         /// The server is in the middle of something, or may be.
         @inlinable static var busy: UInt16 { @_noLocks get { unsynced | copyIn | uncertain } }
     }

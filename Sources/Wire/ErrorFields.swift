@@ -42,6 +42,14 @@ public struct ErrorFields: Error, Equatable, Sendable {
         }
     }
 
+    /// ErrorResponse as protocols before 3.0 had it.
+    public var oldFrame: [UInt8] {
+        var writer = FrameWriter()
+        writer.byte(BackendTag.errorResponse)
+        writer.string("\(severity.rawValue):  \(message)\n")
+        return writer.bytes
+    }
+
     /// The whole ErrorResponse frame.
     public var frame: [UInt8] {
         var writer = FrameWriter()

@@ -3,8 +3,8 @@ import FixedStorage
 /// Limits of the frames we take, lengths as on the wire (the four length bytes count in,
 /// the tag does not).
 public enum FrameLimit {
-    /// A startup packet: PostgreSQL's own MAX_STARTUP_PACKET_LENGTH.
-    @inlinable public static var startup: Int { @_noLocks get { 10_000 } }
+    /// A startup packet: PostgreSQL's own MAX_STARTUP_PACKET_LENGTH, which leaves out the length.
+    @inlinable public static var startup: Int { @_noLocks get { 10_004 } }
     /// A frame of a login: PG_MAX_AUTH_TOKEN_LENGTH.
     @inlinable public static var login: Int { @_noLocks get { 65_535 } }
     /// A frame that never carries data: PQ_SMALL_MESSAGE_LIMIT.

@@ -53,6 +53,20 @@ public struct FrameWriter {
         frame(FrontendTag.query) { $0.string(text) }
     }
 
+    /// Parse, Bind and Execute of a statement without parameters, by the unnamed statement and portal.
+    public mutating func execution(of text: some Collection<UInt8>) {
+        frame(FrontendTag.parse) {
+            $0.string([])
+            $0.string(text)
+            $0.int16(0)
+        }
+        frame(FrontendTag.bind) { $0.raw([UInt8](repeating: 0, count: 8)) }
+        frame(FrontendTag.execute) {
+            $0.string([])
+            $0.int32(0)
+        }
+    }
+
     public mutating func parameterStatus(_ name: [UInt8], _ value: [UInt8]) {
         frame(BackendTag.parameterStatus) {
             $0.string(name)

@@ -24,11 +24,15 @@ public enum StartupPacket: Equatable, Sendable {
         case packet(StartupPacket, size: Int)
         /// No PostgreSQL client says this: the error for it.
         case malformed(ErrorFields)
+        /// No packet at all: PostgreSQL closes without a word, and logs why.
+        case invalid(String)
+        /// A protocol before 3.0: the error for it, which has the old form there.
+        case outdated(ErrorFields)
     }
 
     static let cancelCode: UInt32 = 1234 << 16 | 5678
-    static let sslCode: UInt32 = 1234 << 16 | 5679
-    static let gssCode: UInt32 = 1234 << 16 | 5680
+    public static let sslCode: UInt32 = 1234 << 16 | 5679
+    public static let gssCode: UInt32 = 1234 << 16 | 5680
 
     private static func violation(_ message: String) -> Result {
         .malformed(ErrorFields(.fatal, "08P01", message))
@@ -39,28 +43,32 @@ public enum StartupPacket: Equatable, Sendable {
         var header = ByteReader(bytes)
         guard let length = header.int32() else { return .needMore }
         guard length >= 8, length <= FrameLimit.startup else {
-            return violation("invalid length of startup packet")
+            return .invalid("invalid length of startup packet")
         }
         guard bytes.count >= Int(length) else { return .needMore }
         guard let code = header.int32(), let body = header.take(Int(length) - 8) else { return .needMore }
         switch code {
         case sslCode, gssCode:
-            guard length == 8 else { return violation("invalid length of startup packet") }
-            return .packet(code == sslCode ? .sslRequest : .gssEncryptionRequest, size: 8)
+            return .packet(code == sslCode ? .sslRequest : .gssEncryptionRequest, size: Int(length))
         case cancelCode:
             var reader = ByteReader(body)
             guard length == 16, let process = reader.int32(), let secret = reader.int32() else {
-                return violation("invalid length of query cancel packet")
+                return .invalid("invalid length of query cancel packet")
             }
             return .packet(.cancelRequest(processID: process, secret: secret), size: 16)
         default:
             guard code >> 16 == 3 else {
-                let text =
-                    "unsupported frontend protocol \(code >> 16).\(code & 0xffff): server supports 3.0 to 3.0"
-                return .malformed(ErrorFields(.fatal, "0A000", text))
+                return code >> 16 < 3 ? .outdated(unsupported(code)) : .malformed(unsupported(code))
             }
             return parseStartup(minor: UInt16(code & 0xffff), body, size: Int(length))
         }
+    }
+
+    /// The error for a version of the protocol that we don't speak.
+    public static func unsupported(_ code: UInt32) -> ErrorFields {
+        ErrorFields(
+            .fatal, "0A000",
+            "unsupported frontend protocol \(code >> 16).\(code & 0xffff): server supports 3.0 to 3.0")
     }
 
     private static func parseStartup(minor: UInt16, _ body: ArraySlice<UInt8>, size: Int) -> Result {
@@ -81,6 +89,15 @@ public enum StartupPacket: Equatable, Sendable {
             }
         }
         return violation("invalid startup packet layout: expected terminator as last byte")
+    }
+
+    /// A boolean value, as PostgreSQL reads one (`parse_bool`): any beginning that is no other's.
+    public static func boolean(_ text: String) -> Bool? {
+        let text = text.lowercased()
+        if text == "1" || text == "0" { return text == "1" }
+        guard !text.isEmpty, text != "o" else { return nil }
+        if ["true", "yes", "on"].contains(where: { $0.hasPrefix(text) }) { return true }
+        return ["false", "no", "off"].contains { $0.hasPrefix(text) } ? false : nil
     }
 
     /// A CancelRequest packet.

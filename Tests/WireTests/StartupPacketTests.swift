@@ -16,7 +16,7 @@ import Testing
         .malformed(ErrorFields(.fatal, sqlstate, message))
     }
 
-    static let invalidLength = malformed("08P01", "invalid length of startup packet")
+    static let invalidLength = StartupPacket.Result.invalid("invalid length of startup packet")
     static let invalidLayout = malformed(
         "08P01", "invalid startup packet layout: expected terminator as last byte")
 
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [0, 1, 4, 7, 10_001, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff] as [UInt32])
+    @Test(arguments: [0, 1, 4, 7, 10_005, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff] as [UInt32])
     func `an impossible length is refused before anything follows`(length: UInt32) {
         #expect(Self.parse(number(length)) == Self.invalidLength)
         #expect(Self.parse(number(length) + number(196_608) + [0]) == Self.invalidLength)
@@ -74,34 +74,46 @@ import Testing
     }
 
     @Test func `the longest packet is taken, one byte more is not`() {
-        let value = [UInt8](repeating: 0x61, count: 10_000 - 8 - 2 - 1 - 1)
+        let value = [UInt8](repeating: 0x61, count: 10_004 - 8 - 2 - 1 - 1)
         let longest = StartupPacket.startupPacket([StartupPacket.Parameter(name: bytes("u"), value: value)])
-        #expect(longest.count == 10_000)
+        #expect(longest.count == 10_004)
         guard case .packet(.startup(_, let parameters, _), let size) = Self.parse(longest) else {
             Issue.record("not taken")
             return
         }
-        #expect(size == 10_000)
+        #expect(size == 10_004)
         #expect(parameters == [StartupPacket.Parameter(name: bytes("u"), value: value)])
         let longer = StartupPacket.startupPacket([StartupPacket.Parameter(name: bytes("us"), value: value)])
         #expect(Self.parse(longer) == Self.invalidLength)
     }
 
-    @Test func `requests with a wrong length are refused`() {
-        let cancel = Self.malformed("08P01", "invalid length of query cancel packet")
-        #expect(Self.parse(Self.packet(number(80_877_103) + [0])) == Self.invalidLength)
-        #expect(Self.parse(Self.packet(number(80_877_104) + number(1))) == Self.invalidLength)
+    @Test func `a cancel request with a wrong length is refused`() {
+        let cancel = StartupPacket.Result.invalid("invalid length of query cancel packet")
         #expect(Self.parse(Self.packet(number(80_877_102))) == cancel)
         #expect(Self.parse(Self.packet(number(80_877_102) + number(1))) == cancel)
         #expect(Self.parse(Self.packet(number(80_877_102) + number(1) + number(2) + [0])) == cancel)
     }
 
+    @Test func `an encryption request may be longer, as for PostgreSQL`() {
+        #expect(Self.parse(Self.packet(number(80_877_103) + [0])) == .packet(.sslRequest, size: 9))
+        #expect(
+            Self.parse(Self.packet(number(80_877_104) + number(1))) == .packet(.gssEncryptionRequest, size: 12))
+    }
+
+    @Test func `a boolean is read by its beginning`() {
+        for text in ["1", "t", "TRUE", "y", "Yes", "on"] { #expect(StartupPacket.boolean(text) == true) }
+        for text in ["0", "f", "fals", "N", "no", "of", "off"] { #expect(StartupPacket.boolean(text) == false) }
+        for text in ["", "o", "2", "truer", "bogus", "database"] { #expect(StartupPacket.boolean(text) == nil) }
+    }
+
     @Test(arguments: [(0, 0), (1, 0), (2, 0), (4, 0), (1234, 5681), (0xffff, 0xffff)] as [(UInt32, UInt32)])
     func `other major versions are refused by name`(major: UInt32, minor: UInt32) {
+        let error = ErrorFields(
+            .fatal, "0A000", "unsupported frontend protocol \(major).\(minor): server supports 3.0 to 3.0")
         #expect(
             Self.parse(Self.packet(number(major << 16 | minor) + [0]))
-                == Self.malformed(
-                    "0A000", "unsupported frontend protocol \(major).\(minor): server supports 3.0 to 3.0"))
+                == (major < 3 ? .outdated(error) : .malformed(error)))
+        #expect(error.oldFrame == Array("EFATAL:  \(error.message)\n\0".utf8))
     }
 
     @Test func `protocol options are kept apart`() {
@@ -147,7 +159,8 @@ import Testing
         }
         switch Self.parse(bytes) {
         case .packet(_, let size): #expect(size >= 8 && size <= bytes.count, "seed \(seed)")
-        case .malformed(let fields):
+        case .invalid: break
+        case .malformed(let fields), .outdated(let fields):
             #expect(fields.severity == .fatal, "seed \(seed)")
             #expect(["08P01", "0A000"].contains(fields.sqlstate), "seed \(seed)")
         case .needMore:

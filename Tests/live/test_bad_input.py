@@ -50,6 +50,17 @@ class Check:
         assert all(frame.kind == "E" for frame in frames), frames
         self.others()
 
+    def silent(self, wire, words):
+        """The end without a word, as PostgreSQL's; one line in the log tells why."""
+        assert wire.until_closed() == []
+
+        def lines():
+            return [line for line in self.pooler.log_lines(self.mark) if words in line]
+
+        wait_until(lines, f"a log line with {words!r}", 5)
+        assert len(lines()) == 1
+        self.others()
+
     def others(self):
         """A client in a transaction goes on in it, a new client gets in."""
         assert self.bystander.value("select pg_backend_pid()") == self.pid
@@ -85,16 +96,16 @@ GARBAGE = {
 
 @pytest.mark.parametrize("data", GARBAGE.values(), ids=GARBAGE)
 def test_garbage_instead_of_a_startup_packet(check, data):
-    check.error(raw(check).send(data), VIOLATION)
+    check.silent(raw(check).send(data), "invalid length of startup packet")
 
 
-@pytest.mark.parametrize("length", [0, 3, 4, 7, 10001, 2**31 - 1, 2**31, 2**32 - 1])
+@pytest.mark.parametrize("length", [0, 3, 4, 7, 10005, 2**31 - 1, 2**31, 2**32 - 1])
 def test_startup_packets_of_impossible_length(check, length):
-    check.error(raw(check).send(struct.pack("!II", length, PROTOCOL)), VIOLATION, "length")
+    check.silent(raw(check).send(struct.pack("!II", length, PROTOCOL)), "invalid length of startup packet")
 
 
-def test_a_startup_packet_of_10000_bytes_is_read(check):
-    filler = "x" * (10000 - len(startup(check.role.name, "app", application_name="")))
+def test_a_startup_packet_of_10004_bytes_is_read(check):
+    filler = "x" * (10004 - len(startup(check.role.name, "app", application_name="")))
     wire = raw(check).send(startup(check.role.name, "app", application_name=filler))
     assert wire.frame().kind == "R"
     wire.close()
@@ -109,7 +120,16 @@ def test_malformed_startup_packets(check, body):
     check.error(raw(check).send(packet(PROTOCOL, body)), "08P01|28000")
 
 
-@pytest.mark.parametrize("version", [0, 1 << 16, 2 << 16, 4 << 16, 0xFFFF << 16])
+@pytest.mark.parametrize("version", [0, 1 << 16, 2 << 16])
+def test_protocols_before_3_are_refused_in_their_form(check, version):
+    wire = raw(check).send(startup(check.role.name, "app", version=version))
+    words = f"unsupported frontend protocol {version >> 16}.0: server supports 3.0 to 3.0"
+    told = f"EFATAL:  {words}\n\0".encode()
+    assert wire.byte_count(len(told)) == told
+    check.silent(wire, words)
+
+
+@pytest.mark.parametrize("version", [4 << 16, 0xFFFF << 16])
 def test_unsupported_protocol_versions(check, version):
     wire = raw(check).send(startup(check.role.name, "app", version=version))
     check.error(wire, "0A000", "unsupported frontend protocol")
@@ -149,7 +169,15 @@ def test_both_encryption_requests_one_after_the_other(check):
 def test_a_second_ssl_request_is_refused(check):
     wire = raw(check).send(packet(SSL_REQUEST))
     assert wire.byte_count(1) == b"N"
-    check.error(wire.send(packet(SSL_REQUEST)), "08P01|0A000")
+    check.error(wire.send(packet(SSL_REQUEST)), "0A000", "unsupported frontend protocol 1234.5679")
+
+
+@pytest.mark.parametrize("code,name", [(SSL_REQUEST, "SSL"), (GSS_REQUEST, "GSSAPI encryption")])
+def test_bytes_behind_an_encryption_request_are_refused(check, code, name):
+    """Who is in between could have put them there."""
+    wire = raw(check).send(packet(code) + startup(check.role.name, "app"))
+    assert wire.byte_count(1) == b"N"
+    check.error(wire, "08P01", f"received unencrypted data after {name} request")
 
 
 def test_endless_encryption_requests_end(check):
@@ -163,10 +191,24 @@ def test_endless_encryption_requests_end(check):
     check.others()
 
 
-@pytest.mark.parametrize("code", [SSL_REQUEST, GSS_REQUEST, 80877105, 80877199],
-                         ids=["ssl", "gss", "next", "other"])
+@pytest.mark.parametrize("code", [80877105, 80877199], ids=["next", "other"])
 def test_special_requests_with_a_body(check, code):
     check.ends(raw(check).send(packet(code, b"12345678")))
+
+
+@pytest.mark.parametrize("code", [SSL_REQUEST, GSS_REQUEST], ids=["ssl", "gss"])
+def test_encryption_requests_with_a_body_are_answered(check, code):
+    wire = raw(check).send(packet(code, b"12345678"))
+    assert wire.byte_count(1) == b"N"
+    wire.login(check.role.name, check.role.password, "app")
+    assert wire.value("select 1") == "1"
+
+
+@pytest.mark.parametrize("value,sqlstate", [("bogus", "22023"), ("o", "22023"), ("database", "0A000"),
+                                            ("TR", "0A000")])
+def test_replication_is_refused(check, value, sqlstate):
+    wire = raw(check).startup(check.role.name, "app", replication=value)
+    check.error(wire, sqlstate, "replication")
 
 
 # parameters
@@ -208,13 +250,13 @@ LENGTHS = [0, 1, 3, 2**31, 2**31 + 4, 2**32 - 1]
 @pytest.mark.parametrize("kind", "QPBdS")
 def test_messages_of_impossible_length(check, kind, length):
     wire = inside(check).send(kind.encode() + struct.pack("!I", length) + b"\0" * 16)
-    check.error(wire, VIOLATION)
+    check.silent(wire, "invalid message length")
 
 
-@pytest.mark.parametrize("length", [2**30, 2**31 - 1])
+@pytest.mark.parametrize("length", [2**30 + 4, 2**31 - 1])
 def test_messages_longer_than_a_server_takes(check, length):
     wire = inside(check).send(b"Q" + struct.pack("!I", length) + b"\0" * 16)
-    check.error(wire, "08P01|08006|54000", sides=2)
+    check.silent(wire, "invalid message length")
 
 
 @pytest.mark.parametrize("kind", ["S", "H", "c"])
@@ -226,7 +268,7 @@ def test_messages_without_a_body_that_have_one(check, kind):
 @pytest.mark.parametrize("kind", ["~", "\0", "A", "R", "Z", "q", "1", "\xff"])
 def test_unknown_messages(check, kind):
     wire = inside(check).send(kind.encode("latin-1") + b"\0\0\0\4")
-    check.error(wire, VIOLATION, "message")
+    check.error(wire, VIOLATION, f"^invalid frontend message type {ord(kind)}$")
 
 
 @pytest.mark.parametrize("kind", ["~", "p"])

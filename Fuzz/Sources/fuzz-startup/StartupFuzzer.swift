@@ -7,8 +7,10 @@ public func fuzzStartup(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: start, count: count))
     switch StartupPacket.parse(bytes[...]) {
     case .needMore:
-        precondition(count < 10_000)
-    case .malformed(let fields):
+        precondition(count < 10_004)
+    case .invalid:
+        break
+    case .malformed(let fields), .outdated(let fields):
         precondition(fields.severity == .fatal && fields.frame.count > 5)
     case .packet(let packet, let size):
         precondition(size >= 8 && size <= count)

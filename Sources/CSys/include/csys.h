@@ -176,6 +176,9 @@ void		csys_close(int fd);
 /* Shuts both directions down without closing. */
 void		csys_shutdown(int fd);
 
+/* The peer finds the end of the stream behind what was sent; it may go on sending. */
+void		csys_shutdown_output(int fd);
+
 /*
  * Sockets. All are non-blocking and close-on-exec, TCP ones with no delay and with
  * keep-alive. listen returns a descriptor or -errno.

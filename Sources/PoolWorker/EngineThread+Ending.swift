@@ -1,0 +1,67 @@
+import CSys
+import Engine
+import FixedStorage
+import Pooling
+import Wire
+
+/// Clients that have sent their last. As with PostgreSQL, what they sent before is done and
+/// answered; then the connection ends.
+extension EngineThread {
+    /// How many seconds a statement may go on whose client's stream has ended without Terminate:
+    /// mostly nobody waits for it any more, and its server is not for ever.
+    static let lastStatement = 5.0
+
+    /// A client said Terminate, its stream has ended in order, or what it says is no message.
+    mutating func clientEnded(_ c: UInt32, _ end: Client.End) {
+        let s = clients[c].linkedServer
+        clients[c].ended = true
+        clients[c].end = end
+        clients[c].since = now
+        clients[c].readable = false
+        clients[c].input.giveBack()
+        guard s != noIndex, servers[s].state == .active else { return closeEnded(c) }
+        let traffic = servers[s].traffic
+        if clients[c].bodyLeft > 0 || traffic.isOpenEnded || traffic.needsClient { lastAnswer(c, s) }
+    }
+
+    /// As far as can be counted, a client that has ended has its last answer.
+    mutating func lastAnswer(_ c: UInt32, _ s: UInt32) {
+        if clients[c].bodyLeft > 0 || servers[s].traffic.isOpenEnded {
+            endServer(c, s)
+        } else {
+            closeEnded(c)
+        }
+    }
+
+    /// A client that has ended has its last answer, or can't get it; or its stream has failed.
+    mutating func closeEnded(_ c: UInt32) {
+        switch clients[c].end {
+        case .stream: closeClient(c, .clientLeft)
+        case .terminate: closeClient(c, .terminated)
+        case .unknownType(let tag): closeClient(c, .unknownType(tag))
+        case .wrongLength: closeClient(c, .wrongLength)
+        }
+    }
+
+    /// What is wrong with the message whose header is next in a client's input block.
+    func malformation(_ c: UInt32) -> Client.End {
+        guard let tag = clients[c].input.array.first else { return .wrongLength }
+        var traffic = Traffic()
+        if case .invalid = traffic.frontend(tag) { return .unknownType(tag) }
+        return .wrongLength
+    }
+
+    /// A link whose last answer can't be told from its bytes, or in the middle of a message: the
+    /// server ends as if the client were its own, and what it sends until then is for the client.
+    private mutating func endServer(_ c: UInt32, _ s: UInt32) {
+        servers[s].ending = true
+        guard clients[c].bodyLeft > 0 else {
+            var writer = FrameWriter()
+            writer.frame(FrontendTag.terminate)
+            if !sendServer(s, writer.bytes) { serverDied(s, .serverGone) }
+            return
+        }
+        guard servers[s].output.isEmpty else { return closeEnded(c) }
+        csys_shutdown_output(servers[s].fd)
+    }
+}
