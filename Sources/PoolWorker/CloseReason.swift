@@ -80,7 +80,8 @@ enum CloseReason {
                 detail: "The server closed the connection unexpectedly.")
         case .serverMalformed:
             ErrorFields(.fatal, "08P01", "server sent an invalid message")
-        case .clientLeft, .terminated, .wrongLength, .invalidStartup, .cancelHandled, .lifetime, .serverIdle, .connectTimeout,
+        case .clientLeft, .terminated, .wrongLength, .invalidStartup, .cancelHandled, .lifetime, .serverIdle,
+            .connectTimeout,
             .recoveryTimeout, .endedInOrder, .stillPinned, .evicted, .factsChanged:
             nil
         }

@@ -219,7 +219,7 @@ extension EngineThread {
     }
 
     private var noReplication: ErrorFields {
-         ErrorFields(
+        ErrorFields(
             .fatal, "0A000", "replication connections are not supported by \(shared.host.name)",
             hint: "Connect to the server's own port for replication.")
     }

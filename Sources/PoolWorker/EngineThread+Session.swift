@@ -13,7 +13,8 @@ extension EngineThread {
             var told = shared.directory.locked({ record.answers[answerKey(login)] })
         else { return false }
         if let name = agentParameters(login).last(where: { $0.isApplicationName }) {
-            told += parameterMessages([(name.name, name.value)])
+            let value = TrackedParameter.applicationName(name.value)
+            told += parameterMessages([(Array("application_name".utf8), value)])
         }
         starts[c] = sessionStart(login)
         finishLogin(c, told, parameters: ParameterSets.unstarted)

@@ -97,13 +97,18 @@ import Testing
     @Test func `an encryption request may be longer, as for PostgreSQL`() {
         #expect(Self.parse(Self.packet(number(80_877_103) + [0])) == .packet(.sslRequest, size: 9))
         #expect(
-            Self.parse(Self.packet(number(80_877_104) + number(1))) == .packet(.gssEncryptionRequest, size: 12))
+            Self.parse(Self.packet(number(80_877_104) + number(1)))
+                == .packet(.gssEncryptionRequest, size: 12))
     }
 
     @Test func `a boolean is read by its beginning`() {
         for text in ["1", "t", "TRUE", "y", "Yes", "on"] { #expect(StartupPacket.boolean(text) == true) }
-        for text in ["0", "f", "fals", "N", "no", "of", "off"] { #expect(StartupPacket.boolean(text) == false) }
-        for text in ["", "o", "2", "truer", "bogus", "database"] { #expect(StartupPacket.boolean(text) == nil) }
+        for text in ["0", "f", "fals", "N", "no", "of", "off"] {
+            #expect(StartupPacket.boolean(text) == false)
+        }
+        for text in ["", "o", "2", "truer", "bogus", "database"] {
+            #expect(StartupPacket.boolean(text) == nil)
+        }
     }
 
     @Test(arguments: [(0, 0), (1, 0), (2, 0), (4, 0), (1234, 5681), (0xffff, 0xffff)] as [(UInt32, UInt32)])
