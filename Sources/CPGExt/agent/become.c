@@ -171,6 +171,17 @@ report_role(Oid role)
 	PGSTAT_END_WRITE_ACTIVITY(entry);
 }
 
+/*
+ * Others see the backend as the cluster's owner's, so that only a superuser can end it. What
+ * it may do itself is what its role may.
+ */
+void
+carpool_become_untouchable(void)
+{
+	MyProc->roleId = BOOTSTRAP_SUPERUSERID;
+	report_role(BOOTSTRAP_SUPERUSERID);
+}
+
 /* Takes on a role that was checked. */
 static void
 take_role(Oid role, const char *name, bool is_superuser)

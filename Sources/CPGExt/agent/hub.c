@@ -9,7 +9,6 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "commands/async.h"
-#include "common/hashfn.h"
 #include "libpq/libpq.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
@@ -17,29 +16,15 @@
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "utils/backend_status.h"
-#include "utils/memutils.h"
 
 #include "../private/agent.h"
 #include "../private/compat.h"
 #include "../private/ledger.h"
 #include "../private/listen.h"
+#include "../private/listeners.h"
 
-/* A channel of a client's. */
-typedef struct Listener
-{
-	uint64		client;
-	uint32		process_id;
-	uint32		hash;			/* of the channel's name */
-	int			encoding;
-	CarpoolPosition registered;
-	CarpoolPosition from;		/* up to here it has heard all */
-	const char *channel;
-} Listener;
-
-static MemoryContext context;	/* of the listeners */
-static Listener *listeners;		/* in the order of the clients' slots */
-static int	listener_count;
-static uint32 seen_saves;		/* channel_saves, as of the listeners */
+static CarpoolPosition reached; /* all who came before this pass have heard all up to here */
+static uint32 seen_saves;		/* channel_saves, as of listeners.c */
 static uint32 answered;			/* hub_requests */
 
 uint32
@@ -70,76 +55,6 @@ carpool_hub_ask(uint32 hub)
 	return number;
 }
 
-static uint32
-hash_of(const char *channel)
-{
-	return hash_bytes((const unsigned char *) channel, (int) strlen(channel));
-}
-
-/* One that has heard more than it was registered with is not moved back. */
-static void
-keep_progress(Listener *listener, const Listener *former, const Listener *end)
-{
-	for (; former < end && (uint32) former->client == (uint32) listener->client; former++)
-		if (former->client == listener->client && strcmp(former->channel, listener->channel) == 0 &&
-			carpool_queue_compare(former->registered, listener->registered) == 0)
-			listener->from = former->from;
-}
-
-/* Adds a client's channels; there is room for all that are counted. */
-static void
-add_client(uint64 reference, const CledgerClient *client, int *room)
-{
-	CarpoolChannels channels = carpool_channels_read(reference);
-
-	if (listener_count + channels.count > *room)
-	{
-		*room = Max(2 * *room, listener_count + channels.count);
-		listeners = repalloc_huge(listeners, *room * sizeof(Listener));
-	}
-	for (int i = 0; i < channels.count; i++)
-		listeners[listener_count++] = (Listener)
-		{
-			.client = reference,.process_id = client->process_id,.hash = hash_of(channels.list[i].name),
-				.encoding = channels.encoding,.registered = channels.list[i].from,
-				.from = channels.list[i].from,.channel = channels.list[i].name
-		};
-}
-
-/* Reads from the ledger who listens. */
-static void
-refresh(void)
-{
-	MemoryContext former_context = context;
-	const Listener *former = listeners;
-	const Listener *former_end = listeners + listener_count;
-	MemoryContext old;
-	int			room = 64;
-
-	context = AllocSetContextCreate(TopMemoryContext, "carpool hub", ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
-	listeners = palloc(room * sizeof(Listener));
-	listener_count = 0;
-	for (uint32 slot = 1; slot < carpool_ledger->client_slots; slot++)
-	{
-		CledgerClient *client = cledger_client(carpool_ledger, slot);
-		uint32		generation = client->generation;
-		int			first = listener_count;
-
-		if (client->channels.size == 0 || client->channels.generation != generation ||
-			client->database != MyDatabaseId)
-			continue;
-		add_client(cledger_reference(slot, generation), client, &room);
-		while (former < former_end && (uint32) former->client < slot)
-			former++;
-		for (int i = first; i < listener_count; i++)
-			keep_progress(&listeners[i], former, former_end);
-	}
-	MemoryContextSwitchTo(old);
-	if (former_context != NULL)
-		MemoryContextDelete(former_context);
-}
-
 /* Appends a string in the client's encoding, with its NUL; false where it has no such characters. */
 static bool
 put_text(StringInfo to, const char *text, int encoding)
@@ -168,61 +83,77 @@ put_text(StringInfo to, const char *text, int encoding)
 }
 
 static void
-begin_message(StringInfo message, char kind, const Listener *listener)
+begin_message(StringInfo message, char kind, const CarpoolListeningClient *client)
 {
 	pq_beginmessage(message, CLEDGER_AGENT_MESSAGE);
 	pq_sendbyte(message, kind);
-	pq_sendint32(message, listener->process_id);
-	pq_sendint64(message, listener->client);
+	pq_sendint32(message, client->process_id);
+	pq_sendint64(message, client->reference);
 }
 
 /* Sends the worker a notification for one client. */
 static void
-send_to(const Listener *listener, const CarpoolNotification *notification)
+send_to(const CarpoolListeningClient *client, const CarpoolNotification *notification)
 {
 	StringInfoData message;
 
-	begin_message(&message, CLEDGER_AGENT_NOTIFICATION, listener);
+	begin_message(&message, CLEDGER_AGENT_NOTIFICATION, client);
 	pq_sendint32(&message, (uint32) notification->sender);
-	if (!put_text(&message, notification->channel, listener->encoding) ||
-		!put_text(&message, notification->payload, listener->encoding))
+	if (!put_text(&message, notification->channel, client->encoding) ||
+		!put_text(&message, notification->payload, client->encoding))
 	{
 		pfree(message.data);
-		begin_message(&message, CLEDGER_AGENT_UNWRITABLE, listener);
+		begin_message(&message, CLEDGER_AGENT_UNWRITABLE, client);
 	}
 	pq_endmessage(&message);
+}
+
+static const CarpoolNotification *delivered;
+
+static void
+deliver_to(const CarpoolListener *listener)
+{
+	CarpoolListeningClient client;
+
+	if (carpool_queue_compare(delivered->at, listener->from) < 0 ||
+		(!carpool_listeners_is_new(listener) && carpool_queue_compare(delivered->at, reached) < 0))
+		return;
+	client = carpool_listeners_client(listener);
+	send_to(&client, delivered);
 }
 
 static void
 deliver(const CarpoolNotification *notification)
 {
-	uint32		hash = hash_of(notification->channel);
-
-	for (const Listener *each = listeners; each < listeners + listener_count; each++)
-		if (each->hash == hash && carpool_queue_compare(notification->at, each->from) >= 0 &&
-			strcmp(each->channel, notification->channel) == 0)
-			send_to(each, notification);
+	delivered = notification;
+	carpool_listeners_of(notification->channel, deliver_to);
 }
 
-/* Reads on from where any listener is, as far as there is something; returns to where. */
-static CarpoolPosition
+/*
+ * Reads on from where any listener is, as far as there is something. What was committed at the last pass is so now, so one that has come since catches up with all.
+ */
+static void
 read_on(CarpoolPosition own)
 {
-	CarpoolPosition from = own;
+	CarpoolPosition from;
+	CarpoolPosition first;
 	CarpoolPosition head = carpool_queue_head();
 
-	for (const Listener *each = listeners; each < listeners + listener_count; each++)
-		if (carpool_queue_compare(each->from, from) < 0)
-			from = each->from;
-	if (carpool_queue_compare(from, head) >= 0)
-		return from;
-	StartTransactionCommand();
-	from = carpool_queue_read(from, head, deliver);
-	CommitTransactionCommand();
-	for (Listener *each = listeners; each < listeners + listener_count; each++)
-		if (carpool_queue_compare(each->from, from) < 0)
-			each->from = from;
-	return from;
+	if (carpool_queue_compare(reached, own) < 0)
+		reached = own;
+	from = reached;
+	/* none has come from before this backend's position, behind which the queue may be cut off */
+	if (carpool_listeners_first(&first) && carpool_queue_compare(first, from) < 0)
+		from = carpool_queue_compare(first, own) < 0 ? own : first;
+	if (carpool_queue_compare(from, head) < 0)
+	{
+		StartTransactionCommand();
+		from = carpool_queue_read(from, head, deliver);
+		CommitTransactionCommand();
+	}
+	if (carpool_queue_compare(from, reached) > 0)
+		reached = from;
+	carpool_listeners_end_pass();
 }
 
 /*
@@ -232,21 +163,22 @@ read_on(CarpoolPosition own)
 static void
 read_all(void)
 {
+	static bool is_read;		/* what the ledger says */
 	bool		is_done;
 
 	do
 	{
 		uint32		saves = __atomic_load_n(&carpool_ledger->channel_saves, __ATOMIC_ACQUIRE);
 		CarpoolPosition own;
-		CarpoolPosition reached;
 
-		if (saves != seen_saves || listeners == NULL)
-			refresh();
+		if (saves != seen_saves || !is_read)
+			carpool_listeners_refresh();
+		is_read = true;
 		seen_saves = saves;
 		carpool_queue_lock(true);
 		own = carpool_queue_position(MyBackendId);
 		carpool_queue_unlock();
-		reached = read_on(own);
+		read_on(own);
 		carpool_queue_lock(true);
 		is_done = __atomic_load_n(&carpool_ledger->channel_saves, __ATOMIC_ACQUIRE) == saves;
 		if (is_done && carpool_queue_compare(reached, own) > 0)
@@ -306,5 +238,6 @@ carpool_hub_start(void)
 	Async_Listen("carpool");
 	CommitTransactionCommand();
 	pgstat_report_appname("carpool hub");
+	carpool_become_untouchable();
 	__atomic_store_n(&server->is_hub, 1, __ATOMIC_RELEASE);
 }

@@ -7,6 +7,7 @@
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "../private/agent.h"
@@ -41,24 +42,48 @@ warm_up(void)
 	CommitTransactionCommand();
 }
 
+int
+carpool_channels_head(StringInfo bytes, int *count)
+{
+	int			encoding = (int) carpool_get_uint64(bytes);
+
+	*count = (int) carpool_get_uint64(bytes);
+	return encoding;
+}
+
+void
+carpool_channels_next(StringInfo bytes, CarpoolChannel *channel, char name[NAMEDATALEN])
+{
+	uint32		length;
+	const char *text;
+
+	channel->from.page = (int) carpool_get_uint64(bytes);
+	channel->from.offset = (int) carpool_get_uint64(bytes);
+	text = carpool_get_text(bytes, &length);
+	if (text == NULL || length >= NAMEDATALEN)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("a channel's name cannot be read")));
+	memcpy(name, text, length);
+	name[length] = '\0';
+	channel->name = name;
+}
+
 CarpoolChannels
 carpool_channels_read(uint64 client)
 {
 	CarpoolChannels channels = {0};
 	StringInfoData bytes;
+	char		name[NAMEDATALEN];
 
 	initStringInfo(&bytes);
 	carpool_room_get(client, CARPOOL_ROOM_CHANNELS, &bytes);
 	if (bytes.len == 0)
 		return channels;
-	channels.encoding = (int) carpool_get_uint64(&bytes);
-	channels.count = (int) carpool_get_uint64(&bytes);
-	channels.list = palloc(channels.count * sizeof(CarpoolChannel));
+	channels.encoding = carpool_channels_head(&bytes, &channels.count);
+	channels.list = palloc_extended(channels.count * sizeof(CarpoolChannel) + 1, MCXT_ALLOC_HUGE);
 	for (CarpoolChannel *each = channels.list; each < channels.list + channels.count; each++)
 	{
-		each->from.page = (int) carpool_get_uint64(&bytes);
-		each->from.offset = (int) carpool_get_uint64(&bytes);
-		each->name = pstrdup(carpool_get_string(&bytes));
+		carpool_channels_next(&bytes, each, name);
+		each->name = pstrdup(name);
 	}
 	pfree(bytes.data);
 	return channels;
@@ -79,13 +104,28 @@ write_channels(StringInfo to, const CarpoolChannels *channels)
 	}
 }
 
-static const CarpoolChannel *
-find_held(const char *name)
+/* Of the table: a channel that is held. */
+typedef struct HeldChannel
 {
+	char		name[NAMEDATALEN];	/* the key */
+	CarpoolPosition from;
+} HeldChannel;
+
+/* Finds what is held by name: a session may have many channels. */
+static HTAB *
+index_held(MemoryContext context)
+{
+	HASHCTL		control = {.keysize = NAMEDATALEN,.entrysize = sizeof(HeldChannel),.hcxt = context};
+	HTAB	   *table = hash_create("carpool held channels", held.count, &control,
+									HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+
 	for (int i = 0; i < held.count; i++)
-		if (strcmp(held.list[i].name, name) == 0)
-			return &held.list[i];
-	return NULL;
+	{
+		HeldChannel *entry = hash_search(table, held.list[i].name, HASH_ENTER, NULL);
+
+		entry->from = held.list[i].from;
+	}
+	return table;
 }
 
 /* Whether the session has other channels than those held, or another encoding. */
@@ -111,20 +151,23 @@ gather(CarpoolPosition from, MemoryContext *context)
 	MemoryContext old;
 	List	   *names = *carpool_channels;
 	CarpoolChannels channels = {pg_get_client_encoding(), 0, NULL};
+	HTAB	   *known = held.count > 0 ? index_held(CurrentMemoryContext) : NULL;
 	ListCell   *cell;
 
 	*context = AllocSetContextCreate(TopMemoryContext, "carpool channels", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(*context);
-	channels.list = palloc(list_length(names) * sizeof(CarpoolChannel));
+	channels.list = palloc_extended(list_length(names) * sizeof(CarpoolChannel) + 1, MCXT_ALLOC_HUGE);
 	foreach(cell, names)
 	{
-		const CarpoolChannel *known = find_held(lfirst(cell));
+		HeldChannel *entry = known != NULL ? hash_search(known, lfirst(cell), HASH_FIND, NULL) : NULL;
 		CarpoolChannel *channel = &channels.list[channels.count++];
 
 		channel->name = pstrdup(lfirst(cell));
-		channel->from = known != NULL ? known->from : from;
+		channel->from = entry != NULL ? entry->from : from;
 	}
 	MemoryContextSwitchTo(old);
+	if (known != NULL)
+		hash_destroy(known);
 	return channels;
 }
 
@@ -137,7 +180,14 @@ hold(CarpoolChannels channels, MemoryContext context)
 	held = channels;
 }
 
-/* Writes the channels into the client's room. */
+/* Puts the channels, as bytes, into the client's room. */
+static void
+put(uint64 client, const StringInfo bytes)
+{
+	carpool_listen_saves = carpool_room_put(client, CARPOOL_ROOM_CHANNELS, bytes->data, (uint32) bytes->len);
+	__atomic_fetch_add(&carpool_ledger->channel_saves, 1, __ATOMIC_RELEASE);
+}
+
 static void
 save(uint64 client, const CarpoolChannels *channels)
 {
@@ -145,8 +195,7 @@ save(uint64 client, const CarpoolChannels *channels)
 
 	initStringInfo(&bytes);
 	write_channels(&bytes, channels);
-	carpool_listen_saves = carpool_room_put(client, CARPOOL_ROOM_CHANNELS, bytes.data, (uint32) bytes.len);
-	__atomic_fetch_add(&carpool_ledger->channel_saves, 1, __ATOMIC_RELEASE);
+	put(client, &bytes);
 	pfree(bytes.data);
 }
 
@@ -175,12 +224,17 @@ static bool
 give_to_hub(uint64 client, uint32 hub, const CarpoolChannels *channels, CarpoolPosition from)
 {
 	bool		has_all;
+	StringInfoData bytes;
 
+	/* everybody's LISTEN and NOTIFY waits for the lock: it is held for a copy at most */
+	initStringInfo(&bytes);
+	write_channels(&bytes, channels);
 	carpool_queue_lock(false);
 	has_all = carpool_queue_compare(carpool_queue_position((int) hub), from) <= 0;
 	if (has_all)
-		save(client, channels);
+		put(client, &bytes);
 	carpool_queue_unlock();
+	pfree(bytes.data);
 	return has_all;
 }
 

@@ -31,6 +31,13 @@ take(StringInfo from, Size size)
 	return bytes;
 }
 
+const char *
+carpool_get_text(StringInfo from, uint32 *length)
+{
+	memcpy(length, take(from, sizeof(*length)), sizeof(*length));
+	return *length == NO_STRING ? NULL : take(from, *length);
+}
+
 void
 carpool_put_string(StringInfo to, const char *text)
 {
@@ -51,11 +58,9 @@ const char *
 carpool_get_string(StringInfo from)
 {
 	uint32		length;
+	const char *text = carpool_get_text(from, &length);
 
-	memcpy(&length, take(from, sizeof(length)), sizeof(length));
-	if (length == NO_STRING)
-		return NULL;
-	return pnstrdup(take(from, length), length);
+	return text != NULL ? pnstrdup(text, length) : NULL;
 }
 
 uint64

@@ -62,7 +62,11 @@ make(uint32 size)
 	return pointer;
 }
 
-/* Puts a new room in the old one's place, or takes it out; gives back what was there. */
+/*
+ * Puts a new room in the old one's place, or takes it out; gives back what was there. It is
+ * no client's until it is filled: a hub that looks meanwhile sees a client that writes, and
+ * not one that has no channels left.
+ */
 static dsa_pointer
 replace(CledgerRoom *room, dsa_pointer to)
 {
@@ -71,7 +75,7 @@ replace(CledgerRoom *room, dsa_pointer to)
 	lock(room);
 	former = (dsa_pointer) room->pointer;
 	room->pointer = (uint64) to;
-	room->size = 0;
+	room->generation = 0;
 	unlock(room);
 	return former;
 }

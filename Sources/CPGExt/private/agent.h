@@ -69,6 +69,9 @@ extern void carpool_role_settings_read(StringInfo list);
 /* become.c: the role of this backend's pool, for good. */
 extern void carpool_become(Oid role);
 
+/* become.c: no role but a superuser's may signal this backend any more. */
+extern void carpool_become_untouchable(void);
+
 /* become.c: where several roles share this backend, that of the next client; outside a transaction. */
 extern void carpool_become_next(Oid role);
 

@@ -14,6 +14,8 @@
 
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
+
 #include "asyncqueue.h"
 
 typedef struct CarpoolChannel
@@ -31,6 +33,13 @@ typedef struct CarpoolChannels
 
 /* Reads what a client's room has, into the current context. */
 extern CarpoolChannels carpool_channels_read(uint64 client);
+
+/*
+ * The same step by step: how many channels the bytes of a room are about, and the client's
+ * encoding; then for each the channel, whose name goes into the buffer.
+ */
+extern int	carpool_channels_head(StringInfo bytes, int *count);
+extern void carpool_channels_next(StringInfo bytes, CarpoolChannel *channel, char name[NAMEDATALEN]);
 
 /*
  * listen.c: at the end of a transaction, before ReadyForQuery. True: the client has to keep

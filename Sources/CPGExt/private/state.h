@@ -125,6 +125,9 @@ extern void carpool_put_uint64(StringInfo to, uint64 value);
 extern const char *carpool_get_string(StringInfo from); /* palloc'd; raises an error at the end */
 extern uint64 carpool_get_uint64(StringInfo from);
 
+/* The same where it lies, without a NUL behind it; NULL is NULL. */
+extern const char *carpool_get_text(StringInfo from, uint32 *length);
+
 /* A fingerprint of bytes, to be added up where order doesn't matter; never 0. */
 extern uint64 carpool_fingerprint(uint64 seed, const void *bytes, Size size);
 

@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "chost.h"
 #include "miscadmin.h"
 #include "storage/condition_variable.h"
@@ -17,6 +19,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "../private/ledger.h"
 #include "../private/letgo.h"
 
 #define SLOTS 8
@@ -221,6 +224,31 @@ wait_for_exits(Oid database)
 }
 
 /*
+ * Ends the hub of a database that is dropped with FORCE, and waits for that. Who may drop
+ * the database may end its sessions, but PostgreSQL takes the hub for a superuser's.
+ */
+static void
+end_hub(Oid database)
+{
+	TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), EXIT_PATIENCE);
+
+	for (uint32 slot = 1; slot < carpool_ledger->server_slots; slot++)
+	{
+		const CledgerServer *server = cledger_server(carpool_ledger, slot);
+		int			pid = server->pid;
+
+		if (pid == 0 || server->database != database || server->is_hub == 0 || kill(pid, SIGTERM) != 0)
+			continue;
+		while (BackendPidGetProc(pid) != NULL && GetCurrentTimestamp() < deadline)
+		{
+			WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 5, PG_WAIT_EXTENSION);
+			ResetLatch(MyLatch);
+			CHECK_FOR_INTERRUPTS();
+		}
+	}
+}
+
+/*
  * Has the worker close its idle servers of a database and waits for that, a few
  * seconds at most. Returns the number of clients that use it, who are left alone
  * then; 0 also when no worker runs or it does not answer. Can be interrupted.
@@ -246,5 +274,7 @@ carpool_letgo_ask(Oid database, bool force)
 		return 0;
 	if (result.clients == 0 && result.had_servers)
 		wait_for_exits(database);
+	if (force)
+		end_hub(database);
 	return result.clients;
 }
