@@ -22,6 +22,10 @@
 
 #define PROBE "carpool self-test"
 
+/* No client can listen to a channel with so long a name. */
+#define CHANNEL "carpool self-test, a channel with a name that is longer than any LISTEN takes"
+StaticAssertDecl(sizeof(CHANNEL) > NAMEDATALEN, "a client could listen to the channel of the search");
+
 List	  **carpool_channels;
 void	  **carpool_notifies;
 
@@ -51,26 +55,28 @@ read_from(const void *address, void *to, Size size)
 		read(conduit[0], to, size) == (ssize_t) size;
 }
 
-/* What the only element of a list points to; NULL: it is no such list. */
+/* What the last element of a list points to; NULL: it is no such list. */
 static const void *
-only_element(const void *pointer)
+last_element(const void *pointer)
 {
 	List		list;
 	ListCell	cell;
 
 	if (!read_from(pointer, &list, offsetof(List, initial_elements)) || list.type != T_List ||
-		list.length != 1 || !read_from(list.elements, &cell, sizeof(cell)))
+		list.length < 1 || list.length > list.max_length ||
+		!read_from(list.elements + list.length - 1, &cell, sizeof(cell)))
 		return NULL;
 	return cell.ptr_value;
 }
 
+/* The session may have other channels, which come before. */
 static bool
 is_channels(const void *pointer)
 {
-	const void *name = only_element(pointer);
-	char		bytes[sizeof(PROBE)];
+	const void *name = last_element(pointer);
+	char		bytes[sizeof(CHANNEL)];
 
-	return name != NULL && read_from(name, bytes, sizeof(bytes)) && memcmp(bytes, PROBE, sizeof(bytes)) == 0;
+	return name != NULL && read_from(name, bytes, sizeof(bytes)) && memcmp(bytes, CHANNEL, sizeof(bytes)) == 0;
 }
 
 static bool
@@ -82,21 +88,24 @@ is_notifies(const void *pointer)
 
 	if (!read_from(pointer, &list, sizeof(list)) || list.nestingLevel != GetCurrentTransactionNestLevel())
 		return false;
-	element = only_element(list.events);
+	element = last_element(list.events);
 	return element != NULL && read_from(element, &event, sizeof(event)) &&
 		event.channel_len == sizeof(PROBE) - 1 && event.payload_len == 0 &&
 		memcmp(event.data, PROBE, sizeof(PROBE)) == 0;
 }
 
-/* The one variable that pointed to nothing before and does to what is looked for now. */
+/*
+ * The one variable that points to what is looked for. is_new: it has pointed to nothing
+ * before, which leaves few to look at.
+ */
 static void **
-find(bool (*is_wanted) (const void *pointer))
+find(bool (*is_wanted) (const void *pointer), bool is_new)
 {
 	void	  **found = NULL;
 
 	for (void **word = variables.first; word < variables.end; word++)
 	{
-		if (*word == NULL || before[word - variables.first] != NULL ||
+		if (*word == NULL || (is_new && before[word - variables.first] != NULL) ||
 			(uintptr_t) *word % sizeof(void *) != 0 || !is_wanted(*word))
 			continue;
 		if (found != NULL)
@@ -115,7 +124,7 @@ find_notifies(void)
 
 	BeginInternalSubTransaction(NULL);
 	Async_Notify(PROBE, "");
-	carpool_notifies = find(is_notifies);
+	carpool_notifies = find(is_notifies, true);
 	RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
@@ -123,9 +132,14 @@ find_notifies(void)
 		carpool_notifies = NULL;
 }
 
+/*
+ * The session may be a client's that listens already: its channels stay, and so does its
+ * place in the queue.
+ */
 static void
 search(void)
 {
+	bool		is_listener = carpool_queue_is_listener();
 	Size		size;
 
 	variables = carpool_variables();
@@ -134,15 +148,15 @@ search(void)
 	memcpy(before, variables.first, size);
 	StartTransactionCommand();
 	find_notifies();
-	Async_Listen(PROBE);
+	Async_Listen(CHANNEL);
 	CommitTransactionCommand();
-	carpool_channels = find(is_channels);
+	carpool_channels = (List **) find(is_channels, !is_listener);
 	StartTransactionCommand();
-	Async_UnlistenAll();
+	Async_Unlisten(CHANNEL);
 	CommitTransactionCommand();
-	if (carpool_channels != NULL && *carpool_channels != NIL)
-		carpool_channels = NULL;
 	pfree(before);
+	if (carpool_channels != NULL && *carpool_channels != NIL && is_channels(*carpool_channels))
+		carpool_channels = NULL;
 }
 
 /* For other backends. */
@@ -152,43 +166,47 @@ publish(int variable, void **address)
 	carpool_ledger->variables[variable] = address != NULL ? (uint64) (uintptr_t) address : CLEDGER_NOT_FOUND;
 }
 
-/* What another backend has found; false: nobody has looked. */
+/* What a backend has found; false: none has looked, or not with success. */
 static bool
 adopt(void)
 {
 	uint64		channels = carpool_ledger->variables[CLEDGER_LISTEN_CHANNELS];
 	uint64		notifies = carpool_ledger->variables[CLEDGER_PENDING_NOTIFIES];
 
-	if (channels == 0 || notifies == 0)
+	if (channels == 0 || channels == CLEDGER_NOT_FOUND || notifies == 0 || notifies == CLEDGER_NOT_FOUND)
 		return false;
-	if (channels != CLEDGER_NOT_FOUND)
-		carpool_channels = (List **) (uintptr_t) channels;
-	if (notifies != CLEDGER_NOT_FOUND)
-		carpool_notifies = (void **) (uintptr_t) notifies;
+	carpool_channels = (List **) (uintptr_t) channels;
+	carpool_notifies = (void **) (uintptr_t) notifies;
 	return true;
+}
+
+/* Each backend looks once, unless one has found them. */
+static void
+look(void)
+{
+	static bool has_looked;
+	MemoryContext context = CurrentMemoryContext;
+
+	if (has_looked || pipe(conduit) != 0)
+		return;
+	has_looked = true;
+	if (!carpool_settings_breaks(CARPOOL_ASYNC, NULL))
+		search();
+	close(conduit[0]);
+	close(conduit[1]);
+	MemoryContextSwitchTo(context);
+	publish(CLEDGER_LISTEN_CHANNELS, (void **) carpool_channels);
+	publish(CLEDGER_PENDING_NOTIFIES, carpool_notifies);
 }
 
 bool
 carpool_async_open(void)
 {
-	static bool is_open;
-	MemoryContext context = CurrentMemoryContext;
-
-	/* there nobody can listen or notify */
-	if (!is_open && !RecoveryInProgress() && carpool_queue_open())
-	{
-		is_open = true;
-		if (!adopt() && pipe(conduit) == 0)
-		{
-			if (!carpool_settings_breaks(CARPOOL_ASYNC, NULL))
-				search();
-			close(conduit[0]);
-			close(conduit[1]);
-			MemoryContextSwitchTo(context);
-			publish(CLEDGER_LISTEN_CHANNELS, (void **) carpool_channels);
-			publish(CLEDGER_PENDING_NOTIFIES, carpool_notifies);
-		}
-	}
+	if (carpool_channels != NULL && carpool_notifies != NULL)
+		return true;
+	/* in recovery nobody can listen or notify */
+	if (!RecoveryInProgress() && carpool_queue_open() && !adopt())
+		look();
 	return carpool_channels != NULL && carpool_notifies != NULL;
 }
 
