@@ -21,6 +21,8 @@ enum CloseReason {
     /// The backend that listens for it has ended.
     case hubGone
     case tooManyNotifications
+    /// Most of what waits for all clients waits for this one; bytes, and megabytes.
+    case notificationMemory(held: Int, limit: Int32)
     case unwritableNotification
     /// The client is told this.
     case error(ErrorFields)
@@ -71,6 +73,11 @@ enum CloseReason {
                 .fatal, "53400", "too many notifications wait for this session",
                 detail: "\(Listening.most) bytes may wait until it is outside a transaction and takes them.",
                 hint: "End transactions sooner in a session that listens.")
+        case .notificationMemory(let held, let limit):
+            ErrorFields(
+                .fatal, "53400", "too many notifications wait for all sessions",
+                detail: "\(limit) MB may wait for all sessions; most, \(held >> 20) MB, waits for this one.",
+                hint: "Raise max_notification_memory, or end transactions sooner in a session that listens.")
         case .unwritableNotification:
             ErrorFields(
                 .fatal, "22P05", "a notification has characters with no equivalent in the client's encoding")

@@ -127,7 +127,7 @@ extension EngineThread {
     mutating func flushClient(_ c: UInt32) {
         flushOutput(c)
         guard clients[c].output.isEmpty else { return }
-        if listening.waiting[c] != nil { hear(c) }
+        if listening.waiting.isWaiting(c) { hear(c) }
         let s = clients[c].server
         if clients[c].state == .active, s != noIndex, servers[s].state == .active {
             if servers[s].input.hasMemory { servers[s].readable = true }

@@ -103,7 +103,7 @@ extension EngineThread {
     mutating func keepHubs() {
         if !listening.wanting.isEmpty { openWantedHubs() }
         if !listening.waiting.isEmpty {
-            for c in Array(listening.waiting.keys) { hear(c) }
+            for c in listening.waiting.clients { hear(c) }
         }
     }
 

@@ -24,7 +24,7 @@ extension EngineThread {
             listening.requests[s] = nil
             hear(c, isDue: true)
             // The client takes no more now; flushClient comes back here.
-            guard listening.waiting[c] == nil else { return }
+            guard !listening.waiting.isWaiting(c) else { return }
         }
         guard servers[s].state == .active, servers[s].client == c else { return }
         servers[s].input.drop(frame.count)
@@ -79,7 +79,7 @@ extension EngineThread {
 
     /// A client ends.
     mutating func forgetListener(_ c: UInt32) {
-        listening.waiting[c] = nil
+        listening.waiting.forget(c)
         if let hub = listening.clients.removeValue(forKey: c) {
             shared.directory.countListener(database: hub.database, -1)
         }
@@ -112,23 +112,30 @@ extension EngineThread {
             reference != 0
         else { return }
         guard !frame.isEmpty else { return closeClient(c, .unwritableNotification) }
-        listening.waiting[c, default: WaitingFrames()].append(frame)
+        listening.waiting.append(frame, for: c)
         hear(c)
-        if let waiting = listening.waiting[c], waiting.bytes > Listening.most {
-            closeClient(c, .tooManyNotifications)
+        if listening.waiting.bytes(of: c) > Listening.most { closeClient(c, .tooManyNotifications) }
+        limitWaiting()
+    }
+
+    /// Where too much waits for all clients together, those for whom most waits have to go.
+    private mutating func limitWaiting() {
+        let most = Listening.most(settings, threads: shared.threads)
+        while listening.waiting.bytes > most, let c = listening.waiting.largest {
+            let held = listening.waiting.bytes(of: c)
+            closeClient(c, .notificationMemory(held: held, limit: settings.max_notification_memory))
+            listening.waiting.forget(c)
         }
     }
 
     /// Sends a client what waits for it, if this is the time for it.
     /// - Parameter isDue: nothing of its server's is under way to it.
     mutating func hear(_ c: UInt32, isDue: Bool = false) {
-        guard listening.waiting[c] != nil, isDue || mayHear(c) else { return }
+        guard listening.waiting.isWaiting(c), isDue || mayHear(c) else { return }
         while clients[c].output.isEmpty, !clients[c].isUnreachable {
-            guard listening.waiting[c]?.isEmpty == false, let frame = listening.waiting[c]?.takeFirst()
-            else { break }
+            guard let frame = listening.waiting.takeFirst(of: c) else { break }
             send(c, frame)
         }
-        if listening.waiting[c]?.isEmpty == true { listening.waiting[c] = nil }
     }
 
     /// A NotificationResponse of the client's own server, while that runs a query of ours.
@@ -160,7 +167,7 @@ extension EngineThread {
 }
 
 private func notificationFrame(_ body: ArraySlice<UInt8>) -> [UInt8] {
-    var writer = FrameWriter()
+    var writer = FrameWriter(capacity: FrameHeader.size + body.count)
     writer.frame(BackendTag.notificationResponse) { $0.raw(body) }
     return writer.bytes
 }

@@ -1,3 +1,5 @@
+import CWorker
+import Pooling
 import Wire
 
 /// A backend that reads the notifications of its database for the clients that listen
@@ -20,6 +22,11 @@ struct Listening {
     /// Bytes of notifications that may wait for a client that is in a transaction, or slow.
     static let most = 64 << 20
 
+    /// Bytes that may wait for all clients of a thread.
+    static func most(_ settings: CworkerTuning, threads: Int) -> Int {
+        Int(settings.max_notification_memory) << 20 / max(threads, 1)
+    }
+
     /// A server's agent wants its client to hear all that the hub had at a request before
     /// anything more of its own.
     struct Request {
@@ -30,7 +37,7 @@ struct Listening {
     /// Clients whose notifications a hub reads.
     var clients: [UInt32: Hub] = [:]
     /// Notifications that a client can't be sent yet.
-    var waiting: [UInt32: WaitingFrames] = [:]
+    var waiting = WaitingFrames()
     /// By linked server.
     var requests: [UInt32: Request] = [:]
     /// By slot: the last request the hub has answered.
@@ -42,33 +49,6 @@ struct Listening {
     func isAnswered(_ request: Request) -> Bool {
         guard let last = answered[request.hub.slot] else { return false }
         return Int32(bitPattern: last &- request.number) >= 0
-    }
-}
-
-/// Whole frames, the first to be sent first.
-struct WaitingFrames {
-    private var frames: [[UInt8]] = []
-    private var first = 0
-    private(set) var bytes = 0
-
-    var isEmpty: Bool { first == frames.count }
-
-    mutating func append(_ frame: [UInt8]) {
-        frames.append(frame)
-        bytes += frame.count
-    }
-
-    /// There is one.
-    mutating func takeFirst() -> [UInt8] {
-        let frame = frames[first]
-        frames[first] = []
-        first += 1
-        bytes -= frame.count
-        if first > 1024 && first * 2 > frames.count {
-            frames.removeFirst(first)
-            first = 0
-        }
-        return frame
     }
 }
 

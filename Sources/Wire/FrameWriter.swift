@@ -5,6 +5,9 @@ public struct FrameWriter {
 
     public init() {}
 
+    /// - Parameter capacity: bytes that there will be; memory for no more is taken.
+    public init(capacity: Int) { bytes.reserveCapacity(capacity) }
+
     /// One frame: tag, length and whatever `body` appends.
     public mutating func frame(_ tag: UInt8, _ body: (inout FrameWriter) -> Void = { _ in }) {
         bytes.append(tag)

@@ -190,6 +190,110 @@ def test_the_end_of_the_hub_ends_who_listens_and_no_one_else(rotating, single, s
     keeps_no_server(rotating, single)
 
 
+def test_a_role_cannot_end_the_hub_that_it_opened(rotating, single, sender):
+    listener = rotating.wire(single)
+    listener.query("listen news")
+    keeps_no_server(rotating, single)
+    pid = hub(rotating)
+    user = "select usename from pg_stat_activity where pid = %s"
+    assert rotating.cluster.value(user, pid) == "postgres"
+    for function in ("pg_terminate_backend", "pg_cancel_backend"):
+        assert error_of(listener.query(f"select {function}({pid})"))["C"] == "42501"
+    sender.execute("notify news, 'still heard'")
+    assert payloads(listener, 1) == ["still heard"]
+    assert hub(rotating) == pid
+
+
+def test_an_owner_drops_a_database_by_force_in_which_its_clients_listen(rotating, single):
+    dbname = rotating.new_database()
+    rotating.cluster.sql(f"alter database {dbname} owner to {single.name}")
+    listener = rotating.wire(single, dbname=dbname)
+    listener.query("listen news")
+    wait_until(lambda: hub(rotating, dbname), "the hub")
+    answer = rotating.wire(single).query(f"drop database {dbname} with (force)")
+    assert [frame.kind for frame in answer] == ["C", "Z"]
+    assert error_of(listener.until_closed())["C"] == "57P01"
+
+
+def cpu_time(pid):
+    """Nanoseconds that a process has run."""
+    with open(f"/proc/{pid}/schedstat") as file:
+        return int(file.read().split()[0])
+
+
+def test_the_channels_of_one_client_cost_no_other_one_anything(rotating, single, sender):
+    idle, other = rotating.wire(single), rotating.wire(rotating.new_role())
+    other.query("listen news")
+    keeps_no_server(rotating, single)
+    pid = int(hub(rotating))
+
+    def cost():
+        """What the hub does for some statements of the other client, when it has done all else."""
+        for _ in range(3):
+            other.query("select 1")
+        before = cpu_time(pid)
+        for _ in range(20):
+            other.query("listen more")
+            other.query("unlisten more")
+            other.query("select 1")
+        return cpu_time(pid) - before
+
+    few = cost()
+    idle.query("do $$begin for i in 1..10000 loop execute 'listen c' || i; end loop; end$$")
+    keeps_no_server(rotating, single)
+    assert cost() < 5 * few
+    sender.execute("notify c1, 'first'; notify c10000, 'last'")
+    assert payloads(idle, 2) == ["first", "last"]
+
+
+def test_changes_of_many_channels_are_followed(rotating, single, sender):
+    listener, neighbour = rotating.wire(single), rotating.wire(rotating.new_role())
+    chance = random.Random(12)
+    channels = [f"c{number}" for number in range(60)]
+    listens = set()
+    neighbour.query("listen c0; listen c1")
+    for turn in range(60):
+        steps = []
+        for channel in chance.sample(channels, chance.randrange(1, 12)):
+            again = channel in listens and chance.random() < 0.3
+            steps.append(f"unlisten {channel}" if channel in listens else f"listen {channel}")
+            if again:
+                steps.append(f"listen {channel}")
+            else:
+                listens ^= {channel}
+        if turn % 20 == 19:
+            steps, listens = ["unlisten *"], set()
+        assert heard(listener.query("; ".join(steps))) == []
+        sender.execute("select pg_notify(c, c || %s) from unnest(%s::text[]) c", [f" {turn}", channels])
+        wanted = {f"{channel} {turn}" for channel in listens}
+        assert sorted(payloads(listener, len(wanted))) == sorted(wanted)
+        assert heard(listener.query("select 1")) == []
+        assert sorted(payloads(neighbour, 2)) == [f"c0 {turn}", f"c1 {turn}"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_where_too_much_waits_for_all_the_one_with_most_is_closed(fresh_cluster, threads):
+    host = DatabaseHost(fresh_cluster(
+        pool_mode="transaction", threads=threads, max_notification_memory=8 * threads))
+    role = host.new_role()
+    flooded, modest, other, _ = [host.wire(role) for _ in range(4)]
+    for client in (flooded, modest, other):
+        client.query("listen flood" if client is flooded else "select 1")
+        client.query("listen common")
+    host.cluster.sql("create extension pg_carpool")
+    keeps_no_server(host, role)
+    for client in (flooded, modest, other):
+        client.query("begin")
+    flood = "select pg_notify('{}', n || repeat('x', 7000)) from generate_series(1, 200) n"
+    for channel in ("common", *["flood"] * 6):
+        host.cluster.sql(flood.format(channel), dbname=host.database)
+    error = error_of(flooded.until_closed())
+    assert (error["C"], error["M"]) == ("53400", "too many notifications wait for all sessions")
+    for client in (modest, other):
+        assert len(heard(client.query("commit"))) == 200
+    host.clean()
+
+
 def test_without_room_for_a_hub_who_listens_keeps_its_server(rotating, sender):
     role = rotating.new_role()
     rotating.configure_role(role, max_user_connections=2)
