@@ -34,7 +34,7 @@ final class PoolRecord {
     var carries: Bool?
     /// How a client's session starts, as in the ledger's message → the ParameterStatus
     /// messages of what an agent reported for it.
-    var answers: [[UInt8]: [UInt8]] = [:]
+    var answers: [[UInt8]: Answer] = [:]
     /// Servers that their clients keep for what can't be carried.
     var pinned = 0
     /// Its servers serve several roles, one after the other: the names by which those logged
@@ -51,6 +51,12 @@ final class PoolRecord {
     struct Welcome {
         let values: ParameterValues
         let messages: [UInt8]
+    }
+
+    /// What an agent reported: ParameterStatus messages, and by which number the ledger knows these values.
+    struct Answer {
+        let messages: [UInt8]
+        let reports: UInt32
     }
 
     init(
@@ -270,7 +276,7 @@ final class Directory: @unchecked Sendable {
 
     /// Keeps what an agent said.
     /// - Parameter asked: `reloads` when it was asked.
-    func remember(_ record: PoolRecord, _ key: [UInt8], _ answer: [UInt8], asked: Int) {
+    func remember(_ record: PoolRecord, _ key: [UInt8], _ answer: PoolRecord.Answer, asked: Int) {
         locked {
             guard asked == reloads else { return }
             if record.answers.count >= 1000 { record.answers = [:] }

@@ -10,8 +10,10 @@ extension EngineThread {
     /// server is told of them. False when a server has to be asked.
     mutating func welcomeToAgents(_ c: UInt32) -> Bool {
         guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record,
-            var told = shared.directory.locked({ record.answers[answerKey(login)] })
+            let answer = shared.directory.locked({ record.answers[answerKey(login)] })
         else { return false }
+        var told = answer.messages
+        ledgerClients.note(reports: answer.reports, of: clients[c].ledger)
         if let name = agentParameters(login).last(where: { $0.isApplicationName }) {
             let value = TrackedParameter.applicationName(name.value)
             told += parameterMessages([(Array("application_name".utf8), value)])
@@ -40,13 +42,18 @@ extension EngineThread {
         runTask(s, .welcome, message: sessionStart(login), state: .setup)
     }
 
-    /// An agent reported a parameter, in answer to the startup parameters of its client.
+    /// An agent reported a parameter while its client reads nothing: most of the time in
+    /// answer to that one's startup parameters.
     mutating func noteAnswer(_ s: UInt32, _ name: [UInt8], _ value: [UInt8]) {
         let c = servers[s].client
-        guard servers[s].state == .setup, servers[s].task == .welcome, c != noIndex,
-            (logins[c]?.reported.count ?? 0) < 100
-        else { return }
-        logins[c]?.reported.append((name, value))
+        guard servers[s].state == .setup, c != noIndex else { return }
+        switch servers[s].task {
+        case .welcome where (logins[c]?.reported.count ?? 0) < 100:
+            logins[c]?.reported.append((name, value))
+        // A query of ours in the client's session has the answer that its next one would have.
+        case .fence, .handOver: send(c, parameterMessages([(name, value)]))
+        default: break
+        }
     }
 
     /// The agent has taken the client's parameters, and answered.
@@ -58,7 +65,11 @@ extension EngineThread {
         if let known = login.answer, !known.roleSettings.areUnknown {
             let others = names ? login.reported.filter { !isApplicationName($0.name) } : login.reported
             shared.directory.remember(
-                record, answerKey(login), parameterMessages(others), asked: login.asked)
+                record, answerKey(login),
+                PoolRecord.Answer(
+                    messages: parameterMessages(others),
+                    reports: ledgerClients.reports(of: clients[c].ledger)),
+                asked: login.asked)
         }
         finishLogin(c, parameterMessages(login.reported), parameters: ParameterSets.unknown)
         guard clients[c].state == .idle else { return clientLeft(s, partialFrame: false, finishing: true) }

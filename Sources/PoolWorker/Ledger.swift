@@ -70,6 +70,16 @@ struct LedgerClients: BitwiseCopyable, @unchecked Sendable {
     func environment(of client: LedgerClient) -> UInt64 {
         unsafe cledger_client_environment(header, client.reference)
     }
+
+    /// Which values of what PostgreSQL reports a client has been told; 0: not known.
+    func reports(of client: LedgerClient) -> UInt32 {
+        unsafe cledger_client_reports(header, client.reference)
+    }
+
+    /// A client is told what an agent has reported to another one.
+    func note(reports: UInt32, of client: LedgerClient) {
+        unsafe cledger_client_knows(header, client.reference, reports)
+    }
 }
 
 /// CLEDGER_START…

@@ -77,6 +77,26 @@ def test_a_hot_standby_serves_reads_and_lives_through_promotion(standby):
     assert standby.wire(role).value("select count(*) from news") == "2"
 
 
+def test_clients_listen_and_know_the_primary_after_a_promotion(standby):
+    primary, standby = standby
+    role = primary.new_role()
+    standby.roles.append(role)
+    standby.serves()
+    early, idle = standby.wire(role), standby.wire(role)
+    assert early.parameters["in_hot_standby"] == idle.parameters["in_hot_standby"] == "on"
+    early.query("select 1")
+    assert standby.cluster.value("select pg_promote(true, 30)")
+    for number in range(3):
+        early.query(f"listen news{number}")
+        standby.cluster.sql(f"notify news{number}, 'heard'", dbname=standby.database)
+        assert early.frame().body[4:] == f"news{number}\0heard\0".encode()
+    hub = "select count(*) from pg_stat_activity where application_name = 'carpool hub'"
+    assert standby.cluster.value(hub) == 1
+    for word in (b"in_hot_standby\0off\0", None):
+        assert [frame.body for frame in idle.query("select 1") if frame.kind == "S"] == [word] * (word is not None)
+    wait_until(lambda: standby.wire(role).parameters["in_hot_standby"] == "off", "new logins are told")
+
+
 def test_a_standby_that_ends_and_starts_again_serves(standby):
     primary, standby = standby
     standby.roles.append(primary.new_role())

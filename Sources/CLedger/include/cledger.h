@@ -146,7 +146,7 @@ typedef struct CledgerClient
 	uint16_t	family;			/* AF_INET, AF_INET6 or AF_UNIX */
 	uint16_t	port;			/* host order */
 	uint8_t		address[16];	/* network order; AF_INET: the first four */
-	uint32_t	unused;
+	uint32_t	reports;		/* agents and worker, seldom: which values of what is reported it knows; 0: not known */
 	uint64_t	environment;	/* the agents', who change it seldom: as CledgerServer's; 0: not known */
 	uint64_t	login;			/* number of its login: CledgerHeader.logins then */
 
@@ -296,6 +296,20 @@ CLEDGER_HOT static inline uint64_t
 cledger_client_environment(CledgerHeader *ledger, uint64_t client)
 {
 	return __atomic_load_n(&cledger_client(ledger, (uint32_t) client)->environment, __ATOMIC_RELAXED);
+}
+
+/* Which values of the settings that are reported a client knows: see reports.c; 0: not known. */
+static inline uint32_t
+cledger_client_reports(CledgerHeader *ledger, uint64_t client)
+{
+	return __atomic_load_n(&cledger_client(ledger, (uint32_t) client)->reports, __ATOMIC_RELAXED);
+}
+
+/* The worker has told a client what an agent has told another one. */
+static inline void
+cledger_client_knows(CledgerHeader *ledger, uint64_t client, uint32_t reports)
+{
+	__atomic_store_n(&cledger_client(ledger, (uint32_t) client)->reports, reports, __ATOMIC_RELAXED);
 }
 
 /* An agent writes it down, unless it stands there. */

@@ -31,6 +31,7 @@
 #include "../private/pins.h"
 #include "../private/settings.h"
 #include "../private/pinsigns.h"
+#include "../private/reports.h"
 #include "../private/unnamed.h"
 
 bool		carpool_agent_silent;
@@ -250,6 +251,8 @@ agent_putmessage(char type, const char *bytes, size_t size)
 			carpool_attach_transaction_ended();
 		is_ready = true;
 	}
+	if (type == 'Z' && !carpool_agent_is_working)
+		carpool_reports_tell();
 	if (type == 'A' && !carpool_listen_hears(bytes))
 		return 0;
 	return inner->putmessage(type, bytes, size);

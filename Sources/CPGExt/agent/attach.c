@@ -24,6 +24,7 @@
 #include "../private/listen.h"
 #include "../private/pins.h"
 #include "../private/pinsigns.h"
+#include "../private/reports.h"
 #include "../private/settings.h"
 #include "../private/state.h"
 #include "../private/unnamed.h"
@@ -193,6 +194,7 @@ carpool_attach_transaction_ended(void)
 	pins |= carpool_pins_now();
 	carpool_staleness_look();
 	carpool_caches_ended(carpool_client);
+	carpool_reports_ended(carpool_client, held[STARTUP]);
 	if (!carpool_plpgsql_works(NULL))
 		carpool_pins_unseen |= CLEDGER_PIN_LANGUAGE;
 	if (is_begun)
@@ -421,6 +423,7 @@ carpool_attach(void)
 		held[STARTUP] = carpool_startup_state.fingerprint();
 		carpool_guc_note_change();
 	}
+	carpool_reports_attached(next, held[STARTUP], false);
 	carpool_caches_enter(next, other_client, server->role != role);
 }
 

@@ -19,6 +19,7 @@
 
 #include "../private/agent.h"
 #include "../private/listen.h"
+#include "../private/reports.h"
 #include "../private/settings.h"
 #include "../private/state.h"
 
@@ -98,6 +99,10 @@ report(void)
 	int			count;
 	struct config_generic **settings = get_guc_variables(&count);
 
+	/* of a promotion PostgreSQL would tell last, and before that that this is a standby */
+	carpool_agent_silent = true;
+	ReportChangedGUCOptions();
+	carpool_agent_silent = false;
 	for (int i = 0; i < count; i++)
 		if ((settings[i]->flags & GUC_REPORT) && settings[i]->last_reported != NULL)
 		{
@@ -170,6 +175,7 @@ carpool_start_client(uint32 message)
 		carpool_startup_settle(NULL);
 	}
 	pfree(lists);
+	carpool_reports_attached(carpool_client, carpool_startup_state.fingerprint(), true);
 	ReadyForQuery(DestRemote);
 	return true;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -220,6 +221,18 @@ watch_shutdown(void)
 		leave(0);
 }
 
+/* Servers report something else after a promotion, as after a reload. */
+static void
+watch_promotion(void)
+{
+	static bool was_standby;
+	bool		is_standby = RecoveryInProgress();
+
+	if (was_standby && !is_standby)
+		carpool_worker_reload(carpool_settings_read());
+	was_standby = is_standby;
+}
+
 /* Shows in pg_stat_activity what we do. */
 static void
 show_activity(void)
@@ -246,6 +259,7 @@ tick(void)
 		return;
 	last = now;
 	watch_shutdown();
+	watch_promotion();
 	show_activity();
 	carpool_ledger_sweep();
 	pgstat_report_stat(false);
