@@ -42,22 +42,6 @@ enum Crypto {
         return digest
     }
 
-    /// nil where libcrypto refuses or `iterations` is not 1…2³¹−1.
-    static func pbkdf2(password: [UInt8], salt: [UInt8], iterations: Int) -> [UInt8]? {
-        guard let iterations = UInt32(exactly: iterations) else { return nil }
-        var key = [UInt8](repeating: 0, count: sha256Size)
-        let good = unsafe password.withUnsafeBufferPointer { password in
-            unsafe salt.withUnsafeBufferPointer { salt in
-                unsafe key.withUnsafeMutableBufferPointer { key in
-                    unsafe carpool_pbkdf2_sha256(
-                        password.baseAddress, password.count, salt.baseAddress, salt.count,
-                        iterations, key.baseAddress)
-                }
-            }
-        }
-        return good ? key : nil
-    }
-
     /// Equality in a time that tells nothing but the lengths.
     static func equal(_ one: [UInt8], _ other: [UInt8]) -> Bool {
         guard one.count == other.count else { return false }

@@ -68,21 +68,115 @@ carpool_hmac_sha256(const uint8_t *key, size_t key_length,
 	return true;
 }
 
-bool
-carpool_pbkdf2_sha256(const uint8_t *password, size_t password_length,
-					  const uint8_t *salt, size_t salt_length,
-					  uint32_t iterations, uint8_t *key)
+#define HMAC_BLOCK 64			/* bytes that SHA-256 takes at a time */
+
+struct CarpoolPbkdf2
 {
-	if (password_length > INT_MAX || salt_length > INT_MAX ||
-		iterations < 1 || iterations > INT_MAX ||
-		PKCS5_PBKDF2_HMAC((const char *) bytes_or_nothing(password), (int) password_length,
-						  bytes_or_nothing(salt), (int) salt_length,
-						  (int) iterations, EVP_sha256(), CARPOOL_SHA256_SIZE, key) != 1)
+	EVP_MD	   *sha256;			/* fetched once: each use by name would look it up */
+	EVP_MD_CTX *inner;			/* HMAC's two digests after their padded key */
+	EVP_MD_CTX *outer;
+	EVP_MD_CTX *work;
+	uint8_t		last[CARPOOL_SHA256_SIZE];	/* of the latest iteration */
+	uint8_t		key[CARPOOL_SHA256_SIZE];
+};
+
+/* One HMAC of the run's password over data, which may be mac itself. */
+static bool
+run_hmac(CarpoolPbkdf2 *run, const uint8_t *data, size_t length, const uint8_t *more,
+		 size_t more_length, uint8_t *mac)
+{
+	return EVP_MD_CTX_copy_ex(run->work, run->inner) == 1 &&
+		EVP_DigestUpdate(run->work, bytes_or_nothing(data), length) == 1 &&
+		(more_length == 0 || EVP_DigestUpdate(run->work, more, more_length) == 1) &&
+		EVP_DigestFinal_ex(run->work, mac, NULL) == 1 &&
+		EVP_MD_CTX_copy_ex(run->work, run->outer) == 1 &&
+		EVP_DigestUpdate(run->work, mac, CARPOOL_SHA256_SIZE) == 1 &&
+		EVP_DigestFinal_ex(run->work, mac, NULL) == 1;
+}
+
+static bool
+start_digest(const CarpoolPbkdf2 *run, EVP_MD_CTX *context, const uint8_t *key, uint8_t padding)
+{
+	uint8_t		block[HMAC_BLOCK];
+	bool		good;
+
+	for (size_t i = 0; i < HMAC_BLOCK; i++)
+		block[i] = key[i] ^ padding;
+	good = EVP_DigestInit_ex(context, run->sha256, NULL) == 1 &&
+		EVP_DigestUpdate(context, block, HMAC_BLOCK) == 1;
+	OPENSSL_cleanse(block, sizeof(block));
+	return good;
+}
+
+/* RFC 2104: a key longer than a block is hashed first. */
+static bool
+start_run(CarpoolPbkdf2 *run, const uint8_t *password, size_t password_length,
+		  const uint8_t *salt, size_t salt_length)
+{
+	static const uint8_t first_block[] = {0, 0, 0, 1};
+	uint8_t		key[HMAC_BLOCK] = {0};
+	bool		good = true;
+
+	if (password_length > HMAC_BLOCK)
+		good = carpool_sha256(password, password_length, key);
+	else if (password_length > 0)
+		memcpy(key, password, password_length);
+	good = good && start_digest(run, run->inner, key, 0x36) &&
+		start_digest(run, run->outer, key, 0x5c) &&
+		run_hmac(run, salt, salt_length, first_block, sizeof(first_block), run->last);
+	memcpy(run->key, run->last, sizeof(run->key));
+	OPENSSL_cleanse(key, sizeof(key));
+	return good;
+}
+
+CarpoolPbkdf2 *
+carpool_pbkdf2_begin(const uint8_t *password, size_t password_length,
+					 const uint8_t *salt, size_t salt_length)
+{
+	CarpoolPbkdf2 *run = OPENSSL_zalloc(sizeof(*run));
+
+	if (run == NULL)
+		return NULL;
+	run->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	run->inner = EVP_MD_CTX_new();
+	run->outer = EVP_MD_CTX_new();
+	run->work = EVP_MD_CTX_new();
+	if (run->sha256 != NULL && run->inner != NULL && run->outer != NULL && run->work != NULL &&
+		start_run(run, password, password_length, salt, salt_length))
+		return run;
+	carpool_pbkdf2_end(run);
+	return NULL;
+}
+
+bool
+carpool_pbkdf2_step(CarpoolPbkdf2 *run, uint32_t iterations)
+{
+	while (iterations-- > 0)
 	{
-		memset(key, 0, CARPOOL_SHA256_SIZE);
-		return false;
+		if (!run_hmac(run, run->last, CARPOOL_SHA256_SIZE, NULL, 0, run->last))
+			return false;
+		for (size_t i = 0; i < CARPOOL_SHA256_SIZE; i++)
+			run->key[i] ^= run->last[i];
 	}
 	return true;
+}
+
+void
+carpool_pbkdf2_key(const CarpoolPbkdf2 *run, uint8_t *key)
+{
+	memcpy(key, run->key, CARPOOL_SHA256_SIZE);
+}
+
+void
+carpool_pbkdf2_end(CarpoolPbkdf2 *run)
+{
+	if (run == NULL)
+		return;
+	EVP_MD_CTX_free(run->inner);
+	EVP_MD_CTX_free(run->outer);
+	EVP_MD_CTX_free(run->work);
+	EVP_MD_free(run->sha256);
+	OPENSSL_clear_free(run, sizeof(*run));
 }
 
 bool

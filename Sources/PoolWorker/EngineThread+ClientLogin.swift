@@ -136,6 +136,10 @@ extension EngineThread {
         if clients[c].state == .login { readLogin(c) }
     }
 
+    func hashAsker(client c: UInt32) -> Hasher.Asker {
+        Hasher.Asker(thread: number, isClient: true, index: c, generation: clients.generation(c))
+    }
+
     private mutating func loginStep(_ c: UInt32, _ step: ClientLogin.Step, _ output: [UInt8]) {
         if !output.isEmpty { send(c, output) }
         switch step {
@@ -143,8 +147,7 @@ extension EngineThread {
             logins[c]?.phase = .exchange
         case .hash(let job):
             logins[c]?.phase = .hashing
-            shared.hasher.submit(
-                job, thread: number, kind: .clientHashed, index: c, generation: clients.generation(c))
+            shared.hasher.submit(job, for: hashAsker(client: c), owner: .user(logins[c]?.user ?? []))
         case .failed(let failure):
             closeClient(c, .error(ErrorFields(failure)))
         case .done:

@@ -20,6 +20,7 @@ extension EngineThread {
         clients[c].state = .closing
         clients[c].since = now
         clients[c].input.giveBack()
+        if logins[c]?.phase == .hashing { shared.hasher.drop(hashAsker(client: c)) }
         defer { logins[c] = nil }
         starts[c] = nil
         if clients[c].counted {
@@ -210,6 +211,7 @@ extension EngineThread {
         case .hub:
             break
         case .routing, .connecting, .login, .confirming:
+            if state == .login { shared.hasher.drop(hashAsker(server: s)) }
             if !servers[s].isHub { pools[p].opening -= 1 }
         case .idle:
             pools[p].takeIdle(s, &serverLinks)

@@ -216,14 +216,17 @@ extension EngineThread {
             reachable: false)
     }
 
+    func hashAsker(server s: UInt32) -> Hasher.Asker {
+        Hasher.Asker(thread: number, isClient: false, index: s, generation: servers.generation(s))
+    }
+
     private mutating func serverLoginStep(_ s: UInt32, _ step: ServerLogin.Step, _ output: [UInt8]) {
         if !output.isEmpty && !sendServer(s, output) { return }
         switch step {
         case .wait: break
         case .done: serverLogins[s]?.authenticated = true
         case .hash(let job):
-            shared.hasher.submit(
-                job, thread: number, kind: .serverHashed, index: s, generation: servers.generation(s))
+            shared.hasher.submit(job, for: hashAsker(server: s), owner: .pool(servers[s].pool))
         case .failed(let failure):
             serverLoginFailed(s, ErrorFields(failure), reachable: true)
         }

@@ -2,30 +2,64 @@ import Auth
 import CSys
 
 /// A thread that runs the slow password hashes (PBKDF2), so that a login never stops the
-/// engine. Results come back as `hashed` messages with 32 bytes as payload.
+/// engine; a slice of each owner's in turn, so that no login's hash stops those of others.
+/// Results come back as `clientHashed` and `serverHashed` messages with 32 bytes as payload.
 final class Hasher: @unchecked Sendable {
-    private struct Work {
-        let job: HashJob
+    /// A job of PostgreSQL's usual number of iterations is done in one slice.
+    private static let slice = 4096
+
+    /// Whose login waits for a hash.
+    enum Owner: Hashable {
+        /// Clients by the name they gave.
+        case user([UInt8])
+        /// Servers by their pool.
+        case pool(UInt32)
+    }
+
+    /// A client or server of an engine thread. Its login has one hash at a time.
+    struct Asker {
         let thread: Int
-        let kind: EngineMessage
+        let isClient: Bool
         let index: UInt32
         let generation: UInt32
+
+        /// 1 bit, 7 of thread, 24 of index, 32 of generation.
+        fileprivate var id: UInt64 {
+            UInt64(isClient ? 1 : 0) << 63 | UInt64(thread & 0x7f) << 56
+                | UInt64(index & 0xff_ffff) << 32 | UInt64(generation)
+        }
+
+        fileprivate init(id: UInt64) {
+            isClient = id >> 63 != 0
+            thread = Int(id >> 56 & 0x7f)
+            index = UInt32(id >> 32 & 0xff_ffff)
+            generation = UInt32(truncatingIfNeeded: id)
+        }
+
+        init(thread: Int, isClient: Bool, index: UInt32, generation: UInt32) {
+            self.thread = thread
+            self.isClient = isClient
+            self.index = index
+            self.generation = generation
+        }
     }
 
     private let monitor = Monitor()
     private let inboxes: [Inbox]
-    private var queue: [Work] = []
+    private var queue = HashQueue<Owner>()
     private var stopping = false
 
     init(inboxes: [Inbox]) { self.inboxes = inboxes }
 
-    func submit(_ job: HashJob, thread: Int, kind: EngineMessage, index: UInt32, generation: UInt32) {
-        let work = Work(job: job, thread: thread, kind: kind, index: index, generation: generation)
+    func submit(_ job: HashJob, for asker: Asker, owner: Owner) {
         monitor.locked {
-            queue.append(work)
+            queue.add(job, id: asker.id, owner: owner)
             monitor.signal()
         }
     }
+
+    /// The asker has gone; where it has asked for nothing this does nothing.
+    func drop(_ asker: Asker) { monitor.locked { queue.drop(asker.id) } }
 
     func stop() {
         monitor.locked {
@@ -34,19 +68,21 @@ final class Hasher: @unchecked Sendable {
         }
     }
 
-    private func next() -> Work? {
+    private func next() -> (id: UInt64, run: HashRun)? {
         monitor.locked {
             while queue.isEmpty && !stopping { monitor.wait() }
-            return stopping ? nil : queue.removeFirst()
+            return stopping ? nil : queue.next()
         }
     }
 
     /// The thread's body: works until `stop`.
     func run() {
-        while let work = next() {
-            let result = work.job.run()
-            unsafe inboxes[work.thread].post(
-                work.kind.message(a: work.index, b: work.generation, payload: EngineMessage.payload(result)))
+        while let (id, run) = next() {
+            guard let result = run.step(Self.slice), monitor.locked({ queue.finish(id) }) else { continue }
+            let asker = Asker(id: id)
+            let kind = asker.isClient ? EngineMessage.clientHashed : .serverHashed
+            unsafe inboxes[asker.thread].post(
+                kind.message(a: asker.index, b: asker.generation, payload: EngineMessage.payload(result)))
         }
     }
 }

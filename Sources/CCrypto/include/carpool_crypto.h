@@ -26,10 +26,17 @@ bool		carpool_hmac_sha256(const uint8_t *key, size_t key_length,
 /* digest: CARPOOL_MD5_SIZE bytes. */
 bool		carpool_md5(const uint8_t *data, size_t length, uint8_t *digest);
 
-/* RFC 8018's PBKDF2 with HMAC-SHA-256; key: CARPOOL_SHA256_SIZE bytes; iterations >= 1. */
-bool		carpool_pbkdf2_sha256(const uint8_t *password, size_t password_length,
-								  const uint8_t *salt, size_t salt_length,
-								  uint32_t iterations, uint8_t *key);
+/*
+ * RFC 8018's PBKDF2 with HMAC-SHA-256 and a key of CARPOOL_SHA256_SIZE bytes, computed piece
+ * by piece. begin: NULL when libcrypto refuses; the caller ends what it has begun. step: false
+ * when libcrypto refuses, the run is of no use then. key: of the iterations done, at least 1.
+ */
+typedef struct CarpoolPbkdf2 CarpoolPbkdf2;
+CarpoolPbkdf2 *carpool_pbkdf2_begin(const uint8_t *password, size_t password_length,
+									const uint8_t *salt, size_t salt_length);
+bool		carpool_pbkdf2_step(CarpoolPbkdf2 *run, uint32_t iterations);
+void		carpool_pbkdf2_key(const CarpoolPbkdf2 *run, uint8_t *key);
+void		carpool_pbkdf2_end(CarpoolPbkdf2 *run);
 
 /* Fills buffer from the kernel's generator; false only where getrandom() does not work. */
 bool		carpool_random(uint8_t *buffer, size_t length);
