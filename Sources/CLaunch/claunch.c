@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -100,24 +99,6 @@ claunch_replace_fd(int from, int to)
 	while (result < 0 && errno == EINTR);
 	close(from);
 	return result >= 0;
-}
-
-uint64_t
-claunch_raise_file_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return 0;
-	if (limit.rlim_cur < limit.rlim_max)
-	{
-		rlim_t		before = limit.rlim_cur;
-
-		limit.rlim_cur = limit.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-			limit.rlim_cur = before;
-	}
-	return limit.rlim_cur;
 }
 
 int64_t

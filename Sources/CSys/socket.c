@@ -1,6 +1,7 @@
 /* socket.c: sockets, epoll, eventfd and memory for the worker. */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -137,6 +139,24 @@ void
 csys_timer_read(int fd)
 {
 	csys_eventfd_read(fd);
+}
+
+long
+csys_file_limit(long wanted)
+{
+	struct rlimit limit;
+	rlim_t		before;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 0;
+	before = limit.rlim_cur;
+	if (before < (rlim_t) wanted)
+	{
+		limit.rlim_cur = limit.rlim_max < (rlim_t) wanted ? limit.rlim_max : (rlim_t) wanted;
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			limit.rlim_cur = before;
+	}
+	return limit.rlim_cur < LONG_MAX ? (long) limit.rlim_cur : LONG_MAX;
 }
 
 void

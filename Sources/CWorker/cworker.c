@@ -55,6 +55,12 @@ cworker_cancel(const CarpoolHost *host, int32_t server_pid, uint32_t server_slot
 	return host->cancel(host->context, server_pid, server_slot);
 }
 
+int
+cworker_host_most_servers(const CarpoolHost *host)
+{
+	return host->most_servers;
+}
+
 CledgerHeader *
 cworker_host_ledger(const CarpoolHost *host)
 {

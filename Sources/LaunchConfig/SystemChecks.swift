@@ -29,10 +29,9 @@ extension Configuration {
         return diagnostics
     }
 
-    /// Open files that may be needed: a socket each, and those of the process itself.
-    public var expectedFiles: UInt64 {
-        let pools = UInt64(databases.count + (fallback == nil ? 0 : 1))
-        return UInt64(settings.max_client_conn) + pools * UInt64(settings.default_pool_size) + 32
+    /// Servers there may be at a time, with one user a database.
+    public var mostServers: Int {
+        (databases.count + (fallback == nil ? 0 : 1)) * Int(settings.default_pool_size)
     }
 
     private static func isDirectory(_ path: String) -> Bool {

@@ -25,6 +25,10 @@ extension EngineThread {
             let fd = csys_accept(listeners[index].descriptor)
             if fd == -EAGAIN { return }
             guard fd >= 0 else { return pauseAccepting(fd) }
+            guard shared.mayAccept(settings) else {
+                turnAway(fd)
+                continue
+            }
             shared.countClient(1)
             let thread = nextAcceptor
             nextAcceptor = (nextAcceptor + 1) % shared.threads
@@ -36,11 +40,31 @@ extension EngineThread {
         }
     }
 
-    /// Without descriptors or memory: give the system a moment instead of spinning.
+    /// Without descriptors or memory (of the system: those of the process are counted): give
+    /// the system a moment instead of spinning. Told once a minute.
     private mutating func pauseAccepting(_ error: Int32) {
-        shared.log(.error, "accept failed: \(errorText(-error))")
+        if acceptFailedAt == 0 || now &- acceptFailedAt > 60_000_000_000 {
+            acceptFailedAt = now
+            shared.log(.error, "accept failed: \(errorText(-error)); trying again until it works")
+        }
         forgetListeners()
-        acceptPausedUntil = now + 1_000_000_000
+        acceptPausedUntil = now + Self.acceptPause
+        csys_timer_hasten(ticker, Self.acceptPause)
+    }
+
+    private static var acceptPause: UInt64 { 50_000_000 }
+
+    /// Too many connections that have not even said what they are: this one hears so at once.
+    private mutating func turnAway(_ fd: Int32) {
+        // With bytes unread the end of the connection would overtake the message.
+        _ = scratch.receive(fd)
+        let error = tooManyClients
+        let frame = error.frame
+        if settings.log_pooler_errors {
+            shared.log(.warning, "C-: (nodb)/(nouser)@\(peerText(fd)) closing because: \(error.message)")
+        }
+        unsafe frame.withUnsafeBytes { _ = unsafe csys_send(fd, $0.baseAddress, $0.count) }
+        csys_close(fd)
     }
 
     /// Takes over a socket that was accepted (and counted).
@@ -120,7 +144,7 @@ extension EngineThread {
                 closeClient(c, .error(ErrorFields(.fatal, "57P03", text)))
                 return false
             }
-            if shared.clients > Int(settings.max_client_conn) {
+            if shared.clients > min(Int(settings.max_client_conn), clientRoom) {
                 closeClient(c, .error(tooManyClients))
                 return false
             }
@@ -145,10 +169,19 @@ extension EngineThread {
     }
 
     var tooManyClients: ErrorFields {
-        ErrorFields(
-            .fatal, "53300", "no more connections allowed (max_client_conn)",
-            detail: "\(settings.max_client_conn) clients are connected.", hint: "Raise max_client_conn.")
+        guard clientRoom < Int(settings.max_client_conn) else {
+            return ErrorFields(
+                .fatal, "53300", "no more connections allowed (max_client_conn)",
+                detail: "\(settings.max_client_conn) clients are connected.", hint: "Raise max_client_conn.")
+        }
+        return ErrorFields(
+            .fatal, "53300", "no more connections allowed (limit of open files)",
+            detail: "It leaves room for \(clientRoom) clients beside \(shared.servers) servers.",
+            hint: "Raise the limit of open files (ulimit -n, LimitNOFILE).")
     }
+
+    /// Clients for which there are descriptors.
+    private var clientRoom: Int { shared.descriptors.clients(beside: shared.servers) }
 
     /// NegotiateProtocolVersion: 3.0 is the newest we speak, and no options.
     private mutating func negotiate(_ c: UInt32, _ options: [[UInt8]]) {

@@ -60,6 +60,7 @@ extension EngineThread {
             csys_close(canceller.fd)
             return
         }
+        shared.countServer(1)
         servers[s].cancels += 1
         servers[s].signs.cancelled = true
         if !watchConnecting(index) { closeServer(index, .connectTimeout) }

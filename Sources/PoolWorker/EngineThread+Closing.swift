@@ -232,6 +232,7 @@ extension EngineThread {
             if state == .idle { sayGoodbye(s) }
             poller.forget(servers[s].fd)
             csys_close(servers[s].fd)
+            shared.countServer(-1)
         }
         parameterSets.release(servers[s].parameters)
         servers[s].input.giveBack()

@@ -50,6 +50,7 @@ extension EngineThread {
         let p = server.pool
         guard poolDetails[p] != nil, let s = servers.insert(server) else {
             csys_close(server.fd)
+            shared.countServer(-1)
             shared.ledger.giveBack(server: server.slot)
             return
         }

@@ -42,6 +42,9 @@ extension EngineThread {
                 if retryAt - now < Self.tick { csys_timer_hasten(ticker, retryAt - now) }
                 return
             }
+            guard shared.descriptors.mayOpenServer(clients: shared.clients, servers: shared.servers) else {
+                return outOfDescriptors(p)
+            }
             let verdict = shared.directory.reserve(details.record)
             guard verdict == .open else { return limitReached(p, verdict) }
             guard let s = servers.insert(Server(pool: p, ledger: nobody, now: now)) else {
@@ -68,6 +71,15 @@ extension EngineThread {
             unsafe shared.post(EngineMessage.evictOne.message(a: record.databaseID, b: UInt32.max, c: p))
         case .userFull:
             unsafe shared.post(EngineMessage.evictOne.message(a: UInt32.max, b: record.userID, c: p))
+        }
+    }
+
+    /// No socket for a server of this pool now, unless an idle one of another pool is closed.
+    private mutating func outOfDescriptors(_ p: UInt32) {
+        poolDetails[p]?.openAfter = now + Self.tick
+        let any = UInt32.max
+        if !evictOne(database: any, user: any, except: p) {
+            unsafe shared.post(EngineMessage.evictOne.message(a: any, b: any, c: p))
         }
     }
 
@@ -136,6 +148,7 @@ extension EngineThread {
         let fd = address.connect()
         guard fd >= 0 else { return connectFailed(s, fd) }
         servers[s].fd = fd
+        shared.countServer(1)
         servers[s].state = .connecting
         servers[s].since = now
         guard servers[s].output.append(startup), watchConnecting(s) else {

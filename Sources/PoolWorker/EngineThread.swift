@@ -70,6 +70,7 @@ struct EngineThread: ~Copyable {
     var draining: Drain?
     var accepting = true
     var acceptPausedUntil: UInt64 = 0
+    var acceptFailedAt: UInt64 = 0
     var nextAcceptor = 0
 
     /// - Parameter listeners: those this thread accepts from; the first thread has them all.

@@ -18,6 +18,9 @@ struct Host: @unchecked Sendable {
     /// Pools are keyed by OIDs, and the host confirms servers.
     var keepsOIDs: Bool { unsafe cworker_host_keeps_oids(host) }
 
+    /// Servers there may be at a time, as far as the host knows.
+    var mostServers: Int { unsafe Int(cworker_host_most_servers(host)) }
+
     /// Nil: the host's servers have no agents.
     var ledger: UnsafeMutablePointer<CledgerHeader>? { unsafe cworker_host_ledger(host) }
 

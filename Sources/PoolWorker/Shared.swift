@@ -1,6 +1,8 @@
 import Auth
 import CSys
+import CWorker
 import Engine
+import Pooling
 
 /// What all engine threads and the host's main thread share. Immutable, or behind a
 /// lock or an atomic; nothing of it is touched on the hot path but `waiting`.
@@ -16,6 +18,8 @@ final class Shared: @unchecked Sendable {
     private let monitor = Monitor()
     private var current: WorkerSettings
     private let clientCount = SharedCounter()
+    private let serverCount = SharedCounter()
+    let descriptors: DescriptorBudget
     private let drains = SharedCounter()
     let threads: Int
 
@@ -24,6 +28,7 @@ final class Shared: @unchecked Sendable {
         self.notify = notify
         threads = max(1, Int(settings.tuning.threads))
         ledger = Ledger(host, most: WorkerSettings.mostClients)
+        descriptors = Self.makeDescriptorBudget(host, settings, threads: threads)
         current = settings
         current.limitClients(to: ledger.capacity)
         directory = Directory(threads: threads, agents: host.keepsOIDs)
@@ -38,6 +43,38 @@ final class Shared: @unchecked Sendable {
 
     /// Clients connected, on all threads.
     var clients: Int { Int(clientCount.value) }
+
+    /// Sockets to servers, on all threads.
+    var servers: Int { Int(serverCount.value) }
+
+    func countServer(_ delta: Int32) { serverCount.add(delta) }
+
+    /// Connections that may be there, before any of them has said what it is.
+    func mayAccept(_ settings: CworkerTuning) -> Bool {
+        let most = min(
+            Int(settings.max_client_conn) + descriptors.spare, descriptors.connections(beside: servers))
+        return clients < most
+    }
+
+    /// Raises the process's limit of descriptors, and warns where it stays too low.
+    private static func makeDescriptorBudget(
+        _ host: Host, _ settings: WorkerSettings, threads: Int
+    ) -> DescriptorBudget {
+        // The listeners, what each thread polls and is woken with, and the files of the host.
+        let own = 64 + 4 * threads
+        let most = host.mostServers
+        let limit = csys_file_limit(2 * WorkerSettings.mostClients)
+        let budget = DescriptorBudget(limit: limit, own: own, servers: most)
+        let needed = own + budget.spare + Int(settings.tuning.max_client_conn) + most
+        if limit < needed {
+            host.log(
+                .warning,
+                "limit of open files is \(limit), but \(needed) may be needed: it leaves room for "
+                    + "\(budget.clients(beside: 0)) clients; raise it (ulimit -n, LimitNOFILE) or lower "
+                    + "max_client_conn")
+        }
+        return budget
+    }
 
     /// Adds to the number of clients. Once `drain` was called, the host is told when none is left.
     func countClient(_ delta: Int32) {

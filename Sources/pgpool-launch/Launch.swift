@@ -70,6 +70,7 @@ struct Launch {
         }
         for warning in diagnostics.warnings { log.warning(warning.logText) }
         let status = Service(arguments, configuration, log).run()
+        log.flush()
         if status != .ok, !configuration.text("logfile").isEmpty {
             complain(["pgpool-launch: stopped; \(configuration.text("logfile")) says why"])
         }

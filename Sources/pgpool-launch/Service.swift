@@ -28,10 +28,10 @@ final class Service {
             }
         }
         defer { pidfile?.remove() }
-        checkFileLimit()
         // before there are threads, which inherit the mask
         let signals = claunch_signal_fd()
         let notify = claunch_event_fd()
+        log.startWriter()
         guard signals >= 0, notify >= 0 else { return cannotStart("no descriptors: \(systemText(errno))") }
         var nonce = [UInt8](repeating: 0, count: 32)
         guard claunch_random(&nonce, nonce.count) else { return cannotStart("no random bytes") }
@@ -41,7 +41,8 @@ final class Service {
         guard let refresher = AddressRefresher(directory) else {
             return cannotStart("no thread to look names up")
         }
-        let host = StandaloneHost(directory: directory, log: log).makeContract()
+        let host = StandaloneHost(directory: directory, log: log).makeContract(
+            mostServers: configuration.mostServers)
         guard carpool_worker_start(host, &configuration.settings, notify) == 0 else {
             return cannotStart("the worker could not be started")
         }
@@ -52,15 +53,6 @@ final class Service {
     private func cannotStart(_ reason: String) -> ExitStatus {
         log.error("can't start: \(reason)")
         return .cannotStart
-    }
-
-    private func checkFileLimit() {
-        let limit = claunch_raise_file_limit()
-        if limit < configuration.expectedFiles {
-            log.warning(
-                "limit of open files is \(limit), but \(configuration.expectedFiles) may be needed: "
-                    + "raise it (ulimit -n, LimitNOFILE) or lower max_client_conn")
-        }
     }
 
     // MARK: main loop
@@ -172,6 +164,7 @@ final class Service {
             return .cannotStart
         }
         setenv(RestartCount.variable, count.text, 1)
+        log.flush()
         claunch_run_again(CommandLine.unsafeArgv)
         log.error("could not start again: \(systemText(errno))")
         return .cannotStart

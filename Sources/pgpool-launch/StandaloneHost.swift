@@ -13,7 +13,8 @@ final class StandaloneHost: Sendable {
     }
 
     /// The struct for carpool_worker_start(); never freed, nor is what it points to.
-    func makeContract() -> UnsafePointer<CarpoolHost> {
+    /// - Parameter mostServers: as many as the configuration at the start lets there be.
+    func makeContract(mostServers: Int) -> UnsafePointer<CarpoolHost> {
         let host = UnsafeMutablePointer<CarpoolHost>.allocate(capacity: 1)
         host.initialize(
             to: CarpoolHost(
@@ -31,6 +32,7 @@ final class StandaloneHost: Sendable {
                 },
                 // no signal reaches a backend from here
                 cancel: { _, _, _ in false },
+                most_servers: Int32(clamping: mostServers),
                 name: UnsafePointer(strdup("pgpool-launch")),
                 keeps_oids: false,
                 // the servers are out of reach: they have no agents

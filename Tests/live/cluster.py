@@ -49,6 +49,7 @@ class Cluster:
         self.port = environment.new_port()
         self.log = Log(self.folder / "log")
         self.process = None
+        self.wrapper = []       # what starts the server, as prlimit does
         self.connections = {}
         if template is None:
             self._initdb()
@@ -97,7 +98,7 @@ class Cluster:
     def start(self, wait=True):
         output = open(self.log.path, "ab")
         self.process = subprocess.Popen(
-            self.environment.as_server(self.environment.program("postgres"), "-D", str(self.data)),
+            self.environment.as_server(*self.wrapper, self.environment.program("postgres"), "-D", str(self.data)),
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True,
             env={**os.environ, "LC_ALL": "C"},
         )

@@ -1,9 +1,12 @@
 """pgpool-launch as a process: signals, traps, ports."""
 
+import fcntl
 import os
+import re
 import signal
 import socket
 import struct
+import subprocess
 
 import pytest
 
@@ -224,3 +227,33 @@ def test_a_server_is_reached_over_its_unix_socket(shared):
     shared.server = f"host={shared.cluster.socket_folder} port={shared.cluster.port}"
     wire = shared.wire(role)
     assert wire.value("select inet_server_addr() is null") == "t"
+
+
+def test_a_log_that_takes_nothing_stops_nobody(launcher):
+    """Standard error is a pipe that is not read: lines wait, then are dropped and counted."""
+    role = launcher.new_role()
+    launcher.configure(pool_mode="transaction")
+    launcher.write_files()
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    launcher.process = subprocess.Popen(
+        launcher.environment.as_server(*launcher.command()), stdin=subprocess.DEVNULL, stdout=writing,
+        stderr=writing, cwd="/", start_new_session=True)
+    os.close(writing)
+    wait_until(launcher.listens, "the launcher listens")
+    for number in range(1500):
+        with launcher.raw() as wire:
+            assert wire.startup("x", "y", refused=str(number)).frame().fields()["C"] == "0A000"
+    wire = launcher.wire(role)
+    assert wire.value("select 1") == "1"
+    with open(reading, "rb") as log:
+        text = b""
+        while b"dropped" not in text:
+            part = os.read(log.fileno(), 65536)
+            assert part, text[-1000:]
+            text += part
+        dropped = int(re.search(rb"WARNING dropped (\d+) log lines", text)[1])
+        told = text.count(b"unsupported startup parameter")
+        assert told < 1000 and told + dropped >= 1500, (told, dropped)
+        assert wire.value("select 2") == "2"
+        launcher.stop()

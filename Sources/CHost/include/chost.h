@@ -169,6 +169,9 @@ typedef struct CarpoolHost
 	 */
 	bool		(*cancel) (void *context, int32_t server_pid, uint32_t server_slot);
 
+	/* Servers there may be at a time, as far as the host knows at the start. */
+	int32_t		most_servers;
+
 	const char *name;			/* "pg_carpool" or "pgpool-launch", for messages */
 	bool		keeps_oids;		/* pools are keyed by OIDs, CONFIRM means something */
 

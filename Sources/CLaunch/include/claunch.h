@@ -39,9 +39,6 @@ bool		claunch_random(void *buffer, size_t size);
 /* Makes `to` mean what `from` means, in one step for other threads; closes `from`. */
 bool		claunch_replace_fd(int from, int to);
 
-/* Raises the soft limit of open files to the hard one; returns what holds now. */
-uint64_t	claunch_raise_file_limit(void);
-
 /* Seconds of a clock that runs on through exec. */
 int64_t		claunch_uptime(void);
 

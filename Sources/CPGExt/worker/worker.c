@@ -127,6 +127,7 @@ prepare(void)
 	carpool_lookup_open();
 	carpool_ledger_open();
 	carpool_pg_host.ledger = carpool_ledger;
+	carpool_pg_host.most_servers = MaxConnections;
 	carpool_rules_load();
 	before_shmem_exit(stop_threads, 0);
 

@@ -172,6 +172,12 @@ int			csys_timer(uint64_t nanoseconds);
 void		csys_timer_hasten(int fd, uint64_t nanoseconds);
 void		csys_timer_read(int fd);
 
+/*
+ * Raises the soft limit of descriptors to wanted, or as far as the hard one allows; returns
+ * what holds then.
+ */
+long		csys_file_limit(long wanted);
+
 void		csys_close(int fd);
 /* Shuts both directions down without closing. */
 void		csys_shutdown(int fd);

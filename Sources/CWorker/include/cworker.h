@@ -50,6 +50,7 @@ const char *cworker_host_name(const CarpoolHost *host);
 bool		cworker_host_keeps_oids(const CarpoolHost *host);
 void		cworker_log(const CarpoolHost *host, int level, const char *line);
 bool		cworker_cancel(const CarpoolHost *host, int32_t server_pid, uint32_t server_slot);
+int			cworker_host_most_servers(const CarpoolHost *host);
 /* NULL: the host has none. */
 CledgerHeader *cworker_host_ledger(const CarpoolHost *host);
 
