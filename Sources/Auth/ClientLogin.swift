@@ -79,6 +79,14 @@ public struct ClientLogin: Sendable {
         self.random = random
     }
 
+    /// How long the frame that is due may be, by its length word.
+    public var frameLimit: Int {
+        switch state {
+        case .awaitingPassword, .awaitingMD5: Self.maxPasswordFrame
+        default: Self.maxSASLFrame
+        }
+    }
+
     /// Asks the client for its proof.
     public mutating func start(_ output: inout [UInt8]) -> Step {
         switch method {

@@ -21,7 +21,7 @@ final class ClientLoginState {
     var user: [UInt8] = []
     var database: [UInt8] = []
     /// Settings of the startup packet, the later ones overriding the earlier.
-    var sent: [StartupPacket.Parameter] = []
+    var sent = StartupSettings()
     /// What is wrong with its `options`.
     var optionsFailure: ErrorFields?
     /// The tracked parameters among them; nil where it has none. Where servers have agents
@@ -71,6 +71,9 @@ struct ServerLoginState {
     var ready = false
     /// Logged in as the cluster's owner, it has been told to become the pool's role.
     var becoming = false
+    /// Bytes of all parameters the server has reported.
+    private var bytes = 0
+    private static let mostReported = 65_536
     private(set) var welcome: [(name: [UInt8], value: [UInt8])] = []
 
     init(machine: ServerLogin, role: UInt32) {
@@ -78,12 +81,16 @@ struct ServerLoginState {
         self.role = role
     }
 
-    mutating func reported(_ name: [UInt8], _ value: [UInt8]) {
+    /// False: the server has reported more than any PostgreSQL does.
+    mutating func reported(_ name: [UInt8], _ value: [UInt8]) -> Bool {
+        bytes += name.count + value.count
+        guard bytes <= Self.mostReported else { return false }
         if let index = welcome.firstIndex(where: { $0.name == name }) {
             welcome[index].value = value
         } else {
             welcome.append((name, value))
         }
+        return true
     }
 }
 

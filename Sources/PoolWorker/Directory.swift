@@ -274,11 +274,35 @@ final class Directory: @unchecked Sendable {
         }
     }
 
+    /// Whether so many bytes may be kept with a pool so that later logins need no server. What is
+    /// long is not; and when much is kept all pools forget theirs, for clients may think of ever
+    /// new parameters. Under the lock.
+    func mayRemember(_ bytes: Int) -> Bool {
+        guard bytes <= Self.longestMemory else { return false }
+        remembered += bytes + Self.memoryOverhead
+        if remembered > Self.mostRemembered {
+            for record in records {
+                record.welcomes = [:]
+                record.resolved = [:]
+                record.answers = [:]
+            }
+            remembered = bytes + Self.memoryOverhead
+        }
+        return true
+    }
+
+    private static let mostRemembered = 16 << 20
+    private static let longestMemory = 8192
+    /// Of an entry, beside its bytes.
+    private static let memoryOverhead = 512
+    /// Bytes kept since all pools forgot theirs; more than there are where one has forgotten its own.
+    private var remembered = 0
+
     /// Keeps what an agent said.
     /// - Parameter asked: `reloads` when it was asked.
     func remember(_ record: PoolRecord, _ key: [UInt8], _ answer: PoolRecord.Answer, asked: Int) {
         locked {
-            guard asked == reloads else { return }
+            guard asked == reloads, mayRemember(key.count + answer.count) else { return }
             if record.answers.count >= 1000 { record.answers = [:] }
             record.answers[key] = answer
         }

@@ -228,13 +228,13 @@ extension EngineThread {
         login.user = Array(login.user.prefix(63))
         login.database = login.database.isEmpty ? login.user : Array(login.database.prefix(63))
         // PostgreSQL takes those of the options first.
-        login.sent = options + settingsSent
+        for setting in options + settingsSent { try login.sent.append(setting) }
         // With OIDs it has to be known first whether there are agents.
         if !shared.host.keepsOIDs { login.wanted = try trackedParameters(login.sent) }
     }
 
     /// The parameters that can follow a client without agents; 0A000 where there are others.
-    func trackedParameters(_ sent: [StartupPacket.Parameter]) throws(ErrorFields) -> ParameterValues {
+    func trackedParameters(_ sent: StartupSettings) throws(ErrorFields) -> ParameterValues {
         var wanted = ParameterSets.noValues
         for setting in sent { try keep(setting, &wanted) }
         return wanted
@@ -261,7 +261,11 @@ extension EngineThread {
     {
         let name = String(decoding: setting.name, as: UTF8.self)
         if let index = TrackedParameter.index(setting.name) {
-            guard let value = TrackedParameter.clean(index, setting.value) else {
+            let value =
+                index == TrackedParameter.applicationName
+                ? TrackedParameter.applicationName(setting.value)
+                : TrackedParameter.clean(index, setting.value)
+            guard let value else {
                 let shown = String(decoding: setting.value, as: UTF8.self)
                 throw ErrorFields(.fatal, "22023", "invalid value for parameter \"\(name)\": \"\(shown)\"")
             }

@@ -95,11 +95,12 @@ extension EngineThread {
     /// Takes one frame of the exchange; false when it has to wait.
     mutating func readExchange(_ c: UInt32) -> Bool {
         let input = clients[c].input
-        switch FrameHeader.read(input.bytes, at: 0, limit: FrameLimit.login) {
+        let limit = logins[c]?.machine?.frameLimit ?? FrameLimit.login
+        switch FrameHeader.read(input.bytes, at: 0, limit: limit) {
         case .needMore:
             return receiveClient(c)
         case .malformed:
-            closeClient(c, .error(ErrorFields(.fatal, "08P01", "invalid message length during login")))
+            closeClient(c, .error(ErrorFields(.fatal, "08P01", "invalid message length")))
             return false
         case .header(let tag, let body):
             if tag == FrontendTag.terminate {
@@ -116,6 +117,7 @@ extension EngineThread {
             guard input.count >= FrameHeader.size + body else { return receiveClient(c) }
             let frame = input.array
             clients[c].input.drop(FrameHeader.size + body)
+            if clients[c].input.isEmpty { clients[c].input.giveBack() }
             var output: [UInt8] = []
             guard
                 let step = logins[c]?.machine?.received(

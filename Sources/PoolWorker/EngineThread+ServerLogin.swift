@@ -223,7 +223,7 @@ extension EngineThread {
         }
     }
 
-    private mutating func loginViolation(_ s: UInt32) {
+    mutating func loginViolation(_ s: UInt32) {
         serverLoginFailed(
             s, ErrorFields(.fatal, "08P01", "server sent an unexpected message during login"),
             reachable: false)

@@ -94,7 +94,7 @@ extension EngineThread {
 
     /// The startup parameters but those to be ignored; tracked ones never are.
     private func agentParameters(_ login: ClientLoginState) -> [StartupPacket.Parameter] {
-        if texts.ignoredParameters.isEmpty { return login.sent }
+        if texts.ignoredParameters.isEmpty { return Array(login.sent) }
         return login.sent.filter {
             TrackedParameter.index($0.name) != nil
                 || !texts.ignoredParameters.contains(String(decoding: $0.name, as: UTF8.self).lowercased())

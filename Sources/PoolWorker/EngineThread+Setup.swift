@@ -134,9 +134,12 @@ extension EngineThread {
     mutating func noteParameter(_ s: UInt32, _ body: ArraySlice<UInt8>) {
         var reader = ByteReader(body)
         guard let name = reader.string(), let value = reader.string() else { return }
-        if servers[s].state == .login { serverLogins[s]?.reported(name, value) }
+        if servers[s].state == .login, serverLogins[s]?.reported(name, value) == false {
+            return loginViolation(s)
+        }
         if servers[s].slot != 0 { return noteAnswer(s, name, value) }
-        guard let index = TrackedParameter.index(name) else { return }
+        // PostgreSQL's values are short; those of another server are its client's business.
+        guard value.count <= 1000, let index = TrackedParameter.index(name) else { return }
         var values = parameterSets.values(servers[s].parameters)
         guard values[index] != value else { return }
         values[index] = value

@@ -51,7 +51,9 @@ extension EngineThread {
         let welcome = PoolRecord.Welcome(values: values, messages: told(known, values))
         // Names of applications are many.
         if record.welcomes.count >= 100 { record.welcomes = [:] }
-        record.welcomes[wanted] = welcome
+        if shared.directory.mayRemember(wanted.size + values.size + welcome.messages.count) {
+            record.welcomes[wanted] = welcome
+        }
         return welcome
     }
 
@@ -90,7 +92,9 @@ extension EngineThread {
             var values = baseValues(known)
             for index in values.indices where login.wanted[index] != nil { values[index] = have[index] }
             // Names of applications are many; spellings of the rest are few.
-            if record.resolved.count < 1000 { record.resolved[login.wanted] = values }
+            if record.resolved.count < 1000, shared.directory.mayRemember(login.wanted.size + values.size) {
+                record.resolved[login.wanted] = values
+            }
             return (known, values)
         }
         unlink(c, s)
@@ -185,6 +189,11 @@ let authenticationOk: [UInt8] = {
     writer.frame(BackendTag.authentication) { $0.int32(0) }
     return writer.bytes
 }()
+
+extension ParameterValues {
+    /// Bytes of all values.
+    fileprivate var size: Int { reduce(0) { $0 + ($1?.count ?? 0) } }
+}
 
 /// ParameterStatus messages.
 func parameterMessages(_ parameters: [PoolRecord.Parameter]) -> [UInt8] {

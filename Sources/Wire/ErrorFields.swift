@@ -23,13 +23,16 @@ public struct ErrorFields: Error, Equatable, Sendable {
         self.hint = hint
     }
 
+    /// Bytes of a server's text that are read: some errors are kept for clients to come.
+    static let longest = 16_384
+
     /// Reads the body of an ErrorResponse as leniently as it can be: fields may be
     /// missing, cut off or no UTF-8.
     public init(body: ArraySlice<UInt8>) {
         self.init(.error, "XX000", "server sent an error without a message")
         var reader = ByteReader(body)
         while let field = reader.byte(), field != 0, let bytes = reader.string() {
-            let text = String(decoding: bytes, as: UTF8.self)
+            let text = String(decoding: bytes.prefix(Self.longest), as: UTF8.self)
             switch field {
             case UInt8(ascii: "V"): severity = Severity(rawValue: text) ?? severity
             case UInt8(ascii: "C"): if bytes.count == 5 { sqlstate = text }

@@ -114,7 +114,8 @@ public enum StartupPacket: Equatable, Sendable {
     /// How a client's session starts, as an agent takes it in front of its first bytes
     /// (cledger.h, CLEDGER_START).
     /// - Parameter roleSettings: the first list, with its end.
-    public static func sessionPacket(roleSettings: [UInt8], _ parameters: [Parameter]) -> [UInt8] {
+    public static func sessionPacket(roleSettings: [UInt8], _ parameters: some Sequence<Parameter>) -> [UInt8]
+    {
         var writer = FrameWriter()
         writer.packet {
             $0.raw(roleSettings)

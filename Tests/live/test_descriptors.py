@@ -37,11 +37,11 @@ def refusal(wire):
     return error_of(wire.until_closed())
 
 
-def connection(pooler, transport):
+def connection(pooler, transport, **options):
     """A connection that says nothing; a full backlog of a Unix socket makes it wait."""
     def connect():
         with contextlib.suppress(BlockingIOError):
-            return pooler.raw(transport)
+            return pooler.raw(transport, **options)
 
     return wait_until(connect, "room in the backlog")
 

@@ -20,6 +20,7 @@
 
 #define RESOLVERS 4
 #define NAMES 256
+#define MOST_WAITING 2048		/* questions put aside; as many as the mailbox takes */
 #define GOOD_FOR 10				/* seconds until a name is looked up again */
 #define PATIENCE 10				/* seconds after which a peer counts as nameless */
 
@@ -53,6 +54,7 @@ static bool closing;			/* guarded by the mutex */
 static int	resolvers;
 static Waiting *first_waiting;
 static Waiting **last_waiting = &first_waiting;
+static int	waiting_count;
 
 /* Seconds of a clock that only goes forward. */
 static time_t
@@ -212,12 +214,17 @@ carpool_name_of(const struct sockaddr_storage *address, socklen_t size, const ch
 	return known;
 }
 
-/* Puts a question aside until the name of an address is known. */
+/* Puts a question aside until the name of an address is known; throws 53300 when too many are. */
 void
 carpool_names_wait(const struct sockaddr_storage *address, const CarpoolQuestion *question)
 {
-	Waiting    *waiting = MemoryContextAlloc(TopMemoryContext, sizeof(Waiting));
+	Waiting    *waiting;
 
+	if (waiting_count >= MOST_WAITING)
+		ereport(ERROR, (errcode(ERRCODE_TOO_MANY_CONNECTIONS),
+						errmsg("too many logins wait for names of hosts")));
+	waiting_count++;
+	waiting = MemoryContextAlloc(TopMemoryContext, sizeof(Waiting));
 	waiting->next = NULL;
 	waiting->address = *address;
 	waiting->question = *question;
@@ -255,6 +262,7 @@ carpool_names_take(CarpoolQuestion *question)
 		if (last_waiting == &waiting->next)
 			last_waiting = link;
 		pfree(waiting);
+		waiting_count--;
 		return true;
 	}
 	return false;
