@@ -4,6 +4,7 @@ of docs/CONFIG.md ("Memory"), and a neighbour is served.
 """
 
 import contextlib
+import re
 import struct
 
 import pytest
@@ -33,6 +34,12 @@ def own_memory(pooler):
 def bound(pooler, connections, servers):
     """The formula of docs/CONFIG.md, with one engine thread."""
     return 64 * MB + connections * 256 * KB + servers * 256 * KB
+
+
+def clients(pooler):
+    """How many clients the worker in the database says it has."""
+    activity = pooler.cluster.value("select query from pg_stat_activity where pid = %s", pooler.worker())
+    return int(re.search(r"(\d+) clients", activity)[1])
 
 
 class Crowd:
@@ -89,7 +96,13 @@ def quick_role(pooler):
 
 @pytest.fixture
 def crowd(pooler):
-    return Crowd(pooler)
+    crowd = Crowd(pooler)
+    yield crowd
+    for wire in crowd.wires:
+        wire.close()
+    # what they sent may still have to be done; the next test needs their places
+    if pooler.agents:
+        wait_until(lambda: clients(pooler) < 10, "the clients are gone", 60)
 
 
 def stays_bound(crowd, servers=POOL):
