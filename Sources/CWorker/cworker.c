@@ -55,6 +55,13 @@ cworker_cancel(const CarpoolHost *host, int32_t server_pid, uint32_t server_slot
 	return host->cancel(host->context, server_pid, server_slot);
 }
 
+void
+cworker_forget(const CarpoolHost *host, uint32_t database_id, uint32_t user_id)
+{
+	if (host->forget)
+		host->forget(host->context, database_id, user_id);
+}
+
 CledgerHeader *
 cworker_host_ledger(const CarpoolHost *host)
 {

@@ -26,7 +26,7 @@ final class Shared: @unchecked Sendable {
         ledger = Ledger(host, most: WorkerSettings.mostClients)
         current = settings
         current.limitClients(to: ledger.capacity)
-        directory = Directory(threads: threads, agents: host.keepsOIDs)
+        directory = Directory(threads: threads, host: host)
         inboxes = (0..<threads).map { _ in Inbox() }
         hasher = Hasher(inboxes: inboxes)
     }

@@ -31,6 +31,7 @@ CarpoolHost carpool_pg_host = {
 	.ask = carpool_mailbox_ask,
 	.log = carpool_mailbox_say,
 	.cancel = cancel_backend,
+	.forget = NULL,
 	.name = "pg_carpool",
 	.keeps_oids = true,
 	.ledger = NULL

@@ -50,6 +50,8 @@ const char *cworker_host_name(const CarpoolHost *host);
 bool		cworker_host_keeps_oids(const CarpoolHost *host);
 void		cworker_log(const CarpoolHost *host, int level, const char *line);
 bool		cworker_cancel(const CarpoolHost *host, int32_t server_pid, uint32_t server_slot);
+/* What no pool has any more; 0: none. */
+void		cworker_forget(const CarpoolHost *host, uint32_t database_id, uint32_t user_id);
 /* NULL: the host has none. */
 CledgerHeader *cworker_host_ledger(const CarpoolHost *host);
 
