@@ -352,8 +352,8 @@ extension Directory {
     /// Frees pools that nothing has used for this long, and those that never had a server as soon as
     /// one could be tried for again.
     /// - Parameter idle: 0: for any time.
-    /// - Returns: pools were freed since the last call.
-    func freeUnused(idle: UInt64, now: UInt64) -> Bool {
+    /// - Returns: how many pools are left, if some were freed since the last call.
+    func freeUnused(idle: UInt64, now: UInt64) -> Int? {
         locked {
             while let record = record(unused.oldestFailed), now >= record.retryAt { free(record) }
             while idle > 0, let oldest = unused.oldestRested, now &- oldest.since >= idle,
@@ -362,7 +362,7 @@ extension Directory {
                 free(record)
             }
             defer { haveFreed = false }
-            return haveFreed
+            return haveFreed ? numbers.count : nil
         }
     }
 

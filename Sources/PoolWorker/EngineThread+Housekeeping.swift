@@ -22,7 +22,8 @@ extension EngineThread {
     /// Pools that are not used any more; all threads let go of them.
     private func freePools() {
         let idle = Clock.nanoseconds(settings.autodb_idle_timeout)
-        guard shared.directory.freeUnused(idle: idle, now: now) else { return }
+        guard let left = shared.directory.freeUnused(idle: idle, now: now) else { return }
+        shared.log(.debug, "unused pools were forgotten: \(left) are left")
         unsafe shared.post(EngineMessage.poolsFreed.message())
     }
 
