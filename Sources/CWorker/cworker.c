@@ -61,6 +61,13 @@ cworker_host_most_servers(const CarpoolHost *host)
 	return host->most_servers;
 }
 
+void
+cworker_forget(const CarpoolHost *host, uint32_t database_id, uint32_t user_id)
+{
+	if (host->forget)
+		host->forget(host->context, database_id, user_id);
+}
+
 CledgerHeader *
 cworker_host_ledger(const CarpoolHost *host)
 {

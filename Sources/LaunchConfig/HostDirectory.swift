@@ -5,19 +5,17 @@ import Synchronization
 /// servers are. Engine threads ask; the main thread reloads; answers never block on
 /// anything but a mutex held for microseconds.
 public final class HostDirectory: Sendable {
-    /// A pool's database: what has to be equal for servers to be shared.
+    /// A pool's database, wherever its servers are just now.
     struct Database: Hashable, Sendable {
         let name: String
-        let server: ServerAddress
-        let dbname: String
+        /// The user on the server for whom its clients were let in; nil: their own.
         let user: String?
+    }
 
-        init(_ entry: DatabaseEntry, name: String) {
-            self.name = name
-            server = entry.server
-            dbname = entry.dbname ?? name
-            user = entry.user
-        }
+    /// Servers of a database that were opened before this moment are of no use any more.
+    public struct Move: Equatable, Sendable {
+        public let database: UInt32
+        public let moment: UInt64
     }
 
     private struct State {
@@ -29,7 +27,15 @@ public final class HostDirectory: Sendable {
         var users = Interner<String>(capacity: HostDirectory.unkept)
         /// Grows with each route: the addresses of a name take turns.
         var turn = 0
-        var moved: Set<UInt32> = []
+        /// Counts the changes after which servers are elsewhere.
+        var moment: UInt64 = 0
+        var moved: [UInt32: UInt64] = [:]
+
+        /// Notes which databases have moved; everything else of the state is new already.
+        mutating func note(_ hasMoved: (Database) -> Bool) {
+            moment += 1
+            for (number, database) in databases.all where hasMoved(database) { moved[number] = moment }
+        }
     }
 
     /// Names of clients that log in at the same time are fewer.
@@ -58,41 +64,56 @@ public final class HostDirectory: Sendable {
         state.withLock { $0.addresses.failures.map { "\($0.server): \($0.message)" } }
     }
 
-    /// Answers from next from now on. Returns the databases whose idle servers are of
-    /// no use any more, for carpool_worker_evict().
-    public func reload(_ next: Configuration) -> [UInt32] {
-        let stale = state.withLock { state in
+    /// Answers from next from now on; takeMoved() tells which databases have moved. Looks its names
+    /// up first, so it may block.
+    public func reload(_ next: Configuration) {
+        let book = addresses(of: next, old: state.withLock { $0.addresses })
+        state.withLock { state in
+            let (before, known) = (state.configuration, state.addresses)
             state.configuration = next
             state.version += 1
-            return state.databases.all.filter { _, database in
-                guard let entry = next.entry(for: database.name) else { return true }
-                return Database(entry, name: database.name) != database
-            }.map(\.number)
+            state.addresses = book
+            state.note { database in
+                let entry = next.entry(for: database.name)
+                return before.place(of: database.name) != next.place(of: database.name)
+                    || entry.map { book.hasMoved($0.server, since: known) } == true
+            }
         }
-        refreshAddresses()
-        return stale + takeMoved()
     }
 
     /// Looks all names up again; may block; any thread.
     public func refreshAddresses() {
         let (configuration, version, old) = state.withLock { ($0.configuration, $0.version, $0.addresses) }
-        let entries = Array(configuration.databases.values) + [configuration.fallback].compactMap(\.self)
-        let book = AddressBook(servers: entries.map(\.server), resolver: resolver, old: old)
+        let book = addresses(of: configuration, old: old)
         state.withLock { state in
-            // a reload that came in between looks up its own
+            // a reload that came in between has looked up its own
             guard state.version == version else { return }
             state.addresses = book
-            for (number, database) in state.databases.all where book.hasMoved(database.server, since: old) {
-                state.moved.insert(number)
+            state.note { database in
+                configuration.entry(for: database.name).map { book.hasMoved($0.server, since: old) } == true
             }
         }
     }
 
-    /// Databases whose servers' name has got another address, once.
-    public func takeMoved() -> [UInt32] {
+    private func addresses(of configuration: Configuration, old: AddressBook) -> AddressBook {
+        let entries = Array(configuration.databases.values) + [configuration.fallback].compactMap(\.self)
+        return AddressBook(servers: entries.map(\.server), resolver: resolver, old: old)
+    }
+
+    /// Databases whose servers are elsewhere, or gone, since the last call, for
+    /// carpool_worker_moved().
+    public func takeMoved() -> [Move] {
         state.withLock { state in
-            defer { state.moved = [] }
-            return state.moved.sorted()
+            defer { state.moved = [:] }
+            return state.moved.sorted { $0.key < $1.key }.map { Move(database: $0.key, moment: $0.value) }
+        }
+    }
+
+    /// No pool of the database, or of the user, is left; 0: of that one there are more.
+    public func forget(database: UInt32, user: UInt32) {
+        state.withLock { state in
+            state.databases.release(database)
+            state.users.release(user)
         }
     }
 
@@ -132,7 +153,8 @@ public final class HostDirectory: Sendable {
             }
             guard let user, isKnown else { return }
             let poolUser = entry.user ?? user
-            answer.pointee.database_id = state.databases.number(of: Database(entry, name: database))
+            answer.pointee.database_id = state.databases.number(
+                of: Database(name: database, user: entry.user))
             answer.pointee.user_id = state.users.number(of: poolUser)
             answer.pointee.pool = state.configuration.poolSettings(
                 of: entry, poolUser: poolUser, client: user)
@@ -196,6 +218,7 @@ public final class HostDirectory: Sendable {
                     sqlstate: "08006", message: "database configuration changed", hint: "Connect again.")
                 return
             }
+            answer.pointee.facts = state.moment
             answer.pointee.pool = state.configuration.poolSettings(
                 of: entry, poolUser: user, client: question.pointee.userText ?? user)
             switch Self.address(of: entry.server, resolver, &state) {
@@ -236,6 +259,18 @@ public final class HostDirectory: Sendable {
 }
 
 extension Configuration {
+    /// Where the servers of a database are, as the file has it.
+    struct Place: Equatable {
+        let server: ServerAddress
+        let dbname: String
+        let user: String?
+    }
+
+    /// Nil: no entry is for it.
+    func place(of name: String) -> Place? {
+        entry(for: name).map { Place(server: $0.server, dbname: $0.dbname ?? name, user: $0.user) }
+    }
+
     /// Where a server's Unix socket may be when the entry has no host: unix_socket_dir,
     /// as in PgBouncer, then where PostgreSQL's packages and PostgreSQL itself put it;
     /// but not where we listen ourselves. Never empty.

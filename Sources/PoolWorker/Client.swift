@@ -17,6 +17,8 @@ struct Client: BitwiseCopyable {
         case active
         /// Cancelled while it waited: its request is read and thrown away. Next: idle, closing.
         case discarding
+        /// It has brought a cancel request that isn't done yet. Next: closing.
+        case cancelling
         /// The last bytes are on their way to it. Next: gone.
         case closing
         /// The entry is free.

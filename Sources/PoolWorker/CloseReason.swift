@@ -39,6 +39,8 @@ enum CloseReason {
     case evicted
     /// A login of its role would not get what its own has got.
     case factsChanged
+    /// The servers of its database are elsewhere now, or there are none.
+    case moved
     case loginFailed(ErrorFields)
 
     /// What the client is told.
@@ -88,8 +90,7 @@ enum CloseReason {
         case .serverMalformed:
             ErrorFields(.fatal, "08P01", "server sent an invalid message")
         case .clientLeft, .terminated, .wrongLength, .invalidStartup, .cancelHandled, .lifetime, .serverIdle,
-            .connectTimeout,
-            .recoveryTimeout, .endedInOrder, .stillPinned, .evicted, .factsChanged:
+            .connectTimeout, .recoveryTimeout, .endedInOrder, .stillPinned, .evicted, .factsChanged, .moved:
             nil
         }
     }
@@ -110,6 +111,7 @@ enum CloseReason {
         case .stillPinned: "something of its last client is left that DISCARD ALL does not end"
         case .evicted: "evicted"
         case .factsChanged: "what holds from a login on has changed"
+        case .moved: "database configuration changed"
         case .loginFailed(let fields): "server login failed: \(fields.severity.rawValue) \(fields.message)"
         default: error?.message ?? ""
         }

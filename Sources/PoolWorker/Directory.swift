@@ -1,12 +1,15 @@
 import Auth
 import CSys
 import CWorker
+import FixedStorage
 import Pooling
 import Wire
 
 /// What is known of a pool on all threads. Guarded by the directory's lock.
 final class PoolRecord {
     let index: UInt32
+    /// Tells the pools apart that have one index after the other.
+    let serial: UInt32
     let databaseID: UInt32
     /// 0: of several roles, see `isShared`.
     let userID: UInt32
@@ -15,6 +18,10 @@ final class PoolRecord {
     var settings: CworkerPoolSettings
     var servers = 0
     var clients = 0
+    /// Of its servers those that are, or are to be, their database's hub.
+    var hubs = 0
+    /// Its index may be another pool's.
+    fileprivate(set) var isFreed = false
     /// The ParameterStatus messages of the server that logged in last, in order.
     var welcome: [(name: [UInt8], value: [UInt8])]?
     /// Credentials of a client's login, to log in to servers with.
@@ -60,9 +67,10 @@ final class PoolRecord {
     }
 
     init(
-        index: UInt32, databaseID: UInt32, userID: UInt32, isShared: Bool, settings: CworkerPoolSettings,
-        carries: Bool?
+        index: UInt32, serial: UInt32, databaseID: UInt32, userID: UInt32, isShared: Bool,
+        settings: CworkerPoolSettings, carries: Bool?
     ) {
+        self.serial = serial
         self.isShared = isShared
         self.carries = carries
         self.index = index
@@ -85,12 +93,16 @@ final class PoolRecord {
         failures = 0
         retryAt = 0
     }
+
+    fileprivate var isUsed: Bool { clients > 0 || servers > 0 || hubs > 0 }
 }
 
 /// All pools, and how many servers each, each database and each user has: what limits are
 /// checked against. One for the worker; taken at logins and when servers come and go.
 final class Directory: @unchecked Sendable {
     static let capacity = 65_536
+    /// Pools without clients and servers that are remembered, of each kind; the oldest goes first.
+    static let mostUnused = 1000
 
     private struct Key: Hashable {
         let databaseID: UInt32
@@ -99,8 +111,16 @@ final class Directory: @unchecked Sendable {
     }
 
     private let monitor = Monitor()
-    private var records: [PoolRecord] = []
+    /// By index; nil: free.
+    private var records: [PoolRecord?] = []
+    private var freeIndices: [UInt32] = []
+    private var serials: UInt32 = 0
     private var numbers: [Key: Int] = [:]
+    private var unused: UnusedPools
+    private var databasePools: [UInt32: Int] = [:]
+    private var userPools: [UInt32: Int] = [:]
+    /// Pools were freed that threads may still know.
+    private var haveFreed = false
     private var databaseServers: [UInt32: Int] = [:]
     private var databaseClients: [UInt32: Int] = [:]
     private var userServers: [UInt32: Int] = [:]
@@ -110,12 +130,14 @@ final class Directory: @unchecked Sendable {
     /// How often the settings were read again; guarded by the lock.
     private(set) var reloads = 0
 
-    /// Backends may have agents.
-    private let agents: Bool
+    private let host: Host
 
-    init(threads: Int, agents: Bool) {
+    init(threads: Int, host: Host) {
         waiting = WaitingCounters(pools: Self.capacity, threads: threads)
-        self.agents = agents
+        unsafe unused = UnusedPools(capacity: Self.capacity, most: Self.mostUnused) {
+            unsafe csys_reserve($0)
+        }
+        self.host = host
     }
 
     /// Runs `body` under the lock.
@@ -133,15 +155,18 @@ final class Directory: @unchecked Sendable {
             let key = Key(databaseID: databaseID, userID: shared ? 0 : userID, isShared: shared)
             let record: PoolRecord
             if let number = numbers[key] {
-                record = records[number]
+                record = records[number]!
             } else {
-                guard records.count < Self.capacity else { return nil }
+                guard let index = freeIndex() else { return nil }
+                serials &+= 1
+                // Only where there are OIDs may backends have agents.
                 record = PoolRecord(
-                    index: UInt32(records.count), databaseID: databaseID, userID: key.userID,
-                    isShared: shared,
-                    settings: settings, carries: agents ? nil : false)
-                numbers[key] = records.count
-                records.append(record)
+                    index: index, serial: serials, databaseID: databaseID, userID: key.userID,
+                    isShared: shared, settings: settings, carries: host.keepsOIDs ? nil : false)
+                numbers[key] = Int(index)
+                records[Int(index)] = record
+                databasePools[databaseID, default: 0] += 1
+                userPools[key.userID, default: 0] += 1
             }
             if facts > record.facts { record.factsChanged(facts) }
             record.database = database
@@ -156,15 +181,18 @@ final class Directory: @unchecked Sendable {
                 if let password { record.password = password }
             }
             record.clients += 1
-            databaseClients[databaseID, default: 0] += 1
+            databaseClients.add(1, databaseID)
+            unused.remove(record.index)
             return record
         }
     }
 
-    func leave(_ record: PoolRecord) {
+    /// A client of the pool is gone.
+    func leave(_ record: PoolRecord, now: UInt64) {
         locked {
             record.clients -= 1
-            databaseClients[record.databaseID, default: 1] -= 1
+            databaseClients.add(-1, record.databaseID)
+            noteUnused(record, now: now)
         }
     }
 
@@ -178,18 +206,27 @@ final class Directory: @unchecked Sendable {
             let verdict = limits.mayOpen(
                 poolServers: record.servers, databaseServers: databaseServers[record.databaseID] ?? 0,
                 userServers: userServers[record.userID] ?? 0)
-            if verdict == .open { count(record, 1) }
+            if verdict == .open {
+                record.servers += 1
+                count(record, 1)
+                unused.remove(record.index)
+            }
             return verdict
         }
     }
 
     /// A server of the pool is gone.
-    func giveBack(_ record: PoolRecord) { locked { count(record, -1) } }
+    func giveBack(_ record: PoolRecord, now: UInt64) {
+        locked {
+            record.servers -= 1
+            count(record, -1)
+            noteUnused(record, now: now)
+        }
+    }
 
     private func count(_ record: PoolRecord, _ delta: Int) {
-        record.servers += delta
-        databaseServers[record.databaseID, default: 0] += delta
-        userServers[record.userID, default: 0] += delta
+        databaseServers.add(delta, record.databaseID)
+        userServers.add(delta, record.userID)
     }
 
     /// Counts one more server that is to be the hub of the pool's database if the limits allow
@@ -212,7 +249,9 @@ final class Directory: @unchecked Sendable {
                     poolServers: 0, databaseServers: databaseServers[database] ?? 0,
                     userServers: userServers[record.userID] ?? 0) == .open
             else { return .failed(retryAt: now) }
-            countHub(record, 1)
+            record.hubs += 1
+            count(record, 1)
+            unused.remove(record.index)
             hubs[database] = .opening
             return nil
         }
@@ -221,10 +260,12 @@ final class Directory: @unchecked Sendable {
     func hubStarted(_ hub: Hub) { locked { hubs[hub.database] = .ready(hub) } }
 
     /// A hub is gone, or couldn't be had.
-    func hubEnded(_ record: PoolRecord, retryAt: UInt64) {
+    func hubEnded(_ record: PoolRecord, retryAt: UInt64, now: UInt64) {
         locked {
-            countHub(record, -1)
             hubs[record.databaseID] = .failed(retryAt: retryAt)
+            record.hubs -= 1
+            count(record, -1)
+            noteUnused(record, now: now)
         }
     }
 
@@ -233,12 +274,7 @@ final class Directory: @unchecked Sendable {
         locked { if case .ready(let hub) = hubs[database] { hub } else { nil } }
     }
 
-    private func countHub(_ record: PoolRecord, _ delta: Int) {
-        databaseServers[record.databaseID, default: 0] += delta
-        userServers[record.userID, default: 0] += delta
-    }
-
-    func countListener(database: UInt32, _ delta: Int) { locked { listeners[database, default: 0] += delta } }
+    func countListener(database: UInt32, _ delta: Int) { locked { listeners.add(delta, database) } }
 
     /// Clients of a database that listen, on all threads.
     func listeners(database: UInt32) -> Int { locked { listeners[database] ?? 0 } }
@@ -270,7 +306,7 @@ final class Directory: @unchecked Sendable {
     func forgetAnswers() {
         locked {
             reloads += 1
-            for record in records { record.answers = [:] }
+            for case let record? in records { record.answers = [:] }
         }
     }
 
@@ -281,7 +317,7 @@ final class Directory: @unchecked Sendable {
         guard bytes <= Self.longestMemory else { return false }
         remembered += bytes + Self.memoryOverhead
         if remembered > Self.mostRemembered {
-            for record in records {
+            for case let record? in records {
                 record.welcomes = [:]
                 record.resolved = [:]
                 record.answers = [:]
@@ -302,7 +338,7 @@ final class Directory: @unchecked Sendable {
     /// - Parameter asked: `reloads` when it was asked.
     func remember(_ record: PoolRecord, _ key: [UInt8], _ answer: PoolRecord.Answer, asked: Int) {
         locked {
-            guard asked == reloads, mayRemember(key.count + answer.count) else { return }
+            guard asked == reloads, mayRemember(key.count + answer.messages.count) else { return }
             if record.answers.count >= 1000 { record.answers = [:] }
             record.answers[key] = answer
         }
@@ -318,6 +354,86 @@ final class Directory: @unchecked Sendable {
             record.welcome = welcome
             record.welcomes = [:]
         }
+    }
+}
+
+extension Directory {
+    /// The pools of a database are elsewhere since this moment: what their servers have said, and why
+    /// there were none, is of the past.
+    func moved(database: UInt32, at moment: UInt64) {
+        locked {
+            for case let record? in records where record.databaseID == database {
+                if moment > record.facts { record.factsChanged(moment) }
+                record.failure = nil
+                record.failures = 0
+                record.retryAt = 0
+            }
+        }
+    }
+
+    // MARK: pools that are not used
+
+    /// Frees pools that nothing has used for this long, and those that never had a server as soon as
+    /// one could be tried for again.
+    /// - Parameter idle: 0: for any time.
+    /// - Returns: how many pools are left, if some were freed since the last call.
+    func freeUnused(idle: UInt64, now: UInt64) -> Int? {
+        locked {
+            while let record = record(unused.oldestFailed), now >= record.retryAt { free(record) }
+            while idle > 0, let oldest = unused.oldestRested, now &- oldest.since >= idle,
+                let record = record(oldest.index)
+            {
+                free(record)
+            }
+            defer { haveFreed = false }
+            return haveFreed ? numbers.count : nil
+        }
+    }
+
+    private func record(_ index: UInt32?) -> PoolRecord? { index.flatMap { records[Int($0)] } }
+
+    /// An index for a new pool, if need be that of one without clients and servers.
+    private func freeIndex() -> UInt32? {
+        if freeIndices.isEmpty, records.count == Self.capacity {
+            guard let record = record(unused.oldestFailed ?? unused.oldestRested?.index) else { return nil }
+            free(record)
+        }
+        if let index = freeIndices.popLast() { return index }
+        records.append(nil)
+        return UInt32(records.count - 1)
+    }
+
+    /// A client or server less: it may have been the last one.
+    private func noteUnused(_ record: PoolRecord, now: UInt64) {
+        guard !record.isUsed, !record.isFreed else { return }
+        let out = unused.add(record.index, failed: record.welcome == nil, now: now)
+        if let oldest = self.record(out) { free(oldest) }
+    }
+
+    /// Threads find out by `isFreed`, or when they meet the pool that has the index next: without
+    /// clients and servers nothing of theirs is in use.
+    private func free(_ record: PoolRecord) {
+        unused.remove(record.index)
+        record.isFreed = true
+        haveFreed = true
+        numbers[Key(databaseID: record.databaseID, userID: record.userID, isShared: record.isShared)] = nil
+        records[Int(record.index)] = nil
+        freeIndices.append(record.index)
+        databasePools.add(-1, record.databaseID)
+        userPools.add(-1, record.userID)
+        let lastOfDatabase = databasePools[record.databaseID] == nil
+        if lastOfDatabase { hubs[record.databaseID] = nil }
+        let lastOfUser = userPools[record.userID] == nil
+        host.forget(
+            database: lastOfDatabase ? record.databaseID : 0, user: lastOfUser ? record.userID : 0)
+    }
+}
+
+extension [UInt32: Int] {
+    /// Adds to a count; one that is 0 takes no room.
+    fileprivate mutating func add(_ delta: Int, _ key: UInt32) {
+        let sum = self[key, default: 0] + delta
+        self[key] = sum == 0 ? nil : sum
     }
 }
 

@@ -9,8 +9,10 @@ enum EngineMessage: UInt32 {
     /// A hash for a client's (a server's) login: a = index, b = generation, payload = 32 bytes.
     case clientHashed
     case serverHashed
-    /// A cancel request for a client of the thread: a = process id, b = secret.
+    /// A cancel request for a client of the thread: a = process id, b = secret, payload = CancelRequester.
     case cancel
+    /// The cancel request that client a, with generation b, has brought is done.
+    case cancelDone
     /// A thread's clients wait in pool a, whose limit is reached: c = thread.
     case wanted
     /// A server of pool a comes over: payload = ServerHandOver.
@@ -32,6 +34,10 @@ enum EngineMessage: UInt32 {
     case hubRead
     /// Facts of logins in pool a changed at moment (b, c).
     case factsChanged
+    /// The servers of database a are elsewhere since moment (b, c).
+    case moved
+    /// Pools were freed.
+    case poolsFreed
     case reload
     /// a = CarpoolDrain
     case drain

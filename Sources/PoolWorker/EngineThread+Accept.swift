@@ -133,8 +133,12 @@ extension EngineThread {
             }
             return true
         case .cancelRequest(let processID, let secret):
-            routeCancel(processID: processID, secret: secret)
-            closeClient(c, .cancelHandled)
+            // Its connection says when the request is done: by its end, as PostgreSQL's does.
+            clients[c].state = .cancelling
+            clients[c].since = now
+            let requester = CancelRequester(
+                thread: UInt32(number), slot: c, generation: clients.generation(c))
+            routeCancel(processID: processID, secret: secret, for: requester)
             return false
         case .startup(let minor, let parameters, let options):
             if let draining {

@@ -4,26 +4,56 @@ import FixedStorage
 import Pooling
 import Wire
 
+/// The connection that brought a cancel request: its entry on its thread.
+struct CancelRequester: BitwiseCopyable {
+    let thread: UInt32
+    let slot: UInt32
+    let generation: UInt32
+
+    /// A copy of it, for a message.
+    var payload: UnsafeMutableRawPointer? {
+        unsafe withUnsafeBytes(of: self) { unsafe csys_memory_copy($0.baseAddress, $0.count) }
+    }
+}
+
 /// Cancel requests. A client's key is the process id it was told and a random number. The
 /// statement that is hit is always the client's own: its server isn't released while a cancel is
-/// on its way, and a cancel that comes too late is dropped.
+/// on its way, and a cancel that comes too late is dropped. The connection that brought the request
+/// ends when it is done: when the signal has been sent, or nothing is to be cancelled. A client that
+/// waits for that can send its next statement safely.
 extension EngineThread {
     /// A cancel request came in on this thread: to the thread of the client it names.
-    mutating func routeCancel(processID: UInt32, secret: UInt32) {
+    mutating func routeCancel(processID: UInt32, secret: UInt32, for requester: CancelRequester) {
         if settings.test_faults, processID == 0x7EA9, secret == 0x5452_4150 {
             fatalError("trap on request")
         }
-        guard let thread = ProcessNumbers.thread(of: processID, threads: shared.threads) else { return }
+        guard let thread = ProcessNumbers.thread(of: processID, threads: shared.threads) else {
+            return cancelDone(requester)
+        }
         if thread == number {
-            cancelClient(processID, secret)
+            cancelClient(processID, secret, for: requester)
         } else {
-            unsafe shared.inboxes[thread].post(EngineMessage.cancel.message(a: processID, b: secret))
+            unsafe shared.inboxes[thread].post(
+                EngineMessage.cancel.message(a: processID, b: secret, payload: requester.payload))
         }
     }
 
+    /// A cancel request is done: the connection that brought it ends, on whatever thread it is.
+    func cancelDone(_ requester: CancelRequester) {
+        unsafe shared.inboxes[Int(requester.thread)].post(
+            EngineMessage.cancelDone.message(a: requester.slot, b: requester.generation))
+    }
+
+    mutating func cancelDone(_ c: UInt32, _ generation: UInt32) {
+        guard clients.generation(c) == generation, clients[c].state == .cancelling else { return }
+        closeClient(c, .cancelHandled)
+    }
+
     /// Cancels what a client of this thread has asked for last.
-    mutating func cancelClient(_ processID: UInt32, _ secret: UInt32) {
-        guard let c = processNumbers.slot(of: processID), clients[c].secret == secret else { return }
+    mutating func cancelClient(_ processID: UInt32, _ secret: UInt32, for requester: CancelRequester) {
+        guard let c = processNumbers.slot(of: processID), clients[c].secret == secret else {
+            return cancelDone(requester)
+        }
         switch clients[c].state {
         case .waiting:
             leaveQueue(c)
@@ -33,37 +63,46 @@ extension EngineThread {
             let s = clients[c].server
             if servers[s].state == .setup && servers[s].task == .parameters {
                 clients[c].cancelled = true
-            } else if servers[s].state == .active && !servers[s].traffic.isAnswered {
-                interrupt(s, for: c)
+            } else if servers[s].state == .active && !servers[s].traffic.isAnswered,
+                let canceller = interrupt(s, for: c)
+            {
+                cancelRequesters[canceller] = requester
+                return
             }
-        case .login, .welcome, .idle, .discarding, .closing, .gone:
+        case .login, .welcome, .idle, .discarding, .cancelling, .closing, .gone:
             break
         }
+        cancelDone(requester)
     }
 
     /// Interrupts what a server runs: by signal where the host can, else by a CancelRequest
     /// on a connection of its own.
     /// - Parameter c: `noIndex`: for the client that is gone.
-    mutating func interrupt(_ s: UInt32, for c: UInt32) {
-        guard servers[s].pid != 0 else { return }
+    /// - Returns: the index of that connection; nil: there is none, or no more to wait for.
+    @discardableResult
+    mutating func interrupt(_ s: UInt32, for c: UInt32) -> UInt32? {
+        guard servers[s].pid != 0 else { return nil }
         servers[s].ledger.cancel(c == noIndex ? servers[s].left : clients[c].ledger)
-        if shared.host.interrupt(servers[s].pid, slot: servers[s].slot) { return }
-        guard servers[s].cancels < 4 else { return }
+        if shared.host.interrupt(servers[s].pid, slot: servers[s].slot) { return nil }
+        guard servers[s].cancels < 4, let address = addresses[s] else { return nil }
         var canceller = Server(pool: servers[s].pool, ledger: nobody, now: now)
         canceller.state = .canceller
         canceller.client = c
         canceller.target = s
         canceller.targetGeneration = servers.generation(s)
-        guard let address = poolDetails[servers[s].pool]?.address else { return }
         canceller.fd = address.connect()
         guard canceller.fd >= 0, let index = servers.insert(canceller) else {
             csys_close(canceller.fd)
-            return
+            return nil
         }
         shared.countServer(1)
         servers[s].cancels += 1
         servers[s].signs.cancelled = true
-        if !watchConnecting(index) { closeServer(index, .connectTimeout) }
+        guard watchConnecting(index) else {
+            closeServer(index, .connectTimeout)
+            return nil
+        }
+        return index
     }
 
     /// The canceller's connection stands: send the request, unless it is too late for it.
@@ -92,6 +131,7 @@ extension EngineThread {
 
     /// A canceller is being closed: its target may go on.
     mutating func cancellerGone(_ s: UInt32) {
+        if let requester = cancelRequesters.removeValue(forKey: s) { cancelDone(requester) }
         let target = servers[s].target
         guard servers.generation(target) == servers[s].targetGeneration else { return }
         servers[target].cancels -= 1

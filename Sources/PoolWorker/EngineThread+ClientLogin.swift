@@ -48,8 +48,8 @@ extension EngineThread {
         case .login:
             guard clients.generation(slot) == answer.generation, clients[slot].state == .login else { return }
             loginAnswered(slot, answer)
-        case .route where slot == noIndex:
-            settingsAnswered(answer.generation, answer)
+        case .route where slot & Self.settingsSlots != 0:
+            settingsAnswered(slot & ~Self.settingsSlots, answer)
         case .route:
             guard servers.generation(slot) == answer.generation, servers[slot].state == .routing else {
                 return
@@ -169,12 +169,20 @@ extension EngineThread {
             database: String(decoding: login.database, as: UTF8.self), settings: answer.settings,
             keys: login.machine?.keys, password: login.machine?.password)
         guard let record else {
-            return closeClient(c, .error(ErrorFields(.fatal, "53000", "too many pools")))
+            return closeClient(
+                c,
+                .error(
+                    ErrorFields(
+                        .fatal, "53000", "too many pools",
+                        detail: "\(Directory.capacity) pools have clients or servers.",
+                        hint: "Use fewer databases and users at a time.")))
         }
         login.machine = nil
-        meetPool(record, answer.settings)
+        let isNew = meetPool(record, answer.settings)
         let p = record.index
         raiseFacts(p, answer.facts)
+        // No message came of what was raised before this thread met the pool.
+        if isNew { pools[p].facts = max(pools[p].facts, shared.directory.locked { record.facts }) }
         clients[c].pool = p
         clients[c].role = answer.userID
         clients[c].counted = true
@@ -199,10 +207,13 @@ extension EngineThread {
     }
 
     /// This thread's view of a pool, with the settings of the latest login.
-    mutating func meetPool(_ record: PoolRecord, _ settings: CworkerPoolSettings) {
+    /// - Returns: this thread has not known the pool before.
+    @discardableResult
+    mutating func meetPool(_ record: PoolRecord, _ settings: CworkerPoolSettings) -> Bool {
         let mode = PoolMode(rawValue: settings.pool_mode) ?? .session
         let p = record.index
-        if poolDetails[p] == nil {
+        let isNew = poolDetails[p]?.record !== record
+        if isNew {
             pools[p] = Pool(mode: mode)
             poolDetails[p] = PoolDetails(record: record, serverLifetime: 0, minServers: 0)
         }
@@ -212,5 +223,6 @@ extension EngineThread {
         poolDetails[p]?.serverLifetime = Clock.nanoseconds(settings.server_lifetime)
         poolDetails[p]?.minServers = Int(settings.min_pool_size)
         poolDetails[p]?.openAfter = 0
+        return isNew
     }
 }

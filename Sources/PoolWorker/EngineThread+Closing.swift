@@ -26,7 +26,7 @@ extension EngineThread {
         if clients[c].counted {
             clients[c].counted = false
             pools[clients[c].pool].clients -= 1
-            if let details = poolDetails[clients[c].pool] { shared.directory.leave(details.record) }
+            if let details = poolDetails[clients[c].pool] { shared.directory.leave(details.record, now: now) }
         }
         if s != noIndex {
             // Who says goodbye has what it sent before done, as with PostgreSQL itself.
@@ -227,6 +227,7 @@ extension EngineThread {
         shared.ledger.leave(servers[s].left)
         shared.ledger.giveBack(server: servers[s].slot)
         serverLogins[s] = nil
+        addresses[s] = nil
         taskErrors[s] = nil
         if servers[s].fd >= 0 {
             if state == .idle { sayGoodbye(s) }
@@ -254,7 +255,7 @@ extension EngineThread {
     /// A server of the pool is gone: whoever waits may have a new one.
     private mutating func slotFreed(_ p: UInt32) {
         guard let record = poolDetails[p]?.record else { return }
-        shared.directory.giveBack(record)
+        shared.directory.giveBack(record, now: now)
         poolDetails[p]?.openAfter = 0
         if crowded && waitingCounters.total(p) > Int32(pools[p].waiting.count) {
             unsafe shared.post(EngineMessage.slotFreed.message(a: p))

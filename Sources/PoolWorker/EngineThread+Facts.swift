@@ -26,13 +26,33 @@ extension EngineThread {
         for s in 0..<servers.end where servers[s].pool == p && !servers[s].isHub && servers[s].facts < moment
         {
             switch servers[s].state {
-            case .idle: closeServer(s, .factsChanged)
+            case .idle: closeServer(s, outdated)
             case .active, .setup, .recovering, .resetting, .settling: servers[s].obsolete = true
             // Those that log in get their facts later; or are none of the pool's.
             case .routing, .connecting, .login, .confirming, .hub, .canceller, .gone: break
             }
         }
     }
+
+    /// The servers of a database are elsewhere since this moment; the directory knows already.
+    /// Those that still log in are closed, too: who waits for them gets others.
+    mutating func databaseMoved(_ database: UInt32, _ moment: UInt64) {
+        let moved = poolDetails.filter { $0.value.record.databaseID == database }.keys
+        for p in moved {
+            factsChanged(p, moment)
+            poolDetails[p]?.openAfter = 0
+            for s in 0..<servers.end where servers[s].pool == p && servers[s].facts < moment {
+                switch servers[s].state {
+                case .connecting, .login: closeServer(s, .moved)
+                default: break
+                }
+            }
+            if !pools[p].waiting.isEmpty { openServers(p) }
+        }
+    }
+
+    /// Why a server without the latest facts is closed.
+    var outdated: CloseReason { shared.host.keepsOIDs ? .factsChanged : .moved }
 
     /// Whether a server has what a login would take on now.
     func hasFacts(_ s: UInt32) -> Bool {

@@ -8,10 +8,12 @@ import Pooling
 final class ServerHandOver {
     let server: Server
     let parameters: ParameterValues
+    let address: ServerAddress?
 
-    init(server: Server, parameters: ParameterValues) {
+    init(server: Server, parameters: ParameterValues, address: ServerAddress?) {
         self.server = server
         self.parameters = parameters
+        self.address = address
     }
 }
 
@@ -25,7 +27,8 @@ extension EngineThread {
             return keep(s)
         }
         let parcel = ServerHandOver(
-            server: servers[s], parameters: parameterSets.values(servers[s].parameters))
+            server: servers[s], parameters: parameterSets.values(servers[s].parameters),
+            address: addresses.removeValue(forKey: s))
         poller.forget(servers[s].fd)
         parameterSets.release(servers[s].parameters)
         servers[s].state = .gone
@@ -54,6 +57,7 @@ extension EngineThread {
             shared.ledger.giveBack(server: server.slot)
             return
         }
+        addresses[s] = parcel.address
         pools[p].adopted()
         guard poller.watch(server.fd, serverToken(s)) == 0 else { return closeServer(s, .serverGone) }
         passOn(s)

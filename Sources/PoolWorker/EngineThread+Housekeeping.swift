@@ -16,6 +16,26 @@ extension EngineThread {
         for p in 0..<poolEnd where !pools[p].waiting.isEmpty || keepsServers { openServers(p) }
         if settings.test_rotate_servers { endRotationWaits() }
         keepHubs()
+        if number == 0 { freePools() }
+    }
+
+    /// Pools that are not used any more; all threads let go of them.
+    private func freePools() {
+        let idle = Clock.nanoseconds(settings.autodb_idle_timeout)
+        guard let left = shared.directory.freeUnused(idle: idle, now: now) else { return }
+        shared.log(.debug, "unused pools were forgotten: \(left) are left")
+        unsafe shared.post(EngineMessage.poolsFreed.message())
+    }
+
+    /// Lets go of pools that were freed.
+    private mutating func forgetPools() {
+        let freed = shared.directory.locked { poolDetails.filter { $0.value.record.isFreed } }
+        for p in freed.keys {
+            poolDetails[p] = nil
+            listening.wanting.remove(p)
+        }
+        poolEnd = poolDetails.keys.max().map { $0 + 1 } ?? 0
+        keepsServers = poolDetails.values.contains { $0.minServers > 0 }
     }
 
     func isDue(_ since: UInt64, _ seconds: Double) -> Bool {
@@ -39,6 +59,8 @@ extension EngineThread {
             }
         case .active:
             checkTransaction(c)
+        case .cancelling:
+            if isDue(client.since, settings.cancel_wait_timeout) { closeClient(c, .cancelHandled) }
         case .closing:
             // A peer that takes nothing any more.
             if isDue(client.since, 5) { forgetClient(c) }
@@ -138,7 +160,11 @@ extension EngineThread {
             }
         case .clientHashed: unsafe clientHashed(a, b, hash(message))
         case .serverHashed: unsafe serverHashed(a, b, hash(message))
-        case .cancel: cancelClient(a, b)
+        case .cancel:
+            if let payload = unsafe message.payload {
+                cancelClient(a, b, for: unsafe payload.load(as: CancelRequester.self))
+            }
+        case .cancelDone: cancelDone(a, b)
         case .wanted: if c != UInt32(number) { giveIdle(a) }
         case .handOver: unsafe takeOver(message.payload)
         case .slotFreed:
@@ -151,6 +177,8 @@ extension EngineThread {
         case .hubRead: hubHasRead(a, b)
         case .hubGone: hubIsGone(Hub(database: a, slot: b, process: c))
         case .factsChanged: factsChanged(a, UInt64(b) << 32 | UInt64(c))
+        case .moved: databaseMoved(a, UInt64(b) << 32 | UInt64(c))
+        case .poolsFreed: forgetPools()
         case .reload: reload()
         case .drain: drain(Drain(rawValue: a) ?? .clients)
         case .stop:

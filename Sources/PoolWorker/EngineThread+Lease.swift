@@ -153,7 +153,7 @@ extension EngineThread {
             servers[s].since = now
             return
         }
-        guard servers[s].hungUp || hasFacts(s) else { return closeServer(s, .factsChanged) }
+        guard servers[s].hungUp || hasFacts(s) else { return closeServer(s, outdated) }
         if servers[s].obsolete || servers[s].hungUp || now >= servers[s].expires {
             closeServer(s, servers[s].hungUp ? .serverGone : .lifetime)
             return

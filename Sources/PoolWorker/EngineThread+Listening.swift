@@ -152,7 +152,7 @@ extension EngineThread {
             return servers[s].state == .active && servers[s].traffic.isAnswered
                 && servers[s].traffic.status == TransactionStatus.idle && servers[s].bodyLeft == 0
                 && !servers[s].input.hasMemory && clients[c].output.isEmpty
-        case .login, .welcome, .discarding, .closing, .gone: return false
+        case .login, .welcome, .discarding, .cancelling, .closing, .gone: return false
         }
     }
 

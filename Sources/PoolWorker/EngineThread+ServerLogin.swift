@@ -48,7 +48,7 @@ extension EngineThread {
             let verdict = shared.directory.reserve(details.record)
             guard verdict == .open else { return limitReached(p, verdict) }
             guard let s = servers.insert(Server(pool: p, ledger: nobody, now: now)) else {
-                shared.directory.giveBack(details.record)
+                shared.directory.giveBack(details.record, now: now)
                 return
             }
             pools[p].opening += 1
@@ -103,10 +103,13 @@ extension EngineThread {
         return c != noIndex ? clients[c].role : shared.directory.locked { record.latest }
     }
 
+    /// Beyond the slots of servers: with the pool's index the slot of a question about settings.
+    static let settingsSlots: UInt32 = 1 << 31
+
     /// Asks for the settings of a pool after a reload; the route in the answer is not used.
     mutating func askSettings(_ p: UInt32) {
         guard let record = poolDetails[p]?.record else { return }
-        var question = question(.route, noIndex, p)
+        var question = question(.route, Self.settingsSlots | p, record.serial)
         question.database_id = record.databaseID
         question.user_id = record.userID
         question.for_roles = record.isShared
@@ -116,7 +119,9 @@ extension EngineThread {
     /// The settings of a pool are known anew: they hold for clients that wait already, too.
     mutating func settingsAnswered(_ p: UInt32, _ answer: HostAnswer) {
         // Whether a route was found doesn't matter here; without the names there is no pool.
-        guard let record = poolDetails[p]?.record, !answer.serverUser.isEmpty else { return }
+        guard let record = poolDetails[p]?.record, record.serial == answer.generation,
+            !answer.serverUser.isEmpty
+        else { return }
         shared.directory.locked { record.settings = answer.pool }
         meetPool(record, answer.pool)
         if !pools[p].waiting.isEmpty { openServers(p) }
@@ -130,7 +135,7 @@ extension EngineThread {
         }
         servers[s].facts = answer.facts
         let address = answer.server
-        poolDetails[p]?.address = address
+        addresses[s] = address
         let (keys, password) = shared.directory.locked { (record.keys, record.password) }
         var secret = Secret(stored: answer.secret)
         if case .password = secret {} else if let password { secret = .password(password) }
@@ -163,7 +168,7 @@ extension EngineThread {
     }
 
     private mutating func connectFailed(_ s: UInt32, _ error: Int32) {
-        let address = poolDetails[servers[s].pool]?.address?.text ?? "?"
+        let address = addresses[s]?.text ?? "?"
         let fields = ErrorFields(
             .fatal, "08006", "\(shared.host.name) cannot connect to server",
             detail: "\(address): \(errorText(-error))")

@@ -86,6 +86,13 @@ extension EngineThread {
         guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record else {
             return release(c, s)
         }
+        guard hasFacts(s) else {
+            // Another server is where the pool's are now: that one may say something else.
+            unlink(c, s)
+            passOn(s)
+            clients[c].state = .login
+            return welcome(c)
+        }
         let have = parameterSets.values(servers[s].parameters)
         let (known, values) = shared.directory.locked {
             let known = record.welcome ?? []

@@ -46,6 +46,10 @@ struct EngineThread: ~Copyable {
     /// What a client's first server is to be told of its startup parameters, until it has one.
     var starts: [UInt32: [UInt8]] = [:]
     var serverLogins: [UInt32: ServerLoginState] = [:]
+    /// By server index: where it was opened, and takes cancel requests.
+    var addresses: [UInt32: ServerAddress] = [:]
+    /// By the index of a canceller: who has brought its request.
+    var cancelRequesters: [UInt32: CancelRequester] = [:]
     /// What a server said when a query of ours failed.
     var taskErrors: [UInt32: ErrorFields] = [:]
 
@@ -207,7 +211,8 @@ struct EngineThread: ~Copyable {
         case .waiting, .welcome: if clients[c].hungUp { noticeHangUp(c) }
         case .discarding: discardRequest(c)
         case .closing: if clients[c].isUnreachable || clients[c].output.isEmpty { forgetClient(c) }
-        case .gone: break
+        // As with PostgreSQL, its hanging up changes nothing.
+        case .cancelling, .gone: break
         }
     }
 
@@ -283,8 +288,6 @@ struct PoolDetails {
     let record: PoolRecord
     var serverLifetime: UInt64
     var minServers: Int
-    /// Where its servers are; known once the first one was opened.
-    var address: ServerAddress?
     /// No new server before this instant: the limit is reached or the last one failed.
     var openAfter: UInt64 = 0
 }

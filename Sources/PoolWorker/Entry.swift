@@ -142,6 +142,15 @@ public func carpoolWorkerEvict(_ database: UInt32) {
     unsafe worker?.shared.post(EngineMessage.evict.message(a: database))
 }
 
+@_cdecl("carpool_worker_moved")
+public func carpoolWorkerMoved(_ database: UInt32, _ moment: UInt64) {
+    guard let shared = unsafe worker?.shared else { return }
+    // Threads that meet a pool of it later look there.
+    shared.directory.moved(database: database, at: moment)
+    let (high, low) = (UInt32(moment >> 32), UInt32(truncatingIfNeeded: moment))
+    unsafe shared.post(EngineMessage.moved.message(a: database, b: high, c: low))
+}
+
 @_cdecl("carpool_worker_stop")
 public func carpoolWorkerStop() {
     guard let stopped = unsafe worker else { return }

@@ -30,6 +30,9 @@ struct Host: @unchecked Sendable {
     /// - Parameter slot: its agent's, which looks in the ledger whom it is for; 0: it has none.
     func interrupt(_ pid: Int32, slot: UInt32) -> Bool { unsafe cworker_cancel(host, pid, slot) }
 
+    /// No pool of this database, or user, is left; 0: of that one there are more.
+    func forget(database: UInt32, user: UInt32) { unsafe cworker_forget(host, database, user) }
+
     enum Asked {
         case answered(HostAnswer)
         /// The answer will come as a message.

@@ -31,7 +31,7 @@ final class Shared: @unchecked Sendable {
         descriptors = Self.makeDescriptorBudget(host, settings, threads: threads)
         current = settings
         current.limitClients(to: ledger.capacity)
-        directory = Directory(threads: threads, agents: host.keepsOIDs)
+        directory = Directory(threads: threads, host: host)
         inboxes = (0..<threads).map { _ in Inbox() }
         hasher = Hasher(inboxes: inboxes)
     }

@@ -64,7 +64,7 @@ final class Service {
             wait(for: [signals, notify, refresher.fd])
             claunch_event_clear(notify)
             claunch_event_clear(refresher.fd)
-            for database in directory.takeMoved() { carpool_worker_evict(database) }
+            tellMoves(directory)
             tellFailedLookups(directory)
             if carpool_worker_trapped() { return runAgain() }
             while case let signal = claunch_next_signal(signals), signal != 0 {
@@ -137,9 +137,14 @@ final class Service {
         }
         next.keepForRestart(from: configuration)
         configuration = next
-        for database in directory.reload(next) { carpool_worker_evict(database) }
+        directory.reload(next)
+        tellMoves(directory)
         tellFailedLookups(directory)
         carpool_worker_reload(&configuration.settings)
+    }
+
+    private func tellMoves(_ directory: HostDirectory) {
+        for move in directory.takeMoved() { carpool_worker_moved(move.database, move.moment) }
     }
 
     /// Logs names that can't be looked up, once until that changes.

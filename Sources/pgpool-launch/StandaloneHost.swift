@@ -33,6 +33,11 @@ final class StandaloneHost: Sendable {
                 // no signal reaches a backend from here
                 cancel: { _, _, _ in false },
                 most_servers: Int32(clamping: mostServers),
+                forget: { context, database, user in
+                    guard let context else { return }
+                    let host = Unmanaged<StandaloneHost>.fromOpaque(context).takeUnretainedValue()
+                    host.directory.forget(database: database, user: user)
+                },
                 name: UnsafePointer(strdup("pgpool-launch")),
                 keeps_oids: false,
                 // the servers are out of reach: they have no agents

@@ -135,25 +135,36 @@ import Testing
         let directory = directory(try configuration("md5"))
         let app = directory.login("joe", "app")
         let other = directory.login("joe", "x")
+        _ = directory.takeMoved()
         // pool settings and passwords are no new servers
         let same = Self.databases.replacing("pool_mode=transaction", with: "pool_size=1").replacing(
             "=pw", with: "=new")
-        #expect(directory.reload(try configuration("md5", databases: same)) == [])
+        directory.reload(try configuration("md5", databases: same))
+        #expect(directory.takeMoved() == [])
         #expect(directory.login("joe", "app").raw.database_id == app.raw.database_id)
         #expect(directory.login("joe", "app").raw.pool.pool_size == 1)
         #expect(directory.route(app).secret == "new")
-        // another database is; what is known by the old number goes to the new place
+        let before = directory.route(app).raw.facts
+        // another database is; all of its clients go to the new place
         let moved = Self.databases.replacing("dbname=prod", with: "dbname=next")
-        #expect(directory.reload(try configuration("md5", databases: moved)) == [app.raw.database_id])
-        #expect(directory.login("joe", "app").raw.database_id != app.raw.database_id)
+        directory.reload(try configuration("md5", databases: moved))
+        let moment = directory.route(app).raw.facts
+        #expect(moment > before)
+        #expect(directory.takeMoved() == [.init(database: app.raw.database_id, moment: moment)])
+        #expect(directory.takeMoved() == [])
+        #expect(directory.login("joe", "app").raw.database_id == app.raw.database_id)
         #expect(directory.login("joe", "x").raw.database_id == other.raw.database_id)
         #expect(directory.route(app).database == "next")
         // and for another user the old clients were not let in
         let otherUser = Self.databases.replacing("user=svc password=pw", with: "user=root password=x")
-        _ = directory.reload(try configuration("md5", databases: otherUser))
+        directory.reload(try configuration("md5", databases: otherUser))
+        #expect(directory.takeMoved().map(\.database) == [app.raw.database_id])
+        #expect(directory.login("joe", "app").raw.database_id != app.raw.database_id)
         #expect(directory.route(app).failure == "08006 database configuration changed")
         #expect(directory.route(app).secret == "")
-        _ = directory.reload(try configuration("md5", databases: "[databases]\nz = host=127.0.0.1\n"))
+        directory.reload(try configuration("md5", databases: "[databases]\nz = host=127.0.0.1\n"))
+        let gone = directory.takeMoved().map(\.database)
+        #expect(gone.contains(app.raw.database_id) && gone.contains(other.raw.database_id))
         #expect(directory.route(app).failure == "3D000 no such database: app")
     }
 
@@ -279,5 +290,28 @@ import Testing
         #expect(interner.name(of: d) == "d" && interner.name(of: 3) == nil)
         interner.keep(99)
         #expect(interner.all.map(\.number) == [1, 4, 5])
+    }
+
+    @Test func remembersTheLastLogins() {
+        var interner = Interner<String>(capacity: 2)
+        let a = interner.number(of: "a")
+        for name in ["b", "a", "c", "a"] { _ = interner.number(of: name) }
+        #expect(interner.name(of: a) == "a")
+        #expect(interner.all.map(\.name) == ["a", "c"])
+    }
+
+    @Test func aReleasedNameIsForgottenInTurn() {
+        var interner = Interner<String>(capacity: 2)
+        let a = interner.number(of: "a")
+        interner.keep(a)
+        for name in ["b", "c", "d"] { _ = interner.number(of: name) }
+        interner.release(a)
+        interner.release(a)
+        interner.release(0)
+        #expect(interner.all.map(\.name) == ["a", "d"])
+        _ = interner.number(of: "e")
+        #expect(interner.name(of: a) == "a")
+        _ = interner.number(of: "f")
+        #expect(interner.name(of: a) == nil)
     }
 }

@@ -64,10 +64,11 @@ class Traffic:
     """Clients in threads that query until stop(); failures and answers are counted."""
 
     def __init__(self, pooler, role, count, statement="select pg_sleep(0.002)", transport="tcp",
-                 reconnect=False):
+                 reconnect=False, dbname=None):
         self.failures, self.answers = [], 0
         self.running = True
-        self.arguments = (pooler.address(transport), role, pooler.database, statement, reconnect)
+        self.arguments = (
+            pooler.address(transport), role, dbname or pooler.database, statement, reconnect)
         self.threads = [threading.Thread(target=self._client, daemon=True) for _ in range(count)]
         for thread in self.threads:
             thread.start()

@@ -4,6 +4,7 @@ import os
 import random
 import re
 import signal
+import struct
 import threading
 import time
 from pathlib import Path
@@ -11,8 +12,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from waiting import wait_until
-from wire import Closed, Wire, cancel_packet, error_of, kinds, packet, query, send_cancel
+from database_host import DatabaseHost
+from fake_server import READY, WELCOME, FakeServer
+from fake_server import error as server_error
+from waiting import DEADLINE, wait_until
+from wire import (
+    CANCEL_REQUEST, Closed, Wire, cancel_packet, error_of, kinds, packet, query, send_cancel, wait_for_bytes,
+)
 
 PID = "select pg_backend_pid()"
 SLEEP = query("select pg_sleep(600)")
@@ -214,6 +220,123 @@ def test_constant_fire_on_one_server_hits_its_own_client_only(pooler, mode):
     for thread in threads:
         thread.join()
     assert not wrong and len(hits) > 10 and len(right) > 100
+
+
+def next_statements(pooler, role, count, mode, transport):
+    """
+    Has a client cancel its statements at about their end, and begin the next one at once when the
+    cancel connection is closed. Returns how many it has cancelled, and what came of the next ones.
+    """
+    dice, wire, cancelled, hit = random.Random(count), pooler.wire(role, transport), 0, []
+    if mode == "transaction":
+        wire.query("begin")
+    for _ in range(count):
+        wire.send(query("savepoint a"), query(f"select pg_sleep({dice.random() * 0.004})"))
+        send_cancel(pooler.address(transport), wire.key)
+        frames = wire.until_ready() + wire.until_ready()
+        cancelled += "E" in kinds(frames)
+        # in a block that has failed nothing but its end can be run, and cancelled
+        after = "rollback to a" if mode == "transaction" else "select 1"
+        frames = wire.send(query(after), query("select pg_sleep(0.001)")).until_ready() + wire.until_ready()
+        hit += [error_of(frames)] if "E" in kinds(frames) else []
+    return cancelled, hit
+
+
+@pytest.fixture(params=["database", "launcher", "database, 3 threads", "launcher, 3 threads"])
+def threaded(request, environment):
+    """Carpool in either host, with one engine thread and with three."""
+    host = request.param.split(",")[0]
+    if request.param == "database, 3 threads":
+        cluster = request.getfixturevalue("fresh_cluster")(threads=3)
+        made = DatabaseHost(cluster)
+        yield made
+        return made.clean()
+    made = request.getfixturevalue(host)
+    if request.param != host:
+        made.configure(threads=3)
+    yield made
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_a_cancel_whose_connection_has_ended_hits_no_later_statement(threaded, transport, mode):
+    threaded.configure(pool_mode=mode)
+    role = threaded.new_role()
+    cancelled, hit = next_statements(threaded, role, 200, mode, transport)
+    assert not hit and cancelled > 0
+
+
+class SlowCancels:
+    """A server whose cancel requests take until `done`; a query is answered with an error then."""
+
+    def __init__(self):
+        self.done, self.seen, self.asked = threading.Event(), threading.Event(), threading.Event()
+
+    def __call__(self, peer):
+        length, code = struct.unpack("!II", peer.exactly(8))
+        body = peer.exactly(length - 8)
+        if code == CANCEL_REQUEST:
+            assert body == struct.pack("!II", 4242, 1)
+            self.seen.set()
+            self.done.wait(DEADLINE)
+            return
+        peer.send(WELCOME)
+        while peer.frame()[0] != "X":
+            self.asked.set()
+            self.done.wait(DEADLINE)
+            peer.send(server_error("SERROR", "C57014", "Mcancelled"), READY)
+
+
+@pytest.fixture
+def slow_cancels(launcher, environment):
+    port, script = environment.new_port(), SlowCancels()
+    launcher.configure(pool_mode="transaction")
+    launcher.database_lines["slow"] = f"port={port} dbname=x"
+    with FakeServer(port, script):
+        yield script
+
+
+def begin_cancel(launcher, wire):
+    canceller = launcher.raw()
+    canceller.send(cancel_packet(wire.key))
+    return canceller
+
+
+def ends(wire):
+    """Whether the other side closes the connection within a moment; nothing else comes."""
+    return wait_for_bytes(wire, 0.5) and wire.until_closed() == []
+
+
+def test_a_cancel_connection_ends_with_the_request_to_the_server(launcher, slow_cancels):
+    role = launcher.role()
+    wire = launcher.wire(role, dbname="slow").send(SLEEP)
+    assert slow_cancels.asked.wait(DEADLINE)
+    canceller = begin_cancel(launcher, wire)
+    assert slow_cancels.seen.wait(DEADLINE) and not ends(canceller)
+    slow_cancels.done.set()
+    assert canceller.until_closed() == []
+    assert error_of(wire.until_ready())["M"] == "cancelled"
+
+
+def test_a_cancel_connection_waits_no_longer_than_cancel_wait_timeout(launcher, slow_cancels):
+    launcher.configure(cancel_wait_timeout=1)
+    wire = launcher.wire(launcher.role(), dbname="slow").send(SLEEP)
+    assert slow_cancels.asked.wait(DEADLINE)
+    canceller = begin_cancel(launcher, wire)
+    assert slow_cancels.seen.wait(DEADLINE)
+    assert canceller.until_closed() == []       # the server has not answered yet
+    slow_cancels.done.set()
+    assert error_of(wire.until_ready())["M"] == "cancelled"
+
+
+def test_a_cancel_finds_a_server_that_came_from_another_thread(launcher, transport):
+    launcher.configure(pool_mode="transaction", default_pool_size=1, threads=2)
+    role = launcher.role()
+    wires = [launcher.wire(role, transport) for _ in range(2)]      # dealt out in turn
+    for wire in wires * 2:
+        wire.send(SLEEP)
+        launcher.wait_servers(1, state="active")
+        send_cancel(launcher.address(transport), wire.key)
+        assert error_of(wire.until_ready())["C"] == "57014"
 
 
 def catches_cancels(pid):

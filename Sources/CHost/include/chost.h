@@ -121,7 +121,7 @@ typedef struct CarpoolAnswer
 	/*
 	 * Moments, counted in changes: a server may serve a client if its facts are as late as the
 	 * client's. LOGIN, CONFIRM: when what such a login takes on for its backend's life has
-	 * changed last; ROUTE: now.
+	 * changed last; ROUTE: now. See also carpool_worker_moved().
 	 */
 	uint64_t	facts;
 	/*
@@ -172,6 +172,12 @@ typedef struct CarpoolHost
 	/* Servers there may be at a time, as far as the host knows at the start. */
 	int32_t		most_servers;
 
+	/*
+	 * No pool of this database, or of this user, is left; 0: of that one there are more. Called under a
+	 * lock of the worker: it must not call the worker. NULL: the host keeps nothing for pools.
+	 */
+	void		(*forget) (void *context, uint32_t database_id, uint32_t user_id);
+
 	const char *name;			/* "pg_carpool" or "pgpool-launch", for messages */
 	bool		keeps_oids;		/* pools are keyed by OIDs, CONFIRM means something */
 
@@ -214,6 +220,12 @@ int			carpool_worker_database_servers(uint32_t database_id);
 
 /* Closes the idle servers of a database soon; see carpool_worker_database_servers(). */
 void		carpool_worker_evict(uint32_t database_id);
+
+/*
+ * The servers of a database are elsewhere, or gone, since this moment (as in CarpoolAnswer.facts): those
+ * whose ROUTE was answered before are closed, the ones in use when their clients give them back.
+ */
+void		carpool_worker_moved(uint32_t database_id, uint64_t moment);
 
 /*
  * Tells every client 57P01, closes all sockets, ends or parks all engine threads. After

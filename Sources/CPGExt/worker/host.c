@@ -32,6 +32,7 @@ CarpoolHost carpool_pg_host = {
 	.log = carpool_mailbox_say,
 	.cancel = cancel_backend,
 	.most_servers = 0,			/* MaxConnections, when the worker starts */
+	.forget = NULL,
 	.name = "pg_carpool",
 	.keeps_oids = true,
 	.ledger = NULL

@@ -51,6 +51,8 @@ bool		cworker_host_keeps_oids(const CarpoolHost *host);
 void		cworker_log(const CarpoolHost *host, int level, const char *line);
 bool		cworker_cancel(const CarpoolHost *host, int32_t server_pid, uint32_t server_slot);
 int			cworker_host_most_servers(const CarpoolHost *host);
+/* What no pool has any more; 0: none. */
+void		cworker_forget(const CarpoolHost *host, uint32_t database_id, uint32_t user_id);
 /* NULL: the host has none. */
 CledgerHeader *cworker_host_ledger(const CarpoolHost *host);
 
