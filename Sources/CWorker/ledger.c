@@ -66,6 +66,7 @@ cworker_ledger_enter(CledgerHeader *ledger, uint32_t slot, const CworkerLedgerCl
 	client->thread = from->thread;
 	client->environment = 0;
 	client->reports = 0;
+	client->idle_session_timeout = 0;
 	client->login = __atomic_add_fetch(&ledger->logins, 1, __ATOMIC_SEQ_CST);
 	describe_address(from->fd, client);
 	return cledger_reference(slot, turn_generation(client));

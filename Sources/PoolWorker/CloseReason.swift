@@ -14,10 +14,14 @@ enum CloseReason {
     case transactionInStatementMode
     case loginTimeout
     case idleTimeout
+    /// idle_session_timeout, the client's own setting.
+    case idleSession
     case transactionTimeout
     case queryWaitTimeout(waited: Double, limit: Int32, pool: String)
     case shutdown
     case cancelHandled
+    /// Its server has ended, for this reason, and has told it so itself, or was in the middle of a message.
+    case toldByServer(String)
     /// The backend that listens for it has ended.
     case hubGone
     case tooManyNotifications
@@ -56,6 +60,8 @@ enum CloseReason {
             ErrorFields(.fatal, "57014", "client_login_timeout", hint: "Raise client_login_timeout.")
         case .idleTimeout:
             ErrorFields(.fatal, "57P05", "client_idle_timeout", hint: "Raise client_idle_timeout.")
+        case .idleSession:
+            ErrorFields(.fatal, "57P05", "terminating connection due to idle-session timeout")
         case .transactionTimeout:
             ErrorFields(.fatal, "25P03", "idle_transaction_timeout", hint: "Raise idle_transaction_timeout.")
         case .queryWaitTimeout(let waited, let limit, let pool):
@@ -89,7 +95,8 @@ enum CloseReason {
                 detail: "The server closed the connection unexpectedly.")
         case .serverMalformed:
             ErrorFields(.fatal, "08P01", "server sent an invalid message")
-        case .clientLeft, .terminated, .wrongLength, .invalidStartup, .cancelHandled, .lifetime, .serverIdle,
+        case .clientLeft, .terminated, .toldByServer, .wrongLength, .invalidStartup, .cancelHandled,
+            .lifetime, .serverIdle,
             .connectTimeout, .recoveryTimeout, .endedInOrder, .stillPinned, .evicted, .factsChanged, .moved:
             nil
         }
@@ -101,7 +108,7 @@ enum CloseReason {
         case .clientLeft: "client unexpected eof"
         case .terminated: "client close request"
         case .wrongLength: "invalid message length"
-        case .invalidStartup(let why): why
+        case .invalidStartup(let why), .toldByServer(let why): why
         case .cancelHandled: "cancel request"
         case .lifetime: "server lifetime over"
         case .serverIdle: "server idle timeout"

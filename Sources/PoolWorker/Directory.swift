@@ -60,10 +60,12 @@ final class PoolRecord {
         let messages: [UInt8]
     }
 
-    /// What an agent reported: ParameterStatus messages, and by which number the ledger knows these values.
+    /// What an agent reported: ParameterStatus messages, by which number the ledger knows these values,
+    /// and after how many milliseconds such a session is to end when idle.
     struct Answer {
         let messages: [UInt8]
         let reports: UInt32
+        let idleTimeout: UInt32
     }
 
     init(

@@ -265,11 +265,7 @@ extension EngineThread {
     {
         let name = String(decoding: setting.name, as: UTF8.self)
         if let index = TrackedParameter.index(setting.name) {
-            let value =
-                index == TrackedParameter.applicationName
-                ? TrackedParameter.applicationName(setting.value)
-                : TrackedParameter.clean(index, setting.value)
-            guard let value else {
+            guard let value = TrackedParameter.taken(index, setting.value) else {
                 let shown = String(decoding: setting.value, as: UTF8.self)
                 throw ErrorFields(.fatal, "22023", "invalid value for parameter \"\(name)\": \"\(shown)\"")
             }

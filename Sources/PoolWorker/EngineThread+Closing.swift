@@ -172,6 +172,17 @@ extension EngineThread {
 
     // MARK: servers
 
+    /// A linked server takes no more: it has closed its end, behind its last words, if it had any.
+    mutating func serverDeaf(_ c: UInt32, _ s: UInt32) {
+        servers[s].output.giveBack()
+        servers[s].readable = true
+        servers[s].hungUp = true
+        let stop = pumpServer(s)
+        // Without more to come it would wait for nothing; a slow client comes back to it.
+        if stop == .idle && clients[c].output.isEmpty { return serverDied(s, .serverGone) }
+        settle(stop, client: c, server: s)
+    }
+
     /// A server ended while it may have had a client.
     mutating func serverDied(_ s: UInt32, _ reason: CloseReason) {
         let c = servers[s].client
@@ -188,10 +199,7 @@ extension EngineThread {
             closeEnded(c)
         } else if told, clients[c].state == .active {
             clients[c].hungUp = clients[c].output.isEmpty
-            if settings.log_disconnections {
-                shared.log(.info, "\(describe(c)) closing because: \(reason.text)")
-            }
-            closeClient(c, .terminated)
+            closeClient(c, .toldByServer(reason.text))
         } else if var words {
             words.severity = .fatal
             closeClient(c, .error(words))

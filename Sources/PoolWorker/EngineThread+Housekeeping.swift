@@ -54,8 +54,8 @@ extension EngineThread {
         case .idle, .discarding:
             if draining == .transactions {
                 closeClient(c, .shutdown)
-            } else if isDue(client.since, after: client.idleTimeout) {
-                closeClient(c, .idleTimeout)
+            } else {
+                checkIdle(c, since: client.since)
             }
         case .active:
             checkTransaction(c)
@@ -88,6 +88,11 @@ extension EngineThread {
             if isDue(clients[c].since, Self.lastStatement) { closeEnded(c) }
             return
         }
+        // A mark that is gone: something was answered since the last look.
+        if servers[s].traffic.isAnswered && !servers[s].traffic.isMarked {
+            servers[s].traffic.mark()
+            servers[s].since = now
+        }
         let quiet = servers[s].traffic.isAnswered
         guard quiet || clients[c].bodyLeft > 0 || servers[s].traffic.needsSync else {
             servers[s].since = now
@@ -100,8 +105,18 @@ extension EngineThread {
             }
         } else if draining == .transactions {
             closeClient(c, .shutdown)
-        } else if isDue(servers[s].since, after: clients[c].idleTimeout) {
+        } else {
+            checkIdle(c, since: servers[s].since)
+        }
+    }
+
+    /// A client outside a transaction.
+    private mutating func checkIdle(_ c: UInt32, since: UInt64) {
+        let own = UInt64(ledgerClients.idleTimeout(of: clients[c].ledger)) * 1_000_000
+        if isDue(since, after: clients[c].idleTimeout) {
             closeClient(c, .idleTimeout)
+        } else if isDue(since, after: own) {
+            closeClient(c, .idleSession)
         }
     }
 

@@ -229,6 +229,8 @@ extension EngineThread {
             clientEnded(c, malformation(c))
         case .serverGone:
             serverDied(s, .serverGone)
+        case .serverDeaf:
+            serverDeaf(c, s)
         case .serverMalformed:
             serverDied(s, .serverMalformed)
         case .parameterStatus:

@@ -14,6 +14,7 @@ extension EngineThread {
         else { return false }
         var told = answer.messages
         ledgerClients.note(reports: answer.reports, of: clients[c].ledger)
+        ledgerClients.setIdleTimeout(of: clients[c].ledger, answer.idleTimeout)
         if let name = agentParameters(login).last(where: { $0.isApplicationName }) {
             let value = TrackedParameter.applicationName(name.value)
             told += parameterMessages([(Array("application_name".utf8), value)])
@@ -64,11 +65,13 @@ extension EngineThread {
         let names = agentParameters(login).contains { $0.isApplicationName }
         if let known = login.answer, !known.roleSettings.areUnknown {
             let others = names ? login.reported.filter { !isApplicationName($0.name) } : login.reported
+            let (reports, idleTimeout) = (
+                ledgerClients.reports(of: clients[c].ledger), ledgerClients.idleTimeout(of: clients[c].ledger)
+            )
             shared.directory.remember(
                 record, answerKey(login),
                 PoolRecord.Answer(
-                    messages: parameterMessages(others),
-                    reports: ledgerClients.reports(of: clients[c].ledger)),
+                    messages: parameterMessages(others), reports: reports, idleTimeout: idleTimeout),
                 asked: login.asked)
         }
         finishLogin(c, parameterMessages(login.reported), parameters: ParameterSets.unknown)

@@ -65,6 +65,16 @@ struct LedgerClients: BitwiseCopyable, @unchecked Sendable {
         unsafe cledger_client_served(header, client.reference, server)
     }
 
+    /// After so many milliseconds idle the client's session is to end; 0: never.
+    func idleTimeout(of client: LedgerClient) -> UInt32 {
+        unsafe cledger_client_idle_timeout(header, client.reference)
+    }
+
+    /// Known before the client's session has begun on a server.
+    func setIdleTimeout(of client: LedgerClient, _ milliseconds: UInt32) {
+        unsafe cledger_client_may_idle(header, client.reference, milliseconds)
+    }
+
     /// The environment of a client's session; 0: not known.
     @_noLocks
     func environment(of client: LedgerClient) -> UInt64 {

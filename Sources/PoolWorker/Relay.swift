@@ -19,6 +19,8 @@ enum PumpStop: UInt8, BitwiseCopyable {
     case answered
     /// The server's stream ended or failed.
     case serverGone
+    /// The server takes no more bytes; its last ones may still be there.
+    case serverDeaf
     /// The client said goodbye.
     case terminated
     case clientMalformed
@@ -101,7 +103,7 @@ enum Relay {
         let bytes = scratch.bytes(n)
         let passed = pass(bytes, scan.taken, sent, to: server.fd, &server.output, scratch)
         if scan.taken < n { keep(bytes, scan.taken, &client.input) }
-        guard passed else { return .serverGone }
+        guard passed else { return .serverDeaf }
         if scan.stop == .end { return .idle }
         return scan.stop == .terminate ? .terminated : .clientMalformed
     }

@@ -34,6 +34,12 @@ public enum TrackedParameter {
         return clean(applicationName, Array(cut)) ?? []
     }
 
+    /// A client's value as a server has it after a SET of what is `clean` of it: of a name
+    /// PostgreSQL takes 63 bytes.
+    public static func taken(_ index: Int, _ value: [UInt8]) -> [UInt8]? {
+        index == applicationName ? Array(applicationName(value).prefix(63)) : clean(index, value)
+    }
+
     /// A value fit for a SET in any client_encoding: printable ASCII. In an
     /// application_name PostgreSQL itself spells other bytes \xNN (pg_clean_ascii); in any
     /// other tracked parameter they can't be right: nil.

@@ -253,7 +253,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
 
     @inlinable @_noLocks
     mutating func flagsAtReady() {
-        flags &= ~(Flags.copyIn | Flags.feeding | Flags.mayHaveEnd)
+        flags &= ~(Flags.copyIn | Flags.feeding | Flags.mayHaveEnd | Flags.marked)
         // A COPY that succeeds has read all that was sent to it, one that fails maybe not.
         if has(Flags.failed) {
             flags |= Flags.stray
@@ -290,6 +290,10 @@ public struct Traffic: BitwiseCopyable, Sendable {
         // Something other than the Sync that ends the COPY has been sent already.
         if !counting { uncertain = true }
     }
+
+    /// A mark that the next ReadyForQuery takes away: who made it can tell whether there was one.
+    public mutating func mark() { flags |= Flags.marked }
+    public var isMarked: Bool { has(Flags.marked) }
 
     /// The worker itself sends a query on this link.
     @inlinable @_noLocks
@@ -334,6 +338,7 @@ extension Traffic {
         @inlinable static var riskLasts: UInt16 { @_noLocks get { 8192 } }
         /// With `copyIn`: the end that was sent may be this COPY's.
         @inlinable static var mayHaveEnd: UInt16 { @_noLocks get { 16384 } }
+        @inlinable static var marked: UInt16 { @_noLocks get { 32768 } }
         /// The server is in the middle of something, or may be.
         @inlinable static var busy: UInt16 { @_noLocks get { unsynced | copyIn | uncertain } }
     }

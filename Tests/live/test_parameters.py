@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from wire import Refused
+from wire import Refused, Wire
 
 VALUES = {
     "client_encoding": ("LATIN1", "UTF8"),
@@ -137,3 +137,21 @@ def test_a_set_that_is_rolled_back_is_rolled_back_for_its_client(shared):
     first.query("rollback")
     second.value("select 1")
     assert first.value("show timezone") == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize("name", ["plain", "caf\u00e9 \u0001\n", "x" * 70, "x" * 62 + "\u00e9", "\u65e5" * 30],
+                         ids=["plain", "bytes", "long", "cut", "many"])
+def test_the_login_tells_the_name_that_postgresql_takes(pooler, transport, name):
+    pooler.configure(pool_mode="transaction")
+    role = pooler.role()
+    direct = Wire({"host": "127.0.0.1", "port": pooler.cluster.port})
+    with direct:
+        direct.login(role.name, role.password, pooler.database, application_name=name)
+        right = direct.parameters["application_name"]
+        shown = direct.value("select application_name from pg_stat_activity where pid = pg_backend_pid()")
+    # the launcher sends it to servers by SET, which takes 63 bytes of what it is spelled like
+    right = right if pooler.agents else right[:63]
+    for spelling in ["application_name", "application_name", "Application_Name"]:
+        wire = pooler.wire(role, transport, **{spelling: name})
+        assert wire.parameters["application_name"] == right == wire.value("show application_name")
+        assert shown == wire.value("select application_name from pg_stat_activity where pid = pg_backend_pid()")

@@ -56,6 +56,18 @@ def test_in_a_statement_the_client_gets_the_servers_message(shared, transport):
     assert shared.wire(transport=transport).value("select 1") == "1"
 
 
+def test_one_line_tells_of_a_client_whose_server_had_the_last_word(shared):
+    wire = shared.wire()
+    wire.query("begin")
+    mark = shared.log_mark()
+    terminate(shared, wire.value(PID))
+    wire.until_closed()
+    wait_until(lambda: [line for line in shared.log_lines(mark) if " C-" in line], "a line about the client")
+    shared.wire().value("select 1")
+    ends = [line for line in shared.log_lines(mark) if " C-" in line and "closing because" in line]
+    assert len(ends) == 1 and "server conn crashed?" in ends[0]
+
+
 def test_in_session_mode_an_idle_client_gets_the_servers_message(pooler, transport):
     pooler.configure(pool_mode="session")
     wire = pooler.wire(transport=transport)

@@ -142,11 +142,12 @@ typedef struct CledgerClient
 	uint32_t	server;			/* slot of the server it had last; 0: none */
 	uint32_t	database;		/* OIDs of its login */
 	uint32_t	role;
-	uint32_t	thread;			/* engine thread */
-	uint16_t	family;			/* AF_INET, AF_INET6 or AF_UNIX */
+	uint8_t		thread;			/* engine thread */
+	uint8_t		family;			/* AF_INET, AF_INET6 or AF_UNIX */
 	uint16_t	port;			/* host order */
 	uint8_t		address[16];	/* network order; AF_INET: the first four */
 	uint32_t	reports;		/* agents and worker, seldom: which values of what is reported it knows; 0: not known */
+	uint32_t	idle_session_timeout;	/* the agents', who change it seldom: the session's, in milliseconds; 0: none */
 	uint64_t	environment;	/* the agents', who change it seldom: as CledgerServer's; 0: not known */
 	uint64_t	login;			/* number of its login: CledgerHeader.logins then */
 
@@ -310,6 +311,22 @@ static inline void
 cledger_client_knows(CledgerHeader *ledger, uint64_t client, uint32_t reports)
 {
 	__atomic_store_n(&cledger_client(ledger, (uint32_t) client)->reports, reports, __ATOMIC_RELAXED);
+}
+
+/* After so many milliseconds idle the client's session is to end; 0: never. Its agent or the worker writes it. */
+static inline uint32_t
+cledger_client_idle_timeout(CledgerHeader *ledger, uint64_t client)
+{
+	return __atomic_load_n(&cledger_client(ledger, (uint32_t) client)->idle_session_timeout, __ATOMIC_RELAXED);
+}
+
+static inline void
+cledger_client_may_idle(CledgerHeader *ledger, uint64_t client, uint32_t milliseconds)
+{
+	CledgerClient *entry = cledger_client(ledger, (uint32_t) client);
+
+	if (entry->idle_session_timeout != milliseconds)
+		__atomic_store_n(&entry->idle_session_timeout, milliseconds, __ATOMIC_RELAXED);
 }
 
 /* An agent writes it down, unless it stands there. */

@@ -190,6 +190,8 @@ carpool_attach_transaction_ended(void)
 		carpool_client = 0;
 	if (changed && carpool_client != 0)
 		save();
+	if (carpool_client != 0)
+		cledger_client_may_idle(carpool_ledger, carpool_client, (uint32) IdleSessionTimeout);
 	carpool_unnamed_save(carpool_client);
 	pins |= carpool_pins_now();
 	carpool_staleness_look();
