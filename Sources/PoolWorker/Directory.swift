@@ -52,6 +52,9 @@ final class PoolRecord {
     /// The latest moment at which the facts of one of its clients' logins changed.
     var facts: UInt64 = 0
 
+    /// The parameter that says whether a server is a hot standby.
+    static let standby = Array("in_hot_standby".utf8)
+
     typealias Parameter = (name: [UInt8], value: [UInt8])
 
     /// The parameters of a client's session, and the ParameterStatus messages that tell it of them.
@@ -344,6 +347,24 @@ final class Directory: @unchecked Sendable {
             if record.answers.count >= 1000 { record.answers = [:] }
             record.answers[key] = answer
         }
+    }
+
+    /// A server of the pool has reported a parameter after its login: logins are told that value.
+    /// - Returns: it is another one than they were told so far.
+    func correct(_ record: PoolRecord, _ name: [UInt8], _ value: [UInt8]) -> Bool {
+        locked {
+            guard let index = record.welcome?.firstIndex(where: { $0.name == name }),
+                record.welcome?[index].value != value
+            else { return false }
+            record.welcome?[index].value = value
+            record.welcomes = [:]
+            return true
+        }
+    }
+
+    /// What the pool's server that logged in last has reported; nil: nothing, or there was none.
+    func told(_ record: PoolRecord, _ name: [UInt8]) -> [UInt8]? {
+        locked { record.welcome?.first { $0.name == name }?.value }
     }
 
     /// A server logged in, with the facts of that moment.

@@ -32,6 +32,8 @@ enum EngineMessage: UInt32 {
     case hubGone
     /// The hub in slot a has sent all that there was at request b.
     case hubRead
+    /// The servers of pool a report that they are standbys (b = 1), or no longer (0).
+    case standbyChanged
     /// Facts of logins in pool a changed at moment (b, c).
     case factsChanged
     /// The servers of database a are elsewhere since moment (b, c).

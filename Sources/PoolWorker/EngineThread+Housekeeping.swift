@@ -191,6 +191,7 @@ extension EngineThread {
         case .hubReady: hubIsReady(Hub(database: a, slot: b, process: c))
         case .hubRead: hubHasRead(a, b)
         case .hubGone: hubIsGone(Hub(database: a, slot: b, process: c))
+        case .standbyChanged: tellStandby(a, b == 1, but: noIndex)
         case .factsChanged: factsChanged(a, UInt64(b) << 32 | UInt64(c))
         case .moved: databaseMoved(a, UInt64(b) << 32 | UInt64(c))
         case .poolsFreed: forgetPools()

@@ -119,7 +119,7 @@ extension EngineThread {
     }
 
     /// Where too much waits for all clients together, those for whom most waits have to go.
-    private mutating func limitWaiting() {
+    mutating func limitWaiting() {
         let most = Listening.most(settings, threads: shared.threads)
         while listening.waiting.bytes > most, let c = listening.waiting.largest {
             let held = listening.waiting.bytes(of: c)

@@ -353,9 +353,15 @@ extension EngineThread {
 
     private mutating func serverOpened(_ s: UInt32) {
         guard let record = poolDetails[servers[s].pool]?.record else { return closeServer(s, .evicted) }
+        let before = shared.directory.told(record, PoolRecord.standby)
         shared.directory.succeeded(
             record, welcome: serverLogins[s]?.welcome ?? [], facts: servers[s].facts)
         serverLogins[s] = nil
+        if servers[s].slot == 0, before != nil, let now = shared.directory.told(record, PoolRecord.standby),
+            now != before
+        {
+            standbyChanged(s, now)
+        }
         servers[s].traffic = Traffic()
         if servers[s].isHub { return startHub(s) }
         servers[s].state = .active

@@ -138,6 +138,7 @@ extension EngineThread {
             return loginViolation(s)
         }
         if servers[s].slot != 0 { return noteAnswer(s, name, value) }
+        if name == PoolRecord.standby { return noteStandby(s, value) }
         // PostgreSQL's values are short; those of another server are its client's business.
         guard value.count <= 1000, let index = TrackedParameter.index(name) else { return }
         var values = parameterSets.values(servers[s].parameters)

@@ -7,6 +7,7 @@ import pytest
 
 from cluster import Cluster
 from database_host import DatabaseHost, database_settings
+from launcher_host import LauncherHost
 from waiting import wait_until
 from wire import Wire, error_of
 
@@ -47,7 +48,7 @@ def standby(fresh_cluster, environment):
     copy.socket_folder = environment.new_socket_folder()
     copy.port, copy.pooler_port = environment.new_port(), environment.new_port()
     copy.log = type(primary.log)(copy.folder / "log")
-    copy.process, copy.connections = None, {}
+    copy.process, copy.connections, copy.wrapper = None, {}, []
     copy._run(environment.program("pg_basebackup"), "-h", str(primary.socket_folder), "-p",
               str(primary.port), "-U", "postgres", "-D", str(copy.data), "-R", "-X", "stream", "-c", "fast")
     copy.write_settings(
@@ -95,6 +96,29 @@ def test_clients_listen_and_know_the_primary_after_a_promotion(standby):
     for word in (b"in_hot_standby\0off\0", None):
         assert [frame.body for frame in idle.query("select 1") if frame.kind == "S"] == [word] * (word is not None)
     wait_until(lambda: standby.wire(role).parameters["in_hot_standby"] == "off", "new logins are told")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_launcher_tells_all_clients_of_a_promotion(standby, environment, threads):
+    primary, standby = standby
+    role = primary.new_role()
+    standby.roles.append(role)
+    standby.serves()
+    launcher = LauncherHost(standby.cluster, environment)
+    launcher.role_added(role)
+    launcher.configure(pool_mode="transaction", default_pool_size=4, threads=threads)
+    launcher.start()
+    clients = [launcher.wire(role) for _ in range(6)]
+    assert {client.parameters["in_hot_standby"] for client in clients} == {"on"}
+    clients[1].query("begin")
+    assert standby.cluster.value("select pg_promote(true, 30)")
+    told = b"in_hot_standby\0off\0"
+    assert [frame.body for frame in clients[0].query("select 1") if frame.kind == "S"] == [told]
+    for client in clients[2:]:
+        assert client.frame() == ("S", told)
+    assert launcher.wire(role).parameters["in_hot_standby"] == "off"
+    assert told in [frame.body for frame in clients[1].query("commit") if frame.kind == "S"]
+    launcher.clean()
 
 
 def test_a_standby_that_ends_and_starts_again_serves(standby):
