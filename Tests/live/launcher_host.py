@@ -127,7 +127,7 @@ class LauncherHost(Pooler):
                 Wire({"host": host, "port": self.port}).close()
             return True
 
-    def stop(self, number=signal.SIGQUIT, deadline=10):
+    def stop(self, number=signal.SIGQUIT, deadline=30):
         """Ends it with a signal; returns the exit status."""
         if self.process is None:
             return None

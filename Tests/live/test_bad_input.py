@@ -39,7 +39,7 @@ class Check:
         def lines():
             return [line for line in self.pooler.log_lines(self.mark) if told in line]
 
-        wait_until(lines, f"a log line with {told!r}", 5)
+        wait_until(lines, f"a log line with {told!r}")
         assert len(lines()) <= sides, lines()
         self.others()
         return error
@@ -57,7 +57,7 @@ class Check:
         def lines():
             return [line for line in self.pooler.log_lines(self.mark) if words in line]
 
-        wait_until(lines, f"a log line with {words!r}", 5)
+        wait_until(lines, f"a log line with {words!r}")
         assert len(lines()) == 1
         self.others()
 

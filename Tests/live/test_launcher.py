@@ -29,7 +29,7 @@ def stops_listening(launcher):
         except (OSError, Closed):
             return True
 
-    wait_until(refused, "nobody listens any more", 5)
+    wait_until(refused, "nobody listens any more")
 
 
 @pytest.fixture

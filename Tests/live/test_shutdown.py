@@ -10,7 +10,7 @@ import pytest
 
 from database_host import DatabaseHost
 from programs import Traffic
-from waiting import wait_until
+from waiting import DEADLINE, wait_until
 from wire import Closed, Refused, Wire, error_of, query
 
 
@@ -32,7 +32,7 @@ def stop_takes(host, mode):
 def test_it_ends_soon_with_idle_clients(host, mode):
     idle, never_used = host.wire(), host.wire()
     idle.value("select 1")
-    assert stop_takes(host, mode) < 5
+    assert stop_takes(host, mode) < DEADLINE
     for wire in (idle, never_used):
         frames = wire.until_closed()
         if mode != "immediate":
@@ -47,7 +47,7 @@ def test_it_ends_soon_under_load(host, mode):
     logging_in = host.raw().startup(host.role().name, "app")
     assert logging_in.frame().kind == "R"
     wait_until(lambda: traffic.answers > 50, "answers")
-    assert stop_takes(host, mode) < 5
+    assert stop_takes(host, mode) < DEADLINE
     traffic.stop()
     in_transaction.until_closed()
     logging_in.until_closed()

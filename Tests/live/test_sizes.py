@@ -156,7 +156,10 @@ def test_nagle_is_off_towards_clients(pooler):
     pooler.configure(pool_mode="transaction")
     wire = pooler.wire()
     wire.value("select 1")
-    start = time.monotonic()
+    spent = []
     for _ in range(100):
+        start = time.monotonic()
         wire.query("select repeat('x', 3000)")
-    assert time.monotonic() - start < 2.0
+        spent.append(time.monotonic() - start)
+    # the kernel delays an ack by 40 ms; on a busy machine some are late for other reasons
+    assert sorted(spent)[50] < 0.035

@@ -10,6 +10,7 @@ import pytest
 
 from database_host import DatabaseHost
 from steps import Case, same_as_direct
+from waiting import DEADLINE
 
 CHANGED = "select name, setting, source from pg_settings where source = 'session' order by name"
 CUSTOM = "select current_setting('my.{me}', true), current_setting('my.a', true), current_setting('my.b', true)"
@@ -106,7 +107,7 @@ def test_a_name_of_the_file_is_no_sessions(rotating):
         rotating.cluster.sql("alter system set my.of_the_file = 'x'")
         rotating.cluster.reload()
         for wire in (first, second):
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + DEADLINE
             while wire.value("select current_setting('my.of_the_file', true)") != "x":
                 assert time.monotonic() < deadline
         first.query("set work_mem = '9MB'")

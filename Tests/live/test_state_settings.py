@@ -5,6 +5,7 @@ import time
 import pytest
 
 from steps import ORDERS, RECONNECT, Case, same_as_direct
+from waiting import DEADLINE
 from wire import Refused, error_of
 
 # Everything that was set in the session or at its start.
@@ -300,7 +301,7 @@ def test_a_login_after_a_change_is_told_the_new_values(rotating):
         assert told() == (before[0], "SQL")
         cluster.sql("alter system set timezone = 'Africa/Cairo'")
         cluster.reload()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + DEADLINE
         while told()[0] != "Africa/Cairo":
             assert time.monotonic() < deadline
         assert [told() for _ in range(6)] == [("Africa/Cairo", "SQL")] * 6
