@@ -196,6 +196,7 @@ extension EngineThread {
         }
         clients[c].ledger = ledger
         clients[c].signs.rotates = settings.test_rotate_servers
+        clients[c].signs.inSteps = pools[p].mode == .statement
         clients[c].idleTimeout = Clock.nanoseconds(answer.settings.client_idle_timeout)
         clients[c].transactionTimeout = Clock.nanoseconds(answer.settings.idle_transaction_timeout)
         pools[p].clients += 1
@@ -217,7 +218,12 @@ extension EngineThread {
             pools[p] = Pool(mode: mode)
             poolDetails[p] = PoolDetails(record: record, serverLifetime: 0, minServers: 0)
         }
-        pools[p].mode = mode
+        if pools[p].mode != mode {
+            pools[p].mode = mode
+            for c in 0..<clients.end where clients[c].state != .gone && clients[c].pool == p {
+                clients[c].signs.inSteps = mode == .statement
+            }
+        }
         poolEnd = max(poolEnd, p + 1)
         keepsServers = keepsServers || settings.min_pool_size > 0
         poolDetails[p]?.serverLifetime = Clock.nanoseconds(settings.server_lifetime)

@@ -58,6 +58,7 @@ enum Relay {
         guard server.output.isEmpty else { return .idle }
         var rounds = fairRounds
         while client.readable || client.input.count >= FrameHeader.size {
+            if waits(client, server) { return .idle }
             let stop = stepToServer(&client, &server, scratch)
             if stop != .idle { return stop }
             guard server.output.isEmpty else { return .idle }
@@ -83,13 +84,25 @@ enum Relay {
         return n == 0 ? .clientEnded : .clientGone
     }
 
+    /// In statement mode the next request waits for the answer to the last one: that may say
+    /// that a transaction block is open, in which nothing may run.
+    @_noLocks @inline(__always)
+    private static func waits(_ client: borrowing Client, _ server: borrowing Server) -> Bool {
+        guard client.signs.inSteps, client.bodyLeft == 0 else { return false }
+        guard server.traffic.isExpecting else { return false }
+        return !server.traffic.isCopyingIn
+    }
+
     /// The first `n` bytes of `scratch` came from the client.
     @_noLocks @inline(__always)
     static func passToServer(
         _ client: inout Client, _ server: inout Server, _ n: Int, _ scratch: Scratch
     ) -> PumpStop {
-        let scan = FrameScan.frontend(
-            scratch.bytes(n), bodyLeft: &client.bodyLeft, traffic: &server.traffic)
+        var bytes = scratch.bytes(n)
+        if client.signs.inSteps {
+            bytes = bytes.first(FrameScan.firstRequest(bytes, bodyLeft: client.bodyLeft))
+        }
+        let scan = FrameScan.frontend(bytes, bodyLeft: &client.bodyLeft, traffic: &server.traffic)
         return concludeRequest(&client, &server, scan, n, nil, scratch)
     }
 
@@ -181,6 +194,8 @@ enum Relay {
             if case .released = stop { return .released }
             return .fence
         case .end:
+            // What the client has sent may have waited for just this.
+            if client.signs.inSteps, !client.input.isEmpty, !waits(client, server) { return .again }
             if client.signs.ended { return isLast(server) ? .answered : .idle }
             // An asynchronous message may end after the link had nothing else to carry.
             return mode != .session ? end(client, server) : .idle

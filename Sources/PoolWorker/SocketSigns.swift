@@ -38,6 +38,17 @@ struct SocketSigns: BitwiseCopyable {
         @_noLocks set { put(16, newValue) }
     }
 
+    /// A server's: another pool waits for what it is counted for (`SlotQueue`).
+    var wanted: Bool {
+        @_noLocks get { bits & 64 != 0 }
+        @_noLocks set { put(64, newValue) }
+    }
+    /// A client's: one statement at a time goes to its server (statement mode).
+    var inSteps: Bool {
+        @_noLocks get { bits & 128 != 0 }
+        @_noLocks set { put(128, newValue) }
+    }
+
     @_noLocks @inline(__always)
     private mutating func put(_ bit: UInt8, _ value: Bool) { bits = value ? bits | bit : bits & ~bit }
 }

@@ -71,6 +71,23 @@ public enum FrameScan {
         return ended(bytes, at, stop, &bodyLeft)
     }
 
+    /// How many bytes from a client one step of statement mode takes: up to the end of the
+    /// first message that ReadyForQuery answers, or all.
+    /// - Parameter bodyLeft: as for `frontend`; not changed.
+    @_noLocks
+    public static func firstRequest(_ bytes: ByteView, bodyLeft: Int) -> UInt {
+        var at = UInt(bitPattern: bodyLeft)
+        while bytes.hasHeader(at: at) {
+            let (tag, length) = bytes.header(at: at)
+            guard isPossible(length) else { break }
+            at &+= 1 &+ UInt(length)
+            if tag == FrontendTag.query || tag == FrontendTag.sync || tag == FrontendTag.functionCall {
+                return min(at, bytes.size)
+            }
+        }
+        return bytes.size
+    }
+
     /// Bytes from a server that is linked (or whose client has gone).
     /// - Parameters:
     ///   - mode: where to stop: other than in session mode where the server may be
@@ -118,14 +135,15 @@ public enum FrameScan {
         guard traffic.ready(status) else { return .malformed }
         if case .session = mode { return .end }
         if traffic.isReleasable { return .released }
-        guard traffic.isQuiet else { return unquiet(traffic) }
+        guard traffic.isQuiet else { return unquiet(traffic, mode) }
         if case .statement = mode { return .transaction }
         return .end
     }
 
     /// The server sent ReadyForQuery, and the link is not quiet.
     @_noLocks @inline(never)
-    private static func unquiet(_ traffic: Traffic) -> Scan.Stop {
+    private static func unquiet(_ traffic: Traffic, _ mode: PoolMode) -> Scan.Stop {
+        if case .statement = mode, traffic.status != TransactionStatus.idle { return .transaction }
         if traffic.needsFence { return .fence }
         return traffic.isSpent ? .spent : .end
     }

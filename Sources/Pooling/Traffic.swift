@@ -79,7 +79,7 @@ public struct Traffic: BitwiseCopyable, Sendable {
     }
 
     /// The client's copying in: it has to end it before anything else can happen.
-    public var isCopyingIn: Bool { copyIn }
+    public var isCopyingIn: Bool { @_noLocks get { copyIn } }
 
     /// Extended-query messages wait for a Sync.
     public var needsSync: Bool { unsynced }

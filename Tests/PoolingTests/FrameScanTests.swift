@@ -311,13 +311,26 @@ private struct BackendStream {
         #expect(transaction.forwarded.count == 12)
     }
 
-    @Test func `statement mode lets a pipeline end before it complains`() {
+    @Test func `statement mode refuses a transaction block in the middle of a pipeline`() {
         var traffic = Traffic()
         _ = traffic.frontend(FrontendTag.query)
         _ = traffic.frontend(FrontendTag.query)
         var stream = BackendStream(traffic, .statement)
         stream.receive(ready(tag("T")) + ready())
-        #expect(stream.stops == ["released 12"])
+        #expect(stream.stops.first == "transaction 6")
+    }
+
+    @Test func `a step of statement mode ends with the first message that has a ReadyForQuery`() {
+        let (query, sync) = (frame(FrontendTag.query, [1, 2, 0]), frame(FrontendTag.sync, []))
+        let parse = frame(FrontendTag.parse, [1, 0, 0, 0])
+        for (bytes, bodyLeft, expected) in [
+            (query + query, 0, query.count), (parse + sync + parse + sync, 0, parse.count + sync.count),
+            (parse + parse, 0, 2 * parse.count), (query.dropLast() + [], 0, query.count - 1),
+            ([9, 9, 9] + query + query, 3, 3 + query.count), (Array(query.prefix(3)), 0, 3), ([9, 9], 5, 2),
+        ] {
+            let taken = bytes.withByteView { FrameScan.firstRequest($0, bodyLeft: bodyLeft) }
+            #expect(taken == UInt(expected))
+        }
     }
 
     @Test func `an error is remembered until the server is ready again`() {

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from wire import SYNC, bind, execute, extended, kinds, parse, query
+from wire import COPY_DONE, SYNC, bind, copy_data, execute, extended, kinds, parse, query
 
 PID = "select pg_backend_pid()"
 
@@ -93,6 +93,62 @@ def test_statement_mode_refuses_transaction_blocks(pooler, how):
     assert pooler.cluster.value(
         "select count(*) from pg_stat_activity where state like 'idle in transaction%%'"
     ) == 0
+
+
+@pytest.mark.parametrize("how", ["simple", "extended", "in two writes"])
+def test_statement_mode_refuses_transaction_blocks_in_pipelines(pooler, how):
+    """Nothing that was sent behind the BEGIN is done."""
+    pooler.configure(pool_mode="statement", default_pool_size=1)
+    wire = pooler.wire()
+    wire.query("create table kept(i int)")
+    burst = [f"insert into kept values ({i})" for i in (1, 2)]
+    burst += ["begin", "insert into kept values (3)", "commit", "insert into kept values (4)"]
+    message = (lambda sql: extended(sql) + SYNC) if how == "extended" else query
+    if how == "in two writes":
+        wire.send(*(message(sql) for sql in ["select pg_sleep(0.3)", *burst[:3]]))
+        burst = burst[3:]
+    wire.send(*(message(sql) for sql in burst))
+    errors = [frame.fields() for frame in wire.until_closed() if frame.kind == "E"]
+    assert [error["C"] for error in errors] == ["0A000"]
+    assert pooler.wire().rows("select i from kept order by i") == [["1"], ["2"]]
+
+
+@pytest.mark.parametrize("how", ["simple", "extended"])
+def test_statement_mode_takes_pipelines_without_blocks(pooler, transport, how):
+    pooler.configure(pool_mode="statement", default_pool_size=1)
+    wire, other = pooler.wire(transport=transport), pooler.wire(transport=transport)
+    message = (lambda sql: extended(sql) + SYNC) if how == "extended" else query
+    wire.send(*(message(f"select {i}, repeat('x', {i * 97})") for i in range(200)))
+    other.send(*(message("select 'other'") for _ in range(50)))
+    for i in range(200):
+        assert [frame.values()[0] for frame in wire.until_ready() if frame.kind == "D"] == [str(i)]
+    for _ in range(50):
+        assert [frame.values()[0] for frame in other.until_ready() if frame.kind == "D"] == ["other"]
+
+
+def test_statement_mode_takes_a_copy_with_all_its_data_behind_it(pooler):
+    pooler.configure(pool_mode="statement", default_pool_size=1)
+    wire = pooler.wire()
+    wire.query("create table copied(i int)")
+    wire.send(
+        query("copy copied from stdin"), copy_data(b"1\n"), copy_data(b"2\n"), COPY_DONE,
+        query("select count(*) from copied"))
+    assert kinds(wire.until_ready()) == "GCZ"
+    assert [frame.values() for frame in wire.until_ready() if frame.kind == "D"] == [["2"]]
+
+
+def test_a_reload_changes_to_statement_mode_and_back(pooler):
+    pooler.configure(pool_mode="transaction", default_pool_size=1)
+    wire = pooler.wire()
+    for mode in ("statement", "transaction", "statement"):
+        pooler.configure(pool_mode=mode)
+        pooler.wire().close()
+        wire.send(query("begin"), query("commit"))
+        if mode == "transaction":
+            assert kinds(wire.until_ready() + wire.until_ready()) == "CZCZ"
+        else:
+            assert [f.fields()["C"] for f in wire.until_closed() if f.kind == "E"] == ["0A000"]
+            wire = pooler.wire()
 
 
 def test_a_role_has_its_own_mode(pooler):
