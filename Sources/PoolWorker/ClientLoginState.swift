@@ -103,6 +103,9 @@ extension ErrorFields {
     /// reserved. Limits of a role or database have the same SQLSTATE.
     var isServerFull: Bool { sqlstate == "53300" && Self.slotRoutines.contains(routine ?? "") }
 
+    /// The server is starting, stopping or recovering.
+    var isServerDown: Bool { ["57P01", "57P02", "57P03"].contains(sqlstate) }
+
     private static let slotRoutines = [
         "ProcessStartupPacket", "InitProcess", "ProcArrayAdd", "InitPostgres", "check_reserved_slots",
     ]

@@ -29,8 +29,9 @@ final class PoolRecord {
     var password: [UInt8]?
     /// Why the last server could not be had, and when to try again.
     var failure: ErrorFields?
-    var failures = 0
-    var retryAt: UInt64 = 0
+    var backoff = Backoff()
+    /// Where its servers are, as far as is known; never nil in the database.
+    var place: Place?
     /// Parameters as clients spelled them → as the server took them.
     var resolved: [ParameterValues: ParameterValues] = [:]
     /// Parameters as clients spelled them → what such clients get, as long as `welcome` stays.
@@ -95,8 +96,7 @@ final class PoolRecord {
         answers = [:]
         notAsOwner = false
         failure = nil
-        failures = 0
-        retryAt = 0
+        backoff = Backoff()
     }
 
     fileprivate var isUsed: Bool { clients > 0 || servers > 0 || hubs > 0 }
@@ -121,7 +121,7 @@ final class Directory: @unchecked Sendable {
     private var freeIndices: [UInt32] = []
     private var serials: UInt32 = 0
     private var numbers: [Key: Int] = [:]
-    private var unused: UnusedPools
+    var unused: UnusedPools
     private var databasePools: [UInt32: Int] = [:]
     private var userPools: [UInt32: Int] = [:]
     /// Pools were freed that threads may still know.
@@ -129,6 +129,12 @@ final class Directory: @unchecked Sendable {
     private var databaseServers: [UInt32: Int] = [:]
     private var databaseClients: [UInt32: Int] = [:]
     private var userServers: [UInt32: Int] = [:]
+    /// By address; in the database there is one, by none.
+    private var places: [[UInt8]: Place] = [:]
+    /// Pools that wait for what others have; guarded by the lock.
+    var slots = SlotQueue()
+    /// How many they are, to be read without the lock.
+    let queued = SharedCounter()
     private var hubs: [UInt32: HubState] = [:]
     private var listeners: [UInt32: Int] = [:]
     let waiting: WaitingCounters
@@ -168,6 +174,7 @@ final class Directory: @unchecked Sendable {
                 record = PoolRecord(
                     index: index, serial: serials, databaseID: databaseID, userID: key.userID,
                     isShared: shared, settings: settings, carries: host.keepsOIDs ? nil : false)
+                if host.keepsOIDs { record.place = place([]) }
                 numbers[key] = Int(index)
                 records[Int(index)] = record
                 databasePools[databaseID, default: 0] += 1
@@ -201,32 +208,34 @@ final class Directory: @unchecked Sendable {
         }
     }
 
-    /// Counts one more server of the pool if the limits allow it.
-    func reserve(_ record: PoolRecord) -> PoolLimits.Verdict {
-        locked {
-            let settings = record.settings
-            let limits = PoolLimits(
-                pool: Int(settings.pool_size), database: Int(settings.max_db_connections),
-                user: Int(settings.max_user_connections))
-            let verdict = limits.mayOpen(
-                poolServers: record.servers, databaseServers: databaseServers[record.databaseID] ?? 0,
-                userServers: userServers[record.userID] ?? 0)
-            if verdict == .open {
-                record.servers += 1
-                count(record, 1)
-                unused.remove(record.index)
-            }
-            return verdict
-        }
+    /// Whether the limits allow for one more server of the pool. Under the lock.
+    func verdict(_ record: PoolRecord) -> PoolLimits.Verdict {
+        let settings = record.settings
+        let limits = PoolLimits(
+            pool: Int(settings.pool_size), database: Int(settings.max_db_connections),
+            user: Int(settings.max_user_connections))
+        return limits.mayOpen(
+            poolServers: record.servers, databaseServers: databaseServers[record.databaseID] ?? 0,
+            userServers: userServers[record.userID] ?? 0)
     }
 
-    /// A server of the pool is gone.
-    func giveBack(_ record: PoolRecord, now: UInt64) {
-        locked {
-            record.servers -= 1
-            count(record, -1)
-            noteUnused(record, now: now)
-        }
+    /// The server program at an address. Under the lock.
+    private func place(_ address: [UInt8]) -> Place {
+        if let place = places[address] { return place }
+        let place = Place(number: UInt32(places.count))
+        places[address] = place
+        return place
+    }
+
+    /// A pool's servers are opened at this address.
+    func settle(_ record: PoolRecord, at address: [UInt8]) {
+        if !host.keepsOIDs { locked { record.place = place(address) } }
+    }
+
+    /// A server of the pool more or less. Under the lock.
+    func countServer(_ record: PoolRecord, _ delta: Int) {
+        record.servers += delta
+        count(record, delta)
     }
 
     private func count(_ record: PoolRecord, _ delta: Int) {
@@ -265,12 +274,14 @@ final class Directory: @unchecked Sendable {
     func hubStarted(_ hub: Hub) { locked { hubs[hub.database] = .ready(hub) } }
 
     /// A hub is gone, or couldn't be had.
-    func hubEnded(_ record: PoolRecord, retryAt: UInt64, now: UInt64) {
+    /// - Returns: as of `giveBack`.
+    func hubEnded(_ record: PoolRecord, retryAt: UInt64, now: UInt64) -> SlotQueue.Waiter? {
         locked {
             hubs[record.databaseID] = .failed(retryAt: retryAt)
             record.hubs -= 1
             count(record, -1)
-            noteUnused(record, now: now)
+            defer { noteUnused(record, now: now) }
+            return freed(record, held: true, now)
         }
     }
 
@@ -287,16 +298,6 @@ final class Directory: @unchecked Sendable {
     func clients(database: UInt32) -> Int { locked { databaseClients[database] ?? 0 } }
 
     func servers(database: UInt32) -> Int { locked { databaseServers[database] ?? 0 } }
-
-    /// A server could not be had: wait a little longer after each failure in a row.
-    func failed(_ record: PoolRecord, _ error: ErrorFields, now: UInt64, longest: UInt64) {
-        locked {
-            record.failure = error
-            let delay = min(longest, 100_000_000 << UInt64(min(record.failures, 12)))
-            record.failures += 1
-            record.retryAt = now + delay
-        }
-    }
 
     /// Whether all servers of a pool have agents is decided by the first one.
     func carries(_ record: PoolRecord, with agent: Bool) -> Bool {
@@ -368,12 +369,9 @@ final class Directory: @unchecked Sendable {
     }
 
     /// A server logged in, with the facts of that moment.
-    func succeeded(_ record: PoolRecord, welcome: [(name: [UInt8], value: [UInt8])], facts: UInt64) {
+    func keepWelcome(_ record: PoolRecord, _ welcome: [(name: [UInt8], value: [UInt8])], facts: UInt64) {
         locked {
             guard facts >= record.facts else { return }
-            record.failure = nil
-            record.failures = 0
-            record.retryAt = 0
             record.welcome = welcome
             record.welcomes = [:]
         }
@@ -388,8 +386,8 @@ extension Directory {
             for case let record? in records where record.databaseID == database {
                 if moment > record.facts { record.factsChanged(moment) }
                 record.failure = nil
-                record.failures = 0
-                record.retryAt = 0
+                record.backoff = Backoff()
+                if !host.keepsOIDs { record.place = nil }
             }
         }
     }
@@ -402,7 +400,7 @@ extension Directory {
     /// - Returns: how many pools are left, if some were freed since the last call.
     func freeUnused(idle: UInt64, now: UInt64) -> Int? {
         locked {
-            while let record = record(unused.oldestFailed), now >= record.retryAt { free(record) }
+            while let record = record(unused.oldestFailed), now >= record.backoff.retryAt { free(record) }
             while idle > 0, let oldest = unused.oldestRested, now &- oldest.since >= idle,
                 let record = record(oldest.index)
             {
@@ -413,7 +411,7 @@ extension Directory {
         }
     }
 
-    private func record(_ index: UInt32?) -> PoolRecord? { index.flatMap { records[Int($0)] } }
+    func record(_ index: UInt32?) -> PoolRecord? { index.flatMap { records[Int($0)] } }
 
     /// An index for a new pool, if need be that of one without clients and servers.
     private func freeIndex() -> UInt32? {
@@ -427,7 +425,7 @@ extension Directory {
     }
 
     /// A client or server less: it may have been the last one.
-    private func noteUnused(_ record: PoolRecord, now: UInt64) {
+    func noteUnused(_ record: PoolRecord, now: UInt64) {
         guard !record.isUsed, !record.isFreed else { return }
         let out = unused.add(record.index, failed: record.welcome == nil, now: now)
         if let oldest = self.record(out) { free(oldest) }
@@ -437,6 +435,7 @@ extension Directory {
     /// clients and servers nothing of theirs is in use.
     private func free(_ record: PoolRecord) {
         unused.remove(record.index)
+        slots.remove(pool: record.index)
         record.isFreed = true
         haveFreed = true
         numbers[Key(databaseID: record.databaseID, userID: record.userID, isShared: record.isShared)] = nil

@@ -21,9 +21,12 @@ enum EngineMessage: UInt32 {
     case slotFreed
     /// Close the idle servers of database a.
     case evict
-    /// Close one idle server of database a (or user b; neither: of any), other than of pool c: a
-    /// limit is reached.
-    case evictOne
+    /// A pool has begun to wait for servers that others can do without.
+    case makeRoom
+    /// Pool a may open a server, which is counted already; b: in a moment, when another has ended.
+    case slotGranted
+    /// An outage of the place a (`Place`) is over; of pool b, which is `noIndex` else.
+    case outageOver
     /// A notification for client a, whose reference is (b, c): payload = 4 bytes of length
     /// and a whole NotificationResponse.
     case notification

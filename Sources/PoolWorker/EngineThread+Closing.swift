@@ -213,6 +213,7 @@ extension EngineThread {
         let p = servers[s].pool
         let state = servers[s].state
         logServer(s, reason)
+        if servers[s].isFreed { freed.remove(s, &serverLinks) }
         switch state {
         case .canceller:
             cancellerGone(s)
@@ -249,7 +250,7 @@ extension EngineThread {
         servers[s].state = .gone
         servers.remove(s)
         if let hub { return hubClosed(hub) }
-        if state != .canceller { slotFreed(p) }
+        if state != .canceller { slotFreed(p, held: state.isLoggedIn) }
     }
 
     private mutating func sayGoodbye(_ s: UInt32) {
@@ -260,10 +261,10 @@ extension EngineThread {
         _ = servers[s].output.send(servers[s].fd, count)
     }
 
-    /// A server of the pool is gone: whoever waits may have a new one.
-    private mutating func slotFreed(_ p: UInt32) {
+    /// A server of the pool is gone: another pool that waited may have a new one, or this one.
+    private mutating func slotFreed(_ p: UInt32, held: Bool) {
         guard let record = poolDetails[p]?.record else { return }
-        shared.directory.giveBack(record, now: now)
+        grant(shared.directory.giveBack(record, held: held, now: now))
         poolDetails[p]?.openAfter = 0
         if crowded && waitingCounters.total(p) > Int32(pools[p].waiting.count) {
             unsafe shared.post(EngineMessage.slotFreed.message(a: p))

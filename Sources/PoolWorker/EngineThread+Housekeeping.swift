@@ -13,7 +13,12 @@ extension EngineThread {
         }
         for c in 0..<clients.end where clients[c].state != .gone { checkClient(c) }
         for s in 0..<servers.end where servers[s].state != .gone { checkServer(s) }
-        for p in 0..<poolEnd where !pools[p].waiting.isEmpty || keepsServers { openServers(p) }
+        for p in 0..<poolEnd where !pools[p].waiting.isEmpty || keepsServers || grants > 0 {
+            noteShortage(p)
+            openServers(p)
+        }
+        houseKept = now
+        makeRoom()
         if settings.test_rotate_servers { endRotationWaits() }
         keepHubs()
         if number == 0 { freePools() }
@@ -129,7 +134,7 @@ extension EngineThread {
             if isDue(server.connected, settings.server_connect_timeout) {
                 serverLoginFailed(
                     s, ErrorFields(.fatal, "08006", "connect timeout", hint: "See server_connect_timeout."),
-                    reachable: false)
+                    reachable: false, ofPlace: server.state == .connecting)
             }
         case .idle:
             checkIdle(s)
@@ -186,7 +191,9 @@ extension EngineThread {
             poolDetails[a]?.openAfter = 0
             openServers(a)
         case .evict: evict { $0.databaseID == a }
-        case .evictOne: _ = evictOne(database: a, user: b, except: c)
+        case .makeRoom: makeRoom()
+        case .slotGranted: slotGranted(a, isFresh: b != 0)
+        case .outageOver: outageIsOver(place: a, pool: b)
         case .notification: unsafe hear(a, reference: UInt64(b) << 32 | UInt64(c), message.payload)
         case .hubReady: hubIsReady(Hub(database: a, slot: b, process: c))
         case .hubRead: hubHasRead(a, b)
@@ -213,27 +220,6 @@ extension EngineThread {
         for s in 0..<servers.end where servers[s].state == .idle || isUnusedHub(s) {
             if let record = poolDetails[servers[s].pool]?.record, matches(record) { closeServer(s, .evicted) }
         }
-    }
-
-    /// Closes the server that has been idle longest, of a database or user at its limit; of any
-    /// where there is none of both. False: this thread has none.
-    mutating func evictOne(database: UInt32, user: UInt32, except p: UInt32) -> Bool {
-        var oldest = noIndex
-        let isAny = database == UInt32.max && user == UInt32.max
-        for s in 0..<servers.end where servers[s].state == .idle && servers[s].pool != p {
-            guard let record = poolDetails[servers[s].pool]?.record,
-                isAny || record.databaseID == database || record.userID == user
-            else { continue }
-            if oldest == noIndex || servers[s].since < servers[oldest].since { oldest = s }
-        }
-        guard oldest != noIndex else { return false }
-        closeServer(oldest, .evicted)
-        if isAny, let record = poolDetails[p]?.record {
-            // Its process takes a moment to end.
-            shared.directory.locked { record.retryAt = min(record.retryAt, now + Self.moment) }
-        }
-        unsafe shared.post(EngineMessage.slotFreed.message(a: p))
-        return true
     }
 
     private mutating func reload() {

@@ -29,7 +29,7 @@ extension EngineThread {
         case nil: break
         }
         guard let s = servers.insert(Server(pool: p, ledger: nobody, now: now)) else {
-            return shared.directory.hubEnded(record, retryAt: now + Self.retryDelay, now: now)
+            return grant(shared.directory.hubEnded(record, retryAt: now + Self.retryDelay, now: now))
         }
         servers[s].isHub = true
         askRoute(s, record)
@@ -87,7 +87,7 @@ extension EngineThread {
     /// A hub's connection is closed.
     mutating func hubClosed(_ server: Server) {
         guard let record = poolDetails[server.pool]?.record, let hub = hub(server) else { return }
-        shared.directory.hubEnded(record, retryAt: now + Self.retryDelay, now: now)
+        grant(shared.directory.hubEnded(record, retryAt: now + Self.retryDelay, now: now))
         if server.state == .hub {
             unsafe shared.post(EngineMessage.hubGone.message(a: hub.database, b: hub.slot, c: hub.process))
         }

@@ -147,7 +147,24 @@ extension EngineThread {
     mutating func unlink(_ c: UInt32, _ s: UInt32) { Relay.unlink(&clients[c], &servers[s], now) }
 
     /// A server without a client: to the next waiting client, another thread, or the idle list.
+    ///
+    /// What one client asks for may end at once, and free the server again: then it is put on a
+    /// list that the call under way goes on with, however many clients wait.
     mutating func passOn(_ s: UInt32) {
+        servers[s].isFreed = true
+        freed.pushLast(s, &serverLinks)
+        guard !isPassing else { return }
+        isPassing = true
+        while true {
+            let next = freed.popFirst(&serverLinks)
+            if next == noIndex { break }
+            servers[next].isFreed = false
+            passOnNow(next)
+        }
+        isPassing = false
+    }
+
+    private mutating func passOnNow(_ s: UInt32) {
         if servers[s].cancels > 0 {
             servers[s].state = .settling
             servers[s].since = now
@@ -158,6 +175,7 @@ extension EngineThread {
             closeServer(s, servers[s].hungUp ? .serverGone : .lifetime)
             return
         }
+        if servers[s].signs.wanted && givesWay(s) { return closeServer(s, .evicted) }
         let p = servers[s].pool
         let foreign = crowded ? waitingCounters.total(p) - Int32(pools[p].waiting.count) : 0
         place(s, foreign: foreign)

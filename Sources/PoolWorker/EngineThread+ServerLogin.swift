@@ -30,59 +30,6 @@ struct ServerAddress {
 
 /// Servers are opened: where to, connect, log in, confirm.
 extension EngineThread {
-    /// Opens servers for the clients that wait, as far as the limits allow.
-    mutating func openServers(_ p: UInt32) {
-        guard let details = poolDetails[p] else { return }
-        while pools[p].isShort || (pools[p].clients > 0 && pools[p].servers < details.minServers),
-            now >= (poolDetails[p]?.openAfter ?? 0)
-        {
-            let retryAt = shared.directory.locked { details.record.retryAt }
-            if now < retryAt {
-                poolDetails[p]?.openAfter = retryAt
-                if retryAt - now < Self.tick { csys_timer_hasten(ticker, retryAt - now) }
-                return
-            }
-            guard shared.descriptors.mayOpenServer(clients: shared.clients, servers: shared.servers) else {
-                return outOfDescriptors(p)
-            }
-            let verdict = shared.directory.reserve(details.record)
-            guard verdict == .open else { return limitReached(p, verdict) }
-            guard let s = servers.insert(Server(pool: p, ledger: nobody, now: now)) else {
-                shared.directory.giveBack(details.record, now: now)
-                return
-            }
-            pools[p].opening += 1
-            askRoute(s, details.record)
-        }
-    }
-
-    /// No more servers for this pool now: those that others don't use have to do.
-    private mutating func limitReached(_ p: UInt32, _ verdict: PoolLimits.Verdict) {
-        poolDetails[p]?.openAfter = now + Self.tick
-        guard let record = poolDetails[p]?.record else { return }
-        switch verdict {
-        case .open:
-            break
-        case .poolFull:
-            if crowded {
-                unsafe shared.post(EngineMessage.wanted.message(a: p, c: UInt32(number)))
-            }
-        case .databaseFull:
-            unsafe shared.post(EngineMessage.evictOne.message(a: record.databaseID, b: UInt32.max, c: p))
-        case .userFull:
-            unsafe shared.post(EngineMessage.evictOne.message(a: UInt32.max, b: record.userID, c: p))
-        }
-    }
-
-    /// No socket for a server of this pool now, unless an idle one of another pool is closed.
-    private mutating func outOfDescriptors(_ p: UInt32) {
-        poolDetails[p]?.openAfter = now + Self.tick
-        let any = UInt32.max
-        if !evictOne(database: any, user: any, except: p) {
-            unsafe shared.post(EngineMessage.evictOne.message(a: any, b: any, c: p))
-        }
-    }
-
     mutating func askRoute(_ s: UInt32, _ record: PoolRecord) {
         let (keys, password) = shared.directory.locked { (record.keys != nil, record.password != nil) }
         var question = question(.route, s, servers.generation(s))
@@ -136,6 +83,7 @@ extension EngineThread {
         servers[s].facts = answer.facts
         let address = answer.server
         addresses[s] = address
+        shared.directory.settle(record, at: address.bytes)
         let (keys, password) = shared.directory.locked { (record.keys, record.password) }
         var secret = Secret(stored: answer.secret)
         if case .password = secret {} else if let password { secret = .password(password) }
@@ -172,7 +120,7 @@ extension EngineThread {
         let fields = ErrorFields(
             .fatal, "08006", "\(shared.host.name) cannot connect to server",
             detail: "\(address): \(errorText(-error))")
-        serverLoginFailed(s, fields, reachable: false)
+        serverLoginFailed(s, fields, reachable: false, ofPlace: true)
     }
 
     /// A connecting socket is writable: it stands, or it failed.
@@ -201,7 +149,8 @@ extension EngineThread {
             } else if isRoleRefused(s, fields) {
                 roleRefused(s, fields)
             } else {
-                serverLoginFailed(s, fields, reachable: true)
+                serverLoginFailed(
+                    s, fields, reachable: true, ofPlace: fields.isServerFull || fields.isServerDown)
             }
         case BackendTag.noticeResponse, BackendTag.negotiateProtocolVersion:
             break
@@ -354,8 +303,8 @@ extension EngineThread {
     private mutating func serverOpened(_ s: UInt32) {
         guard let record = poolDetails[servers[s].pool]?.record else { return closeServer(s, .evicted) }
         let before = shared.directory.told(record, PoolRecord.standby)
-        shared.directory.succeeded(
-            record, welcome: serverLogins[s]?.welcome ?? [], facts: servers[s].facts)
+        shared.directory.keepWelcome(record, serverLogins[s]?.welcome ?? [], facts: servers[s].facts)
+        outageEnded(record)
         serverLogins[s] = nil
         if servers[s].slot == 0, before != nil, let now = shared.directory.told(record, PoolRecord.standby),
             now != before
@@ -367,12 +316,14 @@ extension EngineThread {
         servers[s].state = .active
         pools[servers[s].pool].opened()
         if settings.log_connections { shared.log(.info, "\(describeServer(s)) new connection to server") }
-        // Whatever its lifetime, it is for somebody first.
+        // Whatever its lifetime and whoever else wants it, it is for somebody first.
         let (generation, lifetime) = (
             servers.generation(s), poolDetails[servers[s].pool]?.serverLifetime ?? 0
         )
+        servers[s].opened = now
         passOn(s)
         guard servers.generation(s) == generation else { return }
+        servers[s].signs.wanted = shared.directory.isWanted(record)
         servers[s].expires = servers[s].connected &+ lifetime
         if now >= servers[s].expires { servers[s].obsolete = true }
     }
@@ -381,12 +332,18 @@ extension EngineThread {
     /// - Parameter reachable: the server itself (or the host) said no; waiting would not
     ///   help the clients that need it, unless other servers of the pool live. Where the
     ///   server can't be reached, only those who log in hear of it at once.
-    mutating func serverLoginFailed(_ s: UInt32, _ fields: ErrorFields, reachable: Bool) {
+    /// - Parameter ofPlace: servers of other pools at the same address would fare alike.
+    mutating func serverLoginFailed(
+        _ s: UInt32, _ fields: ErrorFields, reachable: Bool, ofPlace: Bool = false
+    ) {
         if servers[s].isHub { return closeServer(s, .loginFailed(fields)) }
         let p = servers[s].pool
         if let record = poolDetails[p]?.record {
             shared.directory.failed(
-                record, fields, now: now, longest: Clock.nanoseconds(settings.server_login_retry))
+                record, fields, started: servers[s].connected, ofPlace: ofPlace, now: now,
+                longest: Clock.nanoseconds(settings.server_login_retry))
+            // A word about this role or database: others may fare better.
+            if reachable, !ofPlace, case .login = servers[s].state { outageEnded(record, ofPool: false) }
             if ["28P01", "28000"].contains(fields.sqlstate) {
                 // What we hold may be stale: the next client's login brings fresh keys.
                 shared.directory.locked {
@@ -396,13 +353,6 @@ extension EngineThread {
             }
         }
         closeServer(s, .loginFailed(fields))
-        // Where all pools are on this server, an idle one of another pool makes room.
-        let any = UInt32.max
-        if fields.isServerFull && shared.ledger.isInDatabase && pools[p].isShort
-            && !evictOne(database: any, user: any, except: p)
-        {
-            unsafe shared.post(EngineMessage.evictOne.message(a: any, b: any, c: p))
-        }
         guard pools[p].servers == 0, !fields.passesByItself else { return }
         refuseWaiting(p, fields, loginsOnly: !reachable)
     }

@@ -198,7 +198,7 @@ extension EngineThread {
 
     /// Goes on with what is left in a linked server's input block.
     mutating func continueDelivery(_ s: UInt32, _ c: UInt32) {
-        guard servers[s].state == .active, servers[s].client == c else { return }
+        guard c != noIndex, servers[s].state == .active, servers[s].client == c else { return }
         if servers[s].input.isEmpty { servers[s].input.giveBack() }
         if servers[s].input.hasMemory, clients[c].output.isEmpty {
             let mode = pools[servers[s].pool].mode

@@ -166,8 +166,9 @@ extension EngineThread {
     /// Logins don't wait for servers that can't be had now: they hear why at once.
     private mutating func failFast(_ p: UInt32) {
         guard let record = poolDetails[p]?.record else { return }
-        let (failure, retryAt) = shared.directory.locked { (record.failure, record.retryAt) }
-        guard let failure, !failure.passesByItself, now < retryAt, pools[p].servers == 0 else { return }
+        guard pools[p].servers == 0, let failure = shared.directory.obstacle(record, now: now),
+            !failure.passesByItself
+        else { return }
         refuseWaiting(p, failure, loginsOnly: true)
     }
 

@@ -41,6 +41,14 @@ struct EngineThread: ~Copyable {
     var poolEnd: UInt32 = 0
     /// Some pool has a min_pool_size.
     var keepsServers = false
+    /// Servers that are free and about to be passed on, in the order in which they became so.
+    var freed = SlotList()
+    /// One of them is being passed on.
+    var isPassing = false
+    /// When housekeeping was done last.
+    var houseKept: UInt64 = 0
+    /// Servers that pools may open and have not begun to.
+    var grants = 0
     var parameterSets = ParameterSets()
     var logins: [UInt32: ClientLoginState] = [:]
     /// What a client's first server is to be told of its startup parameters, until it has one.
@@ -290,6 +298,11 @@ struct PoolDetails {
     var minServers: Int
     /// No new server before this instant: the limit is reached or the last one failed.
     var openAfter: UInt64 = 0
+    /// Each time housekeeping came by, from then to then, clients waited.
+    var shortSince: UInt64 = 0
+    var shortUntil: UInt64 = 0
+    /// Servers that are counted for it and that it has not begun to open.
+    var granted = 0
 }
 
 private func reserveMemory(_ size: Int) -> UnsafeMutableRawPointer {

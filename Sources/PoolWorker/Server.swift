@@ -84,6 +84,10 @@ struct Server: BitwiseCopyable {
     var output = Block()
     var since: UInt64
     let connected: UInt64
+    /// When it was ready for its first client.
+    var opened: UInt64 = 0
+    /// It is free and about to be passed on: on the thread's list of such.
+    var isFreed = false
     /// When its lifetime is over.
     var expires = UInt64.max
 

@@ -105,7 +105,10 @@ final class SharedCounter: @unchecked Sendable {
 
     deinit { unsafe cell.deallocate() }
 
-    var value: Int32 { unsafe csys_atomic_load(cell) }
+    var value: Int32 {
+        get { unsafe csys_atomic_load(cell) }
+        set { unsafe csys_atomic_store(cell, newValue) }
+    }
 
     @discardableResult
     func add(_ delta: Int32) -> Int32 { unsafe csys_atomic_add(cell, delta) }

@@ -1,0 +1,183 @@
+import Pooling
+import Wire
+
+/// A server program, by its address: what all pools know of it that have servers there.
+/// Guarded by the directory's lock.
+final class Place {
+    let number: UInt32
+    /// It can't be reached, is starting or stopping, or has no connection free.
+    var backoff = Backoff()
+    var failure: ErrorFields?
+
+    init(number: UInt32) { self.number = number }
+}
+
+/// Whether and when servers may be opened, and who gets those that others give up.
+extension Directory {
+    enum Opening {
+        /// The server is counted.
+        case now
+        /// Attempts have failed. `isFull`: there was no connection free.
+        case later(at: UInt64, isFull: Bool)
+        case limited(PoolLimits.Verdict)
+    }
+
+    /// The longest pause of those who wait for a connection of a server that has none free, or
+    /// that is starting or stopping: it may have one at any moment.
+    private static let longestForPlace: UInt64 = 500_000_000
+    /// The same where it is the role or the database that has none free.
+    private static let longestForPool: UInt64 = 2_000_000_000
+
+    /// Counts one more server of the pool if it may be opened now.
+    func open(_ record: PoolRecord, thread: Int, now: UInt64, longest: UInt64) -> Opening {
+        locked {
+            guard record.backoff.mayTry(now) else {
+                return .later(at: record.backoff.retryAt, isFull: false)
+            }
+            if let backoff = record.place?.backoff, !backoff.mayTry(now) {
+                return .later(at: backoff.retryAt, isFull: backoff.isFull)
+            }
+            let verdict = verdict(record)
+            guard verdict == .open else { return .limited(verdict) }
+            record.backoff.tried(now, longest: pause(longest, record.failure, Self.longestForPool))
+            if let place = record.place {
+                place.backoff.tried(now, longest: pause(longest, place.failure, Self.longestForPlace))
+            }
+            countServer(record, 1)
+            unused.remove(record.index)
+            slots.remove(pool: record.index, thread: thread)
+            queued.value = Int32(slots.waiters.count)
+            return .now
+        }
+    }
+
+    private func pause(_ longest: UInt64, _ failure: ErrorFields?, _ passing: UInt64) -> UInt64 {
+        failure?.passesByItself == true ? min(longest, passing) : longest
+    }
+
+    /// A server could not be had.
+    /// - Parameters:
+    ///   - started: when the attempt was begun.
+    ///   - ofPlace: the pool has no part in it: others would fare alike.
+    func failed(
+        _ record: PoolRecord, _ error: ErrorFields, started: UInt64, ofPlace: Bool, now: UInt64,
+        longest: UInt64
+    ) {
+        let longest = pause(longest, error, ofPlace ? Self.longestForPlace : Self.longestForPool)
+        locked {
+            if ofPlace, let place = record.place {
+                place.failure = error
+                place.backoff.failed(
+                    started: started, now: now, longest: longest, full: error.isServerFull)
+            } else {
+                record.failure = error
+                record.backoff.failed(started: started, now: now, longest: longest)
+            }
+        }
+    }
+
+    /// A server could be had; or its place was reached, which is not in the pool's way then.
+    /// - Returns: whether others that wait should try now: of the pool, of the place.
+    func succeeded(_ record: PoolRecord, ofPool: Bool, now: UInt64) -> (pool: Bool, place: UInt32?) {
+        locked {
+            let pool = ofPool && record.backoff.succeeded(now)
+            if ofPool { record.failure = nil }
+            guard let place = record.place, place.backoff.succeeded(now) else { return (pool, nil) }
+            return (pool, place.number)
+        }
+    }
+
+    /// Why no server can be had now; nil: nothing is known to be in the way.
+    func obstacle(_ record: PoolRecord, now: UInt64) -> ErrorFields? {
+        locked {
+            if !record.backoff.mayTry(now) { return record.failure }
+            guard let place = record.place, !place.backoff.mayTry(now) else { return nil }
+            return place.failure
+        }
+    }
+
+    /// Under the lock.
+    private func owner(_ record: PoolRecord) -> SlotOwner {
+        // (a place that isn't known yet is nobody else's)
+        SlotOwner(
+            pool: record.index, database: record.databaseID, user: record.userID,
+            place: record.place?.number ?? UInt32.max - record.index)
+    }
+
+    /// Clients of a pool wait for a server that can't be opened as things are.
+    /// - Parameter isUrgent: they have waited for a while.
+    /// - Returns: whether others should be asked now.
+    func queue(_ record: PoolRecord, thread: Int, scope: SlotQueue.Scope, isUrgent: Bool) -> Bool {
+        locked {
+            guard isUrgent || record.servers == 0 else { return false }
+            let isNew = slots.add(owner(record), thread: thread, scope: scope)
+            queued.value = Int32(slots.waiters.count)
+            return isNew
+        }
+    }
+
+    /// Drops pools of which no client waits.
+    func keepQueued(_ waits: (UInt32) -> Bool) {
+        locked {
+            slots.keep(waits)
+            queued.value = Int32(slots.waiters.count)
+        }
+    }
+
+    func isWanted(_ record: PoolRecord) -> Bool {
+        queued.value != 0 && locked { slots.wants(owner(record)) }
+    }
+
+    /// Is a free server to be closed for another pool? As `SlotQueue.giveWay`.
+    func giveWay(
+        _ record: PoolRecord, age: UInt64, idle: UInt64, slice: UInt64, waits: (UInt32) -> Bool
+    ) -> SlotQueue.Answer {
+        locked {
+            slots.keep(waits)
+            queued.value = Int32(slots.waiters.count)
+            guard !slots.waiters.isEmpty else { return .unwanted }
+            countServer(record, -1)
+            defer { countServer(record, 1) }
+            return slots.giveWay(owner(record), age: age, idle: idle, slice: slice) {
+                servers(of: $0)
+            } mayOpen: {
+                mayOpen($0)
+            }
+        }
+    }
+
+    /// A server of the pool is gone.
+    /// - Parameter held: there was a connection, so that one more is free now.
+    /// - Returns: who may open a server instead; it is counted.
+    func giveBack(_ record: PoolRecord, held: Bool, now: UInt64) -> SlotQueue.Waiter? {
+        locked {
+            countServer(record, -1)
+            defer { noteUnused(record, now: now) }
+            return freed(record, held: held, now)
+        }
+    }
+
+    private func servers(of pool: UInt32) -> Int { record(pool)?.servers ?? Int.max }
+
+    private func mayOpen(_ pool: UInt32) -> Bool { record(pool).map { verdict($0) == .open } ?? false }
+
+    /// Under the lock.
+    func freed(_ record: PoolRecord, held: Bool, _ now: UInt64) -> SlotQueue.Waiter? {
+        if held {
+            if record.failure?.passesByItself == true { record.backoff.hasten(now, EngineThread.moment) }
+            if record.place?.backoff.isFull == true {
+                record.place?.backoff.hasten(now, EngineThread.moment)
+            }
+        }
+        guard !slots.waiters.isEmpty else { return nil }
+        let next = slots.next(after: owner(record), held: held) {
+            servers(of: $0)
+        } mayOpen: {
+            mayOpen($0)
+        }
+        guard let next, let other = self.record(next.owner.pool) else { return nil }
+        queued.value = Int32(slots.waiters.count)
+        countServer(other, 1)
+        return next
+    }
+}
