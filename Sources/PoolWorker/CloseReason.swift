@@ -19,6 +19,9 @@ enum CloseReason {
     case transactionTimeout
     case queryWaitTimeout(waited: Double, limit: Int32, pool: String)
     case shutdown
+    /// The server's processes all end, as another one has crashed.
+    case serverCrash
+    case immediateShutdown
     case cancelHandled
     /// Its server has ended, for this reason, and has told it so itself, or was in the middle of a message.
     case toldByServer(String)
@@ -72,6 +75,12 @@ enum CloseReason {
                 hint: "Raise default_pool_size, pool_size or query_wait_timeout, or end long transactions.")
         case .shutdown:
             ErrorFields(.fatal, "57P01", "terminating connection due to administrator command")
+        case .serverCrash:
+            ErrorFields(
+                .fatal, "57P02", "terminating connection because of crash of another server process",
+                hint: "In a moment you should be able to reconnect to the database and repeat your command.")
+        case .immediateShutdown:
+            ErrorFields(.fatal, "57P01", "terminating connection due to immediate shutdown command")
         case .hubGone:
             ErrorFields(
                 .fatal, "57P01", "terminating connection because the backend that listens for it has ended",

@@ -164,6 +164,8 @@ extension EngineThread {
 
     mutating func readInbox() {
         csys_eventfd_read(inbox.descriptor)
+        let end = csys_ends_at_once()
+        if end != 0 { sayLastWords(end == CSYS_END_IMMEDIATE ? .immediateShutdown : .serverCrash) }
         while let message = unsafe inbox.take() {
             unsafe handle(message)
             unsafe csys_memory_free(message.payload)
@@ -240,6 +242,20 @@ extension EngineThread {
             for listener in listeners { listener.refuse() }
         }
         keepHouse()
+    }
+
+    /// The process is about to end: tells every client whose socket takes it at once. The thread
+    /// ends with it.
+    private mutating func sayLastWords(_ reason: CloseReason) {
+        let frame = reason.error?.frame ?? []
+        for c in 0..<clients.end where clients[c].state != .gone && clients[c].state != .closing {
+            let s = clients[c].linkedServer
+            // not in the middle of another message
+            guard clients[c].output.isEmpty, s == noIndex || servers[s].bodyLeft == 0 else { continue }
+            _ = clients[c].output.append(frame)
+            _ = clients[c].output.send(clients[c].fd, frame.count)
+        }
+        csys_last_words_said()
     }
 
     /// The end of the thread: every client hears of it.

@@ -113,6 +113,57 @@ def test_a_killed_backend_in_the_database_restarts_all_and_the_pooler_serves_aga
     assert host.worker() != worker
 
 
+def all_kinds_of_clients(host, role):
+    """Clients in many states, each of which can be told something."""
+    made = {"idle": host.wire(role), "fresh": host.wire(role)}
+    for name, steps in {
+        "in a transaction": ["begin", "select 1"], "failed": ["begin", "select 1/0"],
+        "pinned": ["create temp table t(x int)"], "listening": ["listen x"], "with a statement": ["prepare p as select 1"],
+    }.items():
+        made[name] = host.wire(role)
+        for sql in steps:
+            made[name].query(sql)
+    made["idle"].query("select 1")
+    made["busy"] = host.wire(role).send(query("select pg_sleep(600)"))
+    host.wait_servers(1, role, "active")
+    return made
+
+
+def last_words(clients):
+    return {
+        name: [frame.fields()["C"] for frame in wire.until_closed() if frame.kind == "E"]
+        for name, wire in clients.items()
+    }
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_crash_is_told_to_every_client(fresh_cluster, threads):
+    host = DatabaseHost(fresh_cluster(pool_mode="transaction", threads=threads))
+    role = host.new_role()
+    victim = host.wire(role)
+    clients = all_kinds_of_clients(host, role)
+    os.kill(int(victim.value(PID)), signal.SIGKILL)
+    told = last_words(clients)
+    # whose server or hub has ended a moment before the worker hears that
+    assert told.pop("listening") in (["57P02"], ["08006"], ["57P01"])
+    assert not {name: words for name, words in told.items() if words not in (["57P02"], ["08006"])}
+    assert told["idle"] == told["fresh"] == ["57P02"]
+    host.cluster.log.wait("all server processes terminated; reinitializing")
+    host.cluster.forget_connections()
+    host.cluster.wait_ready()
+    host.serves()
+
+
+def test_an_immediate_shutdown_is_told_to_every_client(fresh_cluster):
+    host = DatabaseHost(fresh_cluster(pool_mode="transaction"))
+    role = host.new_role()
+    clients = all_kinds_of_clients(host, role)
+    host.cluster.stop("immediate")
+    told = last_words(clients)
+    assert not {name: words for name, words in told.items() if words not in (["57P01"], ["08006"])}
+    assert told["idle"] == told["fresh"] == ["57P01"]
+
+
 @pytest.fixture
 def own_launcher(environment, template):
     """A launcher in front of a cluster that the test may break."""

@@ -20,11 +20,14 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
+#include "storage/pmsignal.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
+
+#include "csys.h"
 
 #include "../private/compat.h"
 #include "../private/host.h"
@@ -109,6 +112,17 @@ leave_for_retry(void)
 	leave(1);
 }
 
+/*
+ * SIGQUIT: another process has crashed, or the shutdown is an immediate one. As backends do, we tell our clients and
+ * end; shared memory is not to be trusted any more.
+ */
+static void
+end_at_once(SIGNAL_ARGS)
+{
+	csys_end_at_once(GetQuitSignalReason() == PMQUIT_FOR_STOP ? CSYS_END_IMMEDIATE : CSYS_END_CRASH);
+	_exit(2);
+}
+
 /* Connects to PostgreSQL, and makes all that the loop needs. */
 static void
 prepare(void)
@@ -116,6 +130,7 @@ prepare(void)
 	/* SIGINT cancels a lookup, also when its lock_timeout is over; SIGTERM is seen by the loop */
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
+	pqsignal(SIGQUIT, end_at_once);
 	BackgroundWorkerUnblockSignals();
 	carpool_warm_up();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);

@@ -233,6 +233,23 @@ int			csys_inbox_fd(CsysInbox *inbox);
 void		csys_inbox_post(CsysInbox *inbox, CsysMessage message);
 bool		csys_inbox_take(CsysInbox *inbox, CsysMessage *message);
 
+/* Why a process ends at once. */
+enum
+{
+	CSYS_END_CRASH = 1,			/* another process of the server has crashed */
+	CSYS_END_IMMEDIATE			/* an immediate shutdown */
+};
+
+/*
+ * The process is about to end at once: wakes the owners of all inboxes, and waits until each has said its last words,
+ * a fifth of a second at most. For a signal handler.
+ */
+void		csys_end_at_once(int reason);
+/* That reason; 0: none. */
+int			csys_ends_at_once(void);
+/* The owner of an inbox has said its last words, and never runs again. */
+void		csys_last_words_said(void);
+
 /*
  * Threads with containment (docs/ARCHITECTURE.md). A new thread blocks all signals but
  * the synchronous ones and the one that parks it. A trap (SIGILL, SIGTRAP, SIGABRT) on
