@@ -202,3 +202,44 @@ private func follow(_ transcript: String, sourceLocation: SourceLocation = #_sou
         #expect(due && traffic.isReleasable)
     }
 }
+
+/// What is asked when a client has sent its last message.
+@Suite struct TrafficEndTests {
+    @Test(arguments: [
+        ">Q", ">P >B >E >S", ">Q >Q <ZI", ">Q <ZT >Q", ">P >B >E >S >P >B >E", ">Q >d >c",
+    ])
+    func `a server that owes an answer goes on without its client`(transcript: String) {
+        let traffic = follow(transcript)
+        #expect(!traffic.needsClient && !traffic.isOpenEnded)
+    }
+
+    @Test(arguments: [">Q <ZI", ">Q <ZT", ">P >B >E", ">P >B >E >S <ZI >P", ">Q <G", ">Q <G >d >d"])
+    func `nothing more comes from a server that waits for its client`(transcript: String) {
+        let traffic = follow(transcript)
+        #expect(traffic.needsClient && !traffic.isOpenEnded)
+    }
+
+    @Test(arguments: [">P >B >E >H", ">P >Q >S", ">Q >d >c <G", ">P >D >H <1"])
+    func `answers that nothing counts are open-ended`(transcript: String) {
+        #expect(follow(transcript).isOpenEnded)
+    }
+
+    @Test func `a mark lasts until the next answer and changes nothing else`() {
+        var traffic = follow(">Q <ZI")
+        traffic.mark()
+        #expect(traffic.isMarked && traffic.isReleasable && traffic.isAnswered && traffic.mayEnd)
+        _ = traffic.frontend(FrontendTag.query)
+        #expect(traffic.isMarked && !traffic.isReleasable)
+        let due = traffic.ready(TransactionStatus.idle)
+        #expect(due && !traffic.isMarked && traffic.isReleasable)
+    }
+
+    @Test func `a rollback of ours is answered by the Sync behind it`() {
+        var traffic = follow(">P >B >E")
+        traffic.ownExecution()
+        traffic.ownSync()
+        #expect(!traffic.isQuiet)
+        let due = traffic.ready(TransactionStatus.idle)
+        #expect(due && traffic.isReleasable)
+    }
+}
