@@ -31,6 +31,8 @@ final class ClientLoginState {
     var reported: [PoolRecord.Parameter] = []
     /// Directory.reloads when it was asked.
     var asked = 0
+    /// A server has to be asked, though what it once said is known.
+    var asksServer = false
     var machine: ClientLogin?
     /// It has proved who it is, and is told so before anything else.
     var isProved = false

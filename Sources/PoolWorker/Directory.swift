@@ -24,6 +24,8 @@ final class PoolRecord {
     fileprivate(set) var isFreed = false
     /// The ParameterStatus messages of the server that logged in last, in order.
     var welcome: [(name: [UInt8], value: [UInt8])]?
+    /// When a server was asked last whether it is a hot standby, by its login or else.
+    var heard: UInt64 = 0
     /// Credentials of a client's login, to log in to servers with.
     var keys: SCRAMKeys?
     var password: [UInt8]?
@@ -97,6 +99,11 @@ final class PoolRecord {
         notAsOwner = false
         failure = nil
         backoff = Backoff()
+    }
+
+    /// Its servers are hot standbys, as far as they have said.
+    var isStandby: Bool {
+        welcome?.contains { $0.name == Self.standby && $0.value.elementsEqual("on".utf8) } == true
     }
 
     fileprivate var isUsed: Bool { clients > 0 || servers > 0 || hubs > 0 }
@@ -369,11 +376,12 @@ final class Directory: @unchecked Sendable {
     }
 
     /// A server logged in, with the facts of that moment.
-    func keepWelcome(_ record: PoolRecord, _ welcome: [(name: [UInt8], value: [UInt8])], facts: UInt64) {
+    func keepWelcome(_ record: PoolRecord, _ welcome: [PoolRecord.Parameter], facts: UInt64, now: UInt64) {
         locked {
             guard facts >= record.facts else { return }
             record.welcome = welcome
             record.welcomes = [:]
+            record.heard = now
         }
     }
 }
@@ -394,8 +402,8 @@ extension Directory {
 
     // MARK: pools that are not used
 
-    /// Frees pools that nothing has used for this long, and those that never had a server as soon as
-    /// one could be tried for again.
+    /// Frees pools that nothing has used for this long, and those that never had a server soon after
+    /// one could have been tried for again.
     /// - Parameter idle: 0: for any time.
     /// - Returns: how many pools are left, if some were freed since the last call.
     func freeUnused(idle: UInt64, now: UInt64) -> Int? {

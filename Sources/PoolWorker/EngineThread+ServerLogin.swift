@@ -303,7 +303,8 @@ extension EngineThread {
     private mutating func serverOpened(_ s: UInt32) {
         guard let record = poolDetails[servers[s].pool]?.record else { return closeServer(s, .evicted) }
         let before = shared.directory.told(record, PoolRecord.standby)
-        shared.directory.keepWelcome(record, serverLogins[s]?.welcome ?? [], facts: servers[s].facts)
+        shared.directory.keepWelcome(
+            record, serverLogins[s]?.welcome ?? [], facts: servers[s].facts, now: now)
         outageEnded(record)
         serverLogins[s] = nil
         if servers[s].slot == 0, before != nil, let now = shared.directory.told(record, PoolRecord.standby),

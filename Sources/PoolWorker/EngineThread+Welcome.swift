@@ -34,10 +34,24 @@ extension EngineThread {
     /// Welcomes a client without asking a server; false when one has to be asked, or when
     /// the client was refused.
     private mutating func welcomeAtOnce(_ c: UInt32) -> Bool {
-        guard checkParameters(c), let login = logins[c], let record = poolDetails[clients[c].pool]?.record,
-            let welcome = shared.directory.locked({ knownWelcome(login.wanted, record) })
+        guard checkParameters(c), let login = logins[c], let record = poolDetails[clients[c].pool]?.record
+        else { return false }
+        login.asksServer = shared.directory.locked { mayBePromoted(clients[c].pool, record) }
+        guard !login.asksServer, let welcome = shared.directory.locked({ knownWelcome(login.wanted, record) })
         else { return false }
         finishLogin(c, welcome.messages, parameters: parameterSets.number(for: welcome.values))
+        return true
+    }
+
+    /// Whether the server of a pool that was a standby should be asked whether it is one still. With
+    /// the answer to a query it says so, but never without being asked; and clients that look for a
+    /// primary would ask nothing. Once a second, and where a server is free or may be opened. Under the
+    /// directory's lock.
+    private func mayBePromoted(_ p: UInt32, _ record: PoolRecord) -> Bool {
+        guard now &- record.heard >= 1_000_000_000, record.isStandby else { return false }
+        let limit = Int(record.settings.pool_size)
+        guard !pools[p].idle.isEmpty || limit == 0 || record.servers < limit else { return false }
+        record.heard = now
         return true
     }
 
@@ -75,10 +89,9 @@ extension EngineThread {
         guard checkParameters(c) else { return }
         guard let login = logins[c] else { return release(c, s) }
         let have = parameterSets.values(servers[s].parameters)
-        guard let query = ParameterSets.settingQuery(from: have, to: login.wanted) else {
-            return parametersResolved(c, s)
-        }
-        runTask(s, .welcome, query, state: .setup)
+        let query = ParameterSets.settingQuery(from: have, to: login.wanted)
+        guard query != nil || login.asksServer else { return parametersResolved(c, s) }
+        runTask(s, .welcome, query ?? [], state: .setup)
     }
 
     /// The server has taken the client's parameters: in its spelling they hold from now on.

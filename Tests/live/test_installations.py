@@ -121,6 +121,43 @@ def test_the_launcher_tells_all_clients_of_a_promotion(standby, environment, thr
     launcher.clean()
 
 
+@pytest.fixture
+def launcher_before(environment):
+    """Makes a launcher in front of a cluster that this role can log in to."""
+    made = []
+
+    def make(cluster, role, **settings):
+        launcher = LauncherHost(cluster, environment)
+        launcher.secrets[role.name] = role.password
+        launcher.configure(**settings)
+        wait_until(lambda: cluster.value("select 1 from pg_roles where rolname = %s", role.name), "the role")
+        wait_until(lambda: cluster.value("select 1 from pg_database where datname = 'app'"), "the database")
+        made.append(launcher)
+        return launcher
+
+    yield make
+    for launcher in made:
+        launcher.clean()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_new_logins_at_the_launcher_know_the_primary_after_a_promotion(standby, launcher_before, mode, threads):
+    """Also where nobody asks the server anything, as libpq does not before it is content."""
+    primary, standby = standby
+    role = primary.new_role()
+    launcher = launcher_before(standby.cluster, role, pool_mode=mode, threads=threads)
+
+    def told():
+        with launcher.raw() as wire:
+            return wire.login(role.name, role.password, "app").parameters["in_hot_standby"]
+
+    assert [told() for _ in range(4)] == ["on"] * 4
+    assert standby.cluster.value("select pg_promote(true, 30)")
+    wait_until(lambda: told() == "off", "a login is told")
+    assert [told() for _ in range(4)] == ["off"] * 4
+
+
 def test_a_standby_that_ends_and_starts_again_serves(standby):
     primary, standby = standby
     standby.roles.append(primary.new_role())
