@@ -185,6 +185,14 @@ carpool_settings_breaks(const char *mechanism, StringInfo why)
 	return false;
 }
 
+Size
+carpool_settings_session_state(bool of_all)
+{
+	int			megabytes = ints[of_all ? AT_max_total_session_state : AT_max_session_state];
+
+	return megabytes == 0 ? SIZE_MAX : (Size) megabytes << 20;
+}
+
 const char *
 carpool_settings_stateless_languages(void)
 {

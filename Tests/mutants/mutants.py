@@ -55,7 +55,7 @@ MUTANTS = [
         "	return may_have;", "	return false;", "test_state_changes"),
     off("settings of the login are not carried", AGENT + "startup.c",
         "	return current;", "	return 0;", "test_state_settings"),
-    nothing("prepared statements are not carried", AGENT + "statements.c", "	if (carpool_plan_dropped ||",
+    nothing("prepared statements are not carried", AGENT + "statements.c", "	if (fresh_count > 0)",
             "test_state_statements"),
     off("the unnamed statement is not carried", AGENT + "unnamed.c",
         "	if (client != 0)\n		save(client, source);", "", "test_state_statements", "unnamed"),

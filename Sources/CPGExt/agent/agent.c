@@ -30,6 +30,7 @@
 #include "../private/listen.h"
 #include "../private/pins.h"
 #include "../private/settings.h"
+#include "../private/state.h"
 #include "../private/pinsigns.h"
 #include "../private/reports.h"
 #include "../private/unnamed.h"
@@ -144,6 +145,14 @@ serve_interrupts(void)
 	work(serve);
 }
 
+/* While nobody wants anything: bit by bit, so that who comes doesn't wait. */
+static void
+tidy(void)
+{
+	carpool_statements_tidy();
+	carpool_customs_tidy();
+}
+
 /* Waits until the worker has sent something. */
 static void
 wait_for_input(void)
@@ -152,8 +161,14 @@ wait_for_input(void)
 
 	for (;;)
 	{
+		bool		is_untidy = carpool_statements_are_untidy() || carpool_customs_are_untidy();
+
 		ModifyWaitEvent(FeBeWaitSet, FeBeWaitSetSocketPos, WL_SOCKET_READABLE, NULL);
-		WaitEventSetWait(FeBeWaitSet, -1, &event, 1, WAIT_EVENT_CLIENT_READ);
+		if (WaitEventSetWait(FeBeWaitSet, is_untidy ? 0 : -1, &event, 1, WAIT_EVENT_CLIENT_READ) == 0)
+		{
+			work(tidy);
+			continue;
+		}
 		if (event.events & WL_POSTMASTER_DEATH)
 			ereport(FATAL,
 					(errcode(ERRCODE_ADMIN_SHUTDOWN),

@@ -30,16 +30,19 @@
 #include "../private/unnamed.h"
 
 static const CarpoolStateKind *const kinds[] = {
-	&carpool_startup_state, &carpool_settings_state, &carpool_statements_state, &carpool_sequences_state
+	&carpool_startup_state, &carpool_settings_state, &carpool_customs_state, &carpool_statements_state,
+	&carpool_sequences_state
 };
 
 #define KINDS CARPOOL_KINDS
 #define MOST_KEPT 65536			/* bytes of a buffer that is not in use */
 #define STARTUP 0				/* kinds[] */
 #define SETTINGS 1
-#define STATEMENTS 2
+#define CUSTOMS 2
+#define STATEMENTS 3
 
 uint64		carpool_client;			/* whose session this is; 0: nobody's */
+uint64		carpool_held_client;	/* the same, but while it is changed to that */
 static uint32 saves;			/* CledgerClient.saves, as of what is held */
 static uint64 saved[KINDS];		/* fingerprints of what is saved of it, */
 static CarpoolSavedPlace places[KINDS]; /* and where that ends */
@@ -172,12 +175,15 @@ carpool_attach_transaction_ended(void)
 	CledgerServer *server = carpool_agent_server();
 	uint32		pins = 0;
 	bool		changed = false;
+	bool		may_have_changed;
 
 	test_once();
 	carpool_libraries_ended();
+	may_have_changed = carpool_guc_may_have_changed();
 	for (int i = 0; i < KINDS; i++)
 	{
-		held[i] = i == SETTINGS ? carpool_settings_now(held[i]) : kinds[i]->fingerprint();
+		held[i] = i == SETTINGS ? carpool_settings_now(held[i], may_have_changed) :
+			i == CUSTOMS ? carpool_customs_now(held[i]) : kinds[i]->fingerprint();
 		if (held[i] != saved[i])
 			changed = true;
 		if (i == SETTINGS)
@@ -192,7 +198,8 @@ carpool_attach_transaction_ended(void)
 		save();
 	if (carpool_client != 0)
 		cledger_client_may_idle(carpool_ledger, carpool_client, (uint32) IdleSessionTimeout);
-	carpool_unnamed_save(carpool_client);
+	if (!carpool_unnamed_save(carpool_client))
+		pins |= CLEDGER_PIN_STATEMENT;
 	pins |= carpool_pins_now();
 	carpool_staleness_look();
 	carpool_caches_ended(carpool_client);
@@ -239,6 +246,22 @@ read_kind(int i, bool is_same_client, const bool *differs)
 	places[i] = carpool_saved_get(carpool_client, i, may_add ? &places[i] : NULL, &contents[i]);
 }
 
+/* Loads one kind. */
+static void
+load_kind(int i, uint64 wanted, bool is_same_client, const bool *differs)
+{
+	if (kinds[i]->take != NULL && kinds[i]->take(wanted))
+	{
+		places[i] = carpool_saved_get(carpool_client, i, NULL, NULL);
+		return;
+	}
+	read_kind(i, is_same_client, differs);
+	if (places[i].is_rest)
+		kinds[i]->load_changes(&contents[i]);
+	else
+		kinds[i]->load(&contents[i]);
+}
+
 /* Makes the session, where it differs, what it has to be. */
 static void
 change(const uint64 *wanted, bool is_same_client)
@@ -253,9 +276,6 @@ change(const uint64 *wanted, bool is_same_client)
 	}
 	/* settings lie on top of the startup parameters */
 	differs[SETTINGS] |= differs[STARTUP];
-	for (int i = 0; i < KINDS; i++)
-		if (differs[i] && wanted[i] != 0)
-			read_kind(i, is_same_client, differs);
 	carpool_settings_refused = false;
 	/* the client has heard what there was to hear, and knows its own values */
 	carpool_agent_silent = true;
@@ -269,12 +289,7 @@ change(const uint64 *wanted, bool is_same_client)
 		if (i == STATEMENTS && !carpool_settings_refused)
 			carpool_environment_session(wanted[STARTUP], wanted[SETTINGS]);
 		if (differs[i] && wanted[i] != 0)
-		{
-			if (places[i].is_rest)
-				kinds[i]->load_changes(&contents[i]);
-			else
-				kinds[i]->load(&contents[i]);
-		}
+			load_kind(i, wanted[i], is_same_client, differs);
 		/* PostgreSQL may not have taken all, and what comes next sees others than before */
 		if (differs[i] && i <= SETTINGS)
 			carpool_guc_note_change();
@@ -286,6 +301,7 @@ change(const uint64 *wanted, bool is_same_client)
 	ReportChangedGUCOptions();
 	carpool_agent_silent = false;
 	memcpy(held, wanted, sizeof(held));
+	carpool_customs_loaded(wanted[CUSTOMS]);
 	for (int i = 0; i < KINDS; i++)
 		give_back(&contents[i]);
 	carpool_agent_server()->loaded++;
@@ -351,6 +367,8 @@ switch_to(uint64 next, bool starts)
 	uint64		wanted[KINDS];
 	bool		is_same = next == carpool_client;
 
+	/* a reload may have left placeholders */
+	held[CUSTOMS] = carpool_customs_now(held[CUSTOMS]);
 	if (cledger_pins(carpool_agent_server()) != 0 && next != carpool_client)
 		forget_pins();
 	if (carpool_agent_server()->is_shared && next != 0 && next != carpool_client)
@@ -365,6 +383,7 @@ switch_to(uint64 next, bool starts)
 	memcpy(saved, wanted, sizeof(saved));
 	if (starts)
 		saved[STARTUP] = 0;
+	carpool_held_client = carpool_client;
 	carpool_identity_show(entry(carpool_client));
 	carpool_agent_server()->attached++;
 }
@@ -378,6 +397,7 @@ load_libraries(void)
 	carpool_agent_silent = false;
 	carpool_guc_note_change();
 	carpool_environment_forget();
+	carpool_placeholders_look_again();
 	for (int i = 0; i < KINDS; i++)
 		held[i] = kinds[i]->fingerprint();
 }

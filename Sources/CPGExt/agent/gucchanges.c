@@ -37,7 +37,15 @@ static const char *const probes[] = {
 static slist_head *list;		/* guc_stack_list; NULL: not found */
 static bool changed = true;		/* since it was asked last */
 static TimestampTz reload;		/* PgReloadTime then */
-static uint64 version;			/* counts what may be changes */
+static uint64 version;			/* counts what may be changes, */
+static uint64 transactions = 1; /* and the transactions among them, and reloads */
+
+static void
+note_transaction(void)
+{
+	changed = true;
+	transactions++;
+}
 
 static void
 transaction_ended(XactEvent event, void *argument)
@@ -48,10 +56,10 @@ transaction_ended(XactEvent event, void *argument)
 		case XACT_EVENT_PREPARE:
 			/* guc.c empties the list later */
 			if (list == NULL || !slist_is_empty(list))
-				changed = true;
+				note_transaction();
 			break;
 		case XACT_EVENT_ABORT:
-			changed = true;
+			note_transaction();
 			break;
 		default:
 			break;
@@ -62,7 +70,7 @@ static void
 subtransaction_ended(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *argument)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		changed = true;
+		note_transaction();
 }
 
 bool
@@ -99,6 +107,17 @@ carpool_guc_note_change(void)
 {
 	changed = true;
 	version++;
+}
+
+uint64
+carpool_guc_transactions(void)
+{
+	static TimestampTz seen;
+
+	if (seen != PgReloadTime)
+		transactions++;
+	seen = PgReloadTime;
+	return transactions;
 }
 
 uint64

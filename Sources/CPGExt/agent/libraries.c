@@ -19,6 +19,7 @@
 
 #include "../private/agent.h"
 #include "../private/caches.h"
+#include "../private/guc.h"
 #include "../private/ledger.h"
 #include "../private/pinsigns.h"
 
@@ -122,6 +123,7 @@ carpool_libraries_ended(void)
 	}
 	/* a placeholder may be a library's setting by now */
 	carpool_environment_forget();
+	carpool_placeholders_look_again();
 	area = carpool_saved_area(true);
 	names = loaded_names();
 	/* in the order in which they were loaded, and the NUL at the end has been counted */

@@ -18,6 +18,7 @@ static dlist_head buckets[BUCKETS]; /* of idle ones, by content and environment 
 static dlist_head all = DLIST_STATIC_INIT(all);
 static dlist_head ages = DLIST_STATIC_INIT(ages);
 static int	idle;
+static Size idle_size;			/* of their bodies */
 
 static void
 unlink_idle(CarpoolPlan *plan)
@@ -26,6 +27,7 @@ unlink_idle(CarpoolPlan *plan)
 	dlist_delete(&plan->age);
 	plan->is_idle = false;
 	idle--;
+	idle_size -= plan->size;
 }
 
 /* PostgreSQL frees a plan source. */
@@ -114,7 +116,20 @@ carpool_plan_park(CarpoolPlan *plan, uint64 environment)
 	dlist_push_head(bucket_of(plan->content, plan->environment), &plan->bucket);
 	dlist_push_head(&ages, &plan->age);
 	plan->is_idle = true;
-	if (++idle > CARPOOL_IDLE_PLANS)
+	idle++;
+	idle_size += plan->size;
+}
+
+bool
+carpool_plans_are_many(void)
+{
+	return unlikely(idle > CARPOOL_IDLE_PLANS || idle_size > CARPOOL_IDLE_SIZE);
+}
+
+void
+carpool_plans_trim(long most)
+{
+	while (carpool_plans_are_many() && most-- > 0)
 		DropCachedPlan(dlist_tail_element(CarpoolPlan, age, &ages)->source);
 }
 

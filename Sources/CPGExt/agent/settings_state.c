@@ -1,6 +1,7 @@
 /*
  * settings_state.c: what a session has SET: all settings whose value is the session's own,
- * among them role, session authorization and custom ones.
+ * among them role and session authorization; custom ones where a login has set them, too. All
+ * other custom ones are in customs_state.c.
  *
  * Role and session authorization raise an error where they can't be had again, and so end
  * the connection: without them the session might have more rights. Any other setting that
@@ -37,18 +38,16 @@ carpool_settings_state_open(void)
 static uint64
 fingerprint(void)
 {
-	uint64		sum;
-	bool		found;
+	uint64		sum = 0;
+	bool		found = false;
 
 	if (carpool_guc_list == NULL)
 		return UNKNOWN;
-	sum = carpool_placeholders_fingerprint();
-	found = sum != 0;
 	for (dlist_node *node = carpool_guc_list->next; node != carpool_guc_list; node = node->next)
 	{
 		struct config_generic *setting = dlist_container(struct config_generic, nondef_link, node);
 
-		if (likely(setting->source != PGC_S_SESSION))
+		if (likely(setting->source != PGC_S_SESSION) || carpool_placeholder_is_own(setting))
 			continue;
 		found = true;
 		if (unlikely(setting->flags & GUC_NO_RESET))
@@ -60,10 +59,8 @@ fingerprint(void)
 }
 
 uint64
-carpool_settings_now(uint64 before)
+carpool_settings_now(uint64 before, bool may_have_changed)
 {
-	bool		may_have_changed = carpool_guc_may_have_changed();
-
 	if (likely(!may_have_changed && !carpool_settings_checks_agents()))
 		return before;
 	if (!may_have_changed && fingerprint() != before)
@@ -84,17 +81,10 @@ put(struct config_generic *setting, StringInfo to)
 static bool
 put_visited(struct config_generic *setting, void *to)
 {
-	if (setting->source == PGC_S_SESSION && setting != role && setting != session_authorization)
+	if (setting->source == PGC_S_SESSION && setting != role && setting != session_authorization &&
+		!carpool_placeholder_is_own(setting))
 		put(setting, to);
 	return true;
-}
-
-static void
-put_name(struct config_generic *setting, void *to)
-{
-	CarpoolGucSaved saved = {.kind = CARPOOL_GUC_NAME, .name = setting->name};
-
-	carpool_guc_put(to, &saved);
 }
 
 /* In the order in which they are to be set. */
@@ -103,7 +93,6 @@ save(StringInfo to)
 {
 	if (session_authorization->source == PGC_S_SESSION)
 		put(session_authorization, to);
-	carpool_placeholders_walk(put_name, to);
 	carpool_guc_list_walk(put_visited, to);
 	if (role->source == PGC_S_SESSION)
 		put(role, to);
@@ -127,6 +116,8 @@ load(StringInfo from)
 
 	while (carpool_guc_get(from, &saved))
 	{
+		if (saved.kind == CARPOOL_GUC_CUSTOM)
+			carpool_customs_look_again();
 		if (strcmp(saved.name, "role") == 0)
 			last = saved;
 		else if (carpool_guc_is_role(saved.name))
@@ -175,15 +166,9 @@ gather(struct config_generic *setting, void *found)
 {
 	List	  **list = found;
 
-	if (setting->source == PGC_S_SESSION)
+	if (setting->source == PGC_S_SESSION && !carpool_placeholder_is_own(setting))
 		*list = lappend(*list, setting);
 	return true;
-}
-
-static void
-remove_name(struct config_generic *setting, void *argument)
-{
-	(void) carpool_placeholder_remove(setting);
 }
 
 static void
@@ -198,7 +183,6 @@ reset(void)
 	carpool_guc_list_walk(gather, &found);
 	foreach(cell, found)
 		carpool_guc_unset(lfirst(cell));
-	carpool_placeholders_walk(remove_name, NULL);
 }
 
 const CarpoolStateKind carpool_settings_state = {

@@ -20,16 +20,23 @@ fail(StringInfo why, const char *reason)
 	return false;
 }
 
-/* Of the session: its fingerprint, and whether what is saved names a setting and its value. */
+/* Of all that the session has set. */
+static uint64
+fingerprint(void)
+{
+	return carpool_settings_state.fingerprint() + carpool_customs_state.fingerprint();
+}
+
+/* Whether what is saved of the session names a setting and its value. */
 static bool
-is_saved(const char *name, const char *value)
+is_saved(const CarpoolStateKind *kind, const char *name, const char *value)
 {
 	StringInfoData bytes;
 	CarpoolGucSaved saved;
 	bool		found = false;
 
 	initStringInfo(&bytes);
-	carpool_settings_state.save(&bytes);
+	kind->save(&bytes);
 	while (carpool_guc_get(&bytes, &saved))
 		if (strcmp(saved.name, name) == 0 && saved.value != NULL && strcmp(saved.value, value) == 0)
 			found = true;
@@ -53,21 +60,21 @@ set_and_unset(StringInfo why)
 	real.value = EXACT;
 	if (!carpool_guc_load(&custom, LOG) || !carpool_guc_load(&real, LOG))
 		return fail(why, "settings cannot be set");
-	first = carpool_settings_state.fingerprint();
-	if (!is_saved(CUSTOM, "a") || !is_saved(REAL, EXACT))
+	first = fingerprint();
+	if (!is_saved(&carpool_customs_state, CUSTOM, "a") || !is_saved(&carpool_settings_state, REAL, EXACT))
 		return fail(why, "settings that were set are not saved");
 	custom.value = "b";
 	(void) carpool_guc_load(&custom, LOG);
-	if (carpool_settings_state.fingerprint() == first)
+	if (fingerprint() == first)
 		return fail(why, "a changed setting is not seen");
 	custom.value = "a";
 	(void) carpool_guc_load(&custom, LOG);
-	if (carpool_settings_state.fingerprint() != first)
+	if (fingerprint() != first)
 		return fail(why, "equal settings have different fingerprints");
 	carpool_guc_unset(setting);
 	if (setting->source == PGC_S_SESSION || setting->source != setting->reset_source)
 		return fail(why, "a setting cannot be reset");
-	if (carpool_settings_state.fingerprint() == first)
+	if (fingerprint() == first)
 		return fail(why, "a setting that was reset is not seen");
 	return true;
 }
@@ -82,7 +89,7 @@ carpool_settings_self_test(StringInfo why)
 
 	if (carpool_guc_list == NULL)
 		return fail(why, "the list of settings that are not at their default is not found");
-	before = carpool_settings_state.fingerprint();
+	before = fingerprint();
 	level = NewGUCNestLevel();
 	fine = set_and_unset(why);
 	AtEOXact_GUC(false, level);
@@ -91,9 +98,49 @@ carpool_settings_self_test(StringInfo why)
 		return fail(why, "a custom setting cannot be removed");
 	if (!fine)
 		return false;
-	if (find_option(CUSTOM, false, true, LOG) != NULL || carpool_settings_state.fingerprint() != before)
+	if (find_option(CUSTOM, false, true, LOG) != NULL || fingerprint() != before)
 		return fail(why, "a custom setting stays behind");
 	return true;
+}
+
+/* All custom settings of the session and one more, put away and taken back. */
+static bool
+put_and_take(StringInfo why)
+{
+	uint64		before = carpool_customs_state.fingerprint();
+	dlist_node *first;
+
+	if (!carpool_customs_put_away())
+		return true;
+	if (find_option(CUSTOM, false, true, LOG) != NULL || carpool_customs_state.fingerprint() != 0)
+		return fail(why, "custom settings cannot be put away");
+	if (find_option(REAL, false, true, LOG) == NULL)
+		return fail(why, "settings are missing where the custom ones are put away");
+	if (!carpool_drawers_take(before, &first) || carpool_customs_state.fingerprint() != before ||
+		find_option(REAL, false, true, LOG) == NULL)
+		return fail(why, "custom settings cannot be taken back");
+	return true;
+}
+
+bool
+carpool_customs_self_test(StringInfo why)
+{
+	CarpoolGucSaved custom = {
+		.kind = CARPOOL_GUC_CUSTOM, .name = CUSTOM, .value = "a", .scontext = PGC_USERSET,
+		.srole = BOOTSTRAP_SUPERUSERID
+	};
+	struct config_generic *setting;
+	bool		fine;
+
+	if (carpool_guc_list == NULL)
+		return fail(why, "the list of settings that are not at their default is not found");
+	carpool_customs_set(&custom);
+	fine = put_and_take(why);
+	setting = find_option(CUSTOM, false, true, LOG);
+	if (fine && (setting == NULL || !carpool_placeholder_remove(setting)))
+		return fail(why, "a custom setting cannot be removed");
+	(void) carpool_customs_state.fingerprint();
+	return fine;
 }
 
 /* Gives a setting a startup parameter, and takes it away again. */

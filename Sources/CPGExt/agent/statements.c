@@ -11,28 +11,20 @@
 
 #include "cledger.h"
 
+#include "../private/agent.h"
 #include "../private/caches.h"
+#include "../private/ledger.h"
+#include "../private/settings.h"
 #include "../private/state.h"
 #include "../private/statements.h"
+#include "../private/variables.h"
 
-/*
- * Before the body of each saved statement, or alone: the statement of this name was dropped.
- * What is saved is a list of such, to which changes are added.
- */
-typedef struct Header
-{
-	uint64		fingerprint;	/* of the statement; 0: dropped */
-	uint64		content;		/* fingerprint of the body */
-	TimestampTz prepared;
-	NameData	name;
-	uint32		size;			/* of the body */
-	uint32		unused;
-	TimestampTz moment;			/* CarpoolPlan's */
-} Header;
-
+#define MANY 300				/* fewer are taken away one by one */
+#define SOME 50					/* plan sources that are dropped at a time */
 #define MUCH 65536				/* bytes of dropped statements in a list that is not written anew */
 
 static HTAB *table;				/* name to PreparedStatement; NULL: nobody has prepared anything here */
+static HTAB **place;			/* PostgreSQL's variable that points to it; NULL: not found */
 static HashCopyFunc copy_of_postgres;	/* NULL: the table is not watched */
 
 /*
@@ -52,8 +44,6 @@ static int	added_count;
 static NameData *gone;
 static int	gone_count;
 static bool is_changed_unseen;	/* it is not known what */
-
-static uint64 turn;				/* counts the loads */
 
 /* Puts a name behind others, in memory that grows by doubling. */
 static void
@@ -79,7 +69,7 @@ find_table(void)
 {
 	if (table != NULL)
 		return true;
-	table = carpool_hash_find(CARPOOL_STATEMENTS_TABLE);
+	table = place != NULL ? *place : carpool_hash_find(CARPOOL_STATEMENTS_TABLE);
 	if (table == NULL)
 		return false;
 	/* those that are there already are more than were seen */
@@ -87,15 +77,39 @@ find_table(void)
 	return true;
 }
 
+HTAB *
+carpool_statements_table(void)
+{
+	return find_table() ? table : NULL;
+}
+
+void
+carpool_statements_find_place(const char *name)
+{
+	CarpoolVariables variables = carpool_variables();
+
+	if (place != NULL || !find_table() || carpool_settings_breaks("many statements", NULL))
+		return;
+	for (void **word = variables.first; word < variables.end && place == NULL; word++)
+	{
+		if (*word != table)
+			continue;
+		*word = NULL;
+		if (FetchPreparedStatement(name, false) == NULL)
+			place = (HTAB **) word;
+		*word = table;
+	}
+}
+
 static Size
 size_of(const CarpoolPlan *plan)
 {
-	return sizeof(Header) + plan->size;
+	return sizeof(CarpoolStatementHeader) + plan->size;
 }
 
 /* Counts a statement that is in the table. */
-static void
-count(PreparedStatement *statement, CarpoolPlan *plan, uint64 fingerprint)
+void
+carpool_statement_count(PreparedStatement *statement, CarpoolPlan *plan, uint64 fingerprint)
 {
 	plan->counted = fingerprint;
 	namestrcpy(&plan->name, statement->stmt_name);
@@ -104,8 +118,8 @@ count(PreparedStatement *statement, CarpoolPlan *plan, uint64 fingerprint)
 	seen_count++;
 }
 
-static void
-uncount(CarpoolPlan *plan)
+void
+carpool_statement_uncount(CarpoolPlan *plan)
 {
 	if (plan->counted == 0)
 		return;
@@ -121,12 +135,12 @@ carpool_statement_dropped(CarpoolPlan *plan)
 	if (plan->counted == 0)
 		return;
 	note(&gone, &gone_count, NameStr(plan->name));
-	uncount(plan);
+	carpool_statement_uncount(plan);
 }
 
 /* What is held is what is saved. */
-static void
-note_saved(void)
+void
+carpool_statements_note_saved(void)
 {
 	fresh_count = 0;
 	added_count = 0;
@@ -149,7 +163,7 @@ look_at(PreparedStatement *statement)
 
 	if (plan->counted != 0)
 		return;
-	count(statement, plan, fingerprint_of(statement, plan));
+	carpool_statement_count(statement, plan, fingerprint_of(statement, plan));
 	note(&added, &added_count, statement->stmt_name);
 }
 
@@ -203,7 +217,7 @@ static void
 put(StringInfo to, const PreparedStatement *statement)
 {
 	const CarpoolPlan *plan = carpool_plan_of(statement);
-	Header		header;
+	CarpoolStatementHeader		header;
 
 	memset(&header, 0, sizeof(header));
 	header.fingerprint = plan->counted;
@@ -219,7 +233,7 @@ put(StringInfo to, const PreparedStatement *statement)
 static void
 put_dropped(StringInfo to, const NameData *name)
 {
-	Header		header;
+	CarpoolStatementHeader		header;
 
 	memset(&header, 0, sizeof(header));
 	header.name = *name;
@@ -235,14 +249,14 @@ save(StringInfo to)
 	hash_seq_init(&all, table);
 	while ((statement = hash_seq_search(&all)) != NULL)
 		put(to, statement);
-	note_saved();
+	carpool_statements_note_saved();
 }
 
 /* Those that were dropped go first, as one of the same name may have come. */
 static bool
 save_changes(StringInfo to, uint32 size)
 {
-	if (is_changed_unseen || size + gone_count * sizeof(Header) > 2 * seen_size + MUCH)
+	if (is_changed_unseen || size + gone_count * sizeof(CarpoolStatementHeader) > 2 * seen_size + MUCH)
 		return false;
 	for (int i = 0; i < gone_count; i++)
 		put_dropped(to, &gone[i]);
@@ -253,266 +267,147 @@ save_changes(StringInfo to, uint32 size)
 		if (statement != NULL)
 			put(to, statement);
 	}
-	note_saved();
+	carpool_statements_note_saved();
 	return true;
-}
-
-void
-carpool_begin_transaction(void)
-{
-	if (!IsTransactionState())
-		StartTransactionCommand();
-}
-
-/* Gives a statement of the table its plan source. */
-static void
-point(PreparedStatement *statement, CarpoolPlan *plan, const CarpoolSavedStatement *saved)
-{
-	statement->plansource = plan->source;
-	statement->from_sql = carpool_plan_from_sql(plan->body);
-	statement->prepare_time = saved->prepared;
-	plan->turn = turn;
-	uncount(plan);
-	count(statement, plan, saved->fingerprint);
-}
-
-/* The entry of a name, made when there is none; without a plan source for now. */
-static PreparedStatement *
-empty_entry(const char *name)
-{
-	bool		found;
-	PreparedStatement *statement = hash_search(table, name, HASH_ENTER, &found);
-
-	if (found && statement->plansource != NULL)
-		elog(ERROR, "prepared statement \"%s\" is still that of another client", name);
-	statement->plansource = NULL;
-	return statement;
-}
-
-/* Makes the plan source of a saved statement; not valid, unless it depends on the time. */
-static CarpoolPlan *
-make_plan(const CarpoolSavedStatement *saved)
-{
-	CachedPlanSource *source;
-	CarpoolPlan *plan;
-
-	carpool_begin_transaction();
-	source = carpool_plan_make(saved->body, saved->size);
-	plan = carpool_plan_note(source, saved->body, saved->size, GetCurrentTimestamp());
-	plan->moment = saved->moment;
-	return plan;
-}
-
-/* Gives the statement of a name its plan source. */
-static void
-store(const CarpoolSavedStatement *saved, CarpoolPlan *plan)
-{
-	if (!find_table())
-	{
-		/* makes the table */
-		StorePreparedStatement(saved->name, plan->source, carpool_plan_from_sql(saved->body));
-		point(FetchPreparedStatement(saved->name, true), plan, saved);
-		return;
-	}
-	if (!plan->source->is_saved)
-		SaveCachedPlan(plan->source);
-	point(empty_entry(saved->name), plan, saved);
-}
-
-CarpoolPlan *
-carpool_statement_attach(const CarpoolSavedStatement *saved, uint64 environment)
-{
-	CarpoolPlan *plan = find_table() ? carpool_plan_take(saved, environment) : NULL;
-	bool		is_new = plan == NULL;
-
-	if (is_new)
-		plan = make_plan(saved);
-	store(saved, plan);
-	if (is_new && plan->moment != 0)
-		carpool_plan_analyse_at(plan->source, plan->moment);
-	return plan;
-}
-
-void
-carpool_statement_detach(PreparedStatement *statement, uint64 environment)
-{
-	CarpoolPlan *plan = carpool_plan_of(statement);
-
-	uncount(plan);
-	if (find_table())
-		(void) hash_search(table, statement->stmt_name, HASH_REMOVE, NULL);
-	carpool_plan_park(plan, environment);
-}
-
-/* The next size bytes, which stay the buffer's. */
-static const char *
-next(StringInfo from, Size size)
-{
-	const char *bytes = from->data + from->cursor;
-
-	if (size > (Size) (from->len - from->cursor))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("saved statements end too early, after %d bytes", from->len)));
-	from->cursor += (int) size;
-	return bytes;
-}
-
-/* The next one that was saved; NULL: there are no more. */
-static const CarpoolSavedStatement *
-next_saved(StringInfo from)
-{
-	static Header header;
-	static CarpoolSavedStatement saved = {.name = NameStr(header.name)};
-
-	if (from->cursor == from->len)
-		return NULL;
-	memcpy(&header, next(from, sizeof(header)), sizeof(header));
-	saved.fingerprint = header.fingerprint;
-	saved.prepared = header.prepared;
-	saved.moment = header.moment;
-	saved.content = header.content;
-	saved.size = header.size;
-	saved.body = next(from, header.size);
-	return &saved;
 }
 
 /*
- * Gives a name of the table the saved statement's plan source, if it has that, or one is kept.
- * False: there is none yet; the name has none for now, but where the statement was saved.
+ * Very many statements are put away as a whole, the table that they are in: PostgreSQL makes
+ * another one when it needs one. The next session with the same gets them back.
  */
+typedef struct Drawer
+{
+	uint64		fingerprint;
+	uint64		environment;
+	uint64		client;			/* whose they are */
+	HTAB	   *table;			/* NULL: nothing is in it */
+	long		count;
+	uint64		sum;
+	Size		size;
+} Drawer;
+
+static Drawer drawer;
+static HTAB *garbage;			/* nobody takes these back */
+
+/* Detaches so many statements of a table at most; whether all. */
 static bool
-replace(const CarpoolSavedStatement *saved, uint64 environment, int place)
-{
-	bool		found;
-	PreparedStatement *statement = hash_search(table, saved->name, HASH_ENTER, &found);
-	CarpoolPlan *plan = found && statement->plansource != NULL ? carpool_plan_of(statement) : NULL;
-
-	if (plan == NULL || !carpool_plan_keep(plan, saved, environment))
-	{
-		statement->plansource = NULL;
-		if (plan != NULL)
-		{
-			uncount(plan);
-			carpool_plan_park(plan, environment);
-		}
-		plan = carpool_plan_take(saved, environment);
-	}
-	if (plan == NULL)
-	{
-		statement->prepare_time = place;
-		return false;
-	}
-	point(statement, plan, saved);
-	return true;
-}
-
-/* Takes out a statement that was dropped elsewhere. */
-static void
-remove_dropped(const char *name, uint64 environment)
-{
-	PreparedStatement *statement = hash_search(table, name, HASH_FIND, NULL);
-
-	if (statement == NULL)
-		return;
-	if (statement->plansource != NULL)
-		carpool_statement_detach(statement, environment);
-	else
-		(void) hash_search(table, name, HASH_REMOVE, NULL);
-}
-
-/* Takes out what is left of the former client. */
-static void
-remove_others(uint64 environment)
+detach(HTAB *from, long most, uint64 environment)
 {
 	HASH_SEQ_STATUS all;
 	PreparedStatement *statement;
 
-	hash_seq_init(&all, table);
+	hash_seq_init(&all, from);
 	while ((statement = hash_seq_search(&all)) != NULL)
-		if (statement->plansource != NULL && carpool_plan_of(statement)->turn != turn)
-			carpool_statement_detach(statement, environment);
-}
-
-/* Attaches those of the saved statements that were left without a plan source. */
-static void
-attach_missing(StringInfo from, uint64 environment)
-{
-	const CarpoolSavedStatement *saved;
-
-	for (int place = from->cursor = 0; (saved = next_saved(from)) != NULL; place = from->cursor)
 	{
-		const PreparedStatement *statement = hash_search(table, saved->name, HASH_FIND, NULL);
+		CarpoolPlan *plan;
 
-		if (saved->fingerprint != 0 && statement != NULL && statement->plansource == NULL &&
-			statement->prepare_time == place)
-			(void) carpool_statement_attach(saved, environment);
+		if (most-- == 0)
+		{
+			hash_seq_term(&all);
+			return false;
+		}
+		plan = carpool_plan_of(statement);
+		plan->counted = 0;
+		(void) hash_search(from, statement->stmt_name, HASH_REMOVE, NULL);
+		carpool_plan_park(plan, environment);
 	}
+	return true;
 }
 
-/* Does what was written down, in order. Returns how many statements have come, less those that have gone. */
-static long
-replay(StringInfo from, uint64 environment)
-{
-	const CarpoolSavedStatement *saved;
-	bool		is_any_missing = false;
-	long		result = 0;
-
-	for (int place = from->cursor = 0; (saved = next_saved(from)) != NULL; place = from->cursor)
-	{
-		result += saved->fingerprint != 0 ? 1 : -1;
-		if (!find_table())
-			(void) carpool_statement_attach(saved, environment);
-		else if (saved->fingerprint == 0)
-			remove_dropped(saved->name, environment);
-		else if (!replace(saved, environment, place))
-			is_any_missing = true;
-	}
-	if (is_any_missing)
-		attach_missing(from, environment);
-	return result;
-}
-
-/*
- * Most statements of the next client have a name that the former one had, too, and often its
- * text; so what is there is replaced, and what is the same stays.
- */
 static void
-load(StringInfo from)
+clear_garbage(long most)
 {
-	uint64		environment = carpool_environment();
-	long		expected;
-
-	turn++;
-	expected = replay(from, environment);
-	if (!find_table())
+	if (garbage == NULL || !detach(garbage, most, carpool_environment()))
 		return;
-	if (hash_get_num_entries(table) != expected)
-		remove_others(environment);
-	note_saved();
+	hash_destroy(garbage);
+	garbage = NULL;
 }
 
+/* What is in the drawer waits to be dropped. */
 static void
-load_changes(StringInfo from)
+throw_away(void)
 {
-	(void) replay(from, carpool_environment());
-	note_saved();
+	clear_garbage(LONG_MAX);
+	garbage = drawer.table;
+	drawer.table = NULL;
+}
+
+/* Moves all into the drawer. */
+static void
+put_away(void)
+{
+	if (drawer.table != NULL)
+		throw_away();
+	drawer = (Drawer) {
+		.fingerprint = fingerprint(), .environment = carpool_environment(), .client = carpool_held_client,
+		.table = table, .count = seen_count, .sum = seen_sum, .size = seen_size
+	};
+	*place = NULL;
+	table = NULL;
+	seen_count = 0;
+	seen_sum = 0;
+	seen_size = 0;
 }
 
 static void
 reset(void)
 {
-	HASH_SEQ_STATUS all;
-	PreparedStatement *statement;
-	uint64		environment;
-
-	if (!find_table() || hash_get_num_entries(table) == 0)
+	if (!find_table() || fingerprint() == 0)
 		return;
-	environment = carpool_environment();
-	hash_seq_init(&all, table);
-	while ((statement = hash_seq_search(&all)) != NULL)
-		carpool_statement_detach(statement, environment);
-	note_saved();
+	if (place != NULL && seen_count >= MANY)
+		put_away();
+	else
+	{
+		(void) detach(table, LONG_MAX, carpool_environment());
+		seen_count = 0;
+		seen_sum = 0;
+		seen_size = 0;
+	}
+	carpool_statements_note_saved();
+}
+
+static bool
+take(uint64 wanted)
+{
+	Drawer		wanted_drawer = drawer;
+
+	if (drawer.table == NULL || drawer.fingerprint != wanted || drawer.environment != carpool_environment())
+		return false;
+	drawer.table = NULL;
+	reset();
+	/* an empty one may be there */
+	if (find_table())
+		hash_destroy(table);
+	table = wanted_drawer.table;
+	*place = table;
+	seen_count = wanted_drawer.count;
+	seen_sum = wanted_drawer.sum;
+	seen_size = wanted_drawer.size;
+	carpool_statements_note_saved();
+	return true;
+}
+
+/* Whether the client of those in the drawer has left. */
+static bool
+is_left(void)
+{
+	return drawer.table != NULL && drawer.client != carpool_client &&
+		cledger_client(carpool_ledger, (uint32) drawer.client)->generation != (uint32) (drawer.client >> 32);
+}
+
+bool
+carpool_statements_are_untidy(void)
+{
+	return garbage != NULL || carpool_plans_are_many() || is_left();
+}
+
+void
+carpool_statements_tidy(void)
+{
+	if (garbage == NULL && is_left())
+		throw_away();
+	clear_garbage(SOME);
+	carpool_plans_trim(SOME);
 }
 
 const CarpoolStateKind carpool_statements_state = {
@@ -521,8 +416,9 @@ const CarpoolStateKind carpool_statements_state = {
 	.fingerprint = fingerprint,
 	.save = save,
 	.save_changes = save_changes,
-	.load = load,
-	.load_changes = load_changes,
+	.take = take,
+	.load = carpool_statements_load,
+	.load_changes = carpool_statements_load_changes,
 	.reset = reset,
 	.self_test = carpool_statements_test,
 };

@@ -79,7 +79,7 @@ try_made(const CarpoolSavedStatement *saved, uint64 before)
 static const char *
 try_all(uint64 before)
 {
-	HTAB	   *table = carpool_hash_find(CARPOOL_STATEMENTS_TABLE);
+	HTAB	   *table = carpool_statements_table();
 	PreparedStatement *statement = FetchPreparedStatement(NAME, true);
 	CarpoolSavedStatement saved = {.name = NAME, .prepared = statement->prepare_time};
 	CarpoolPlan *plan;
@@ -87,6 +87,7 @@ try_all(uint64 before)
 
 	if (table == NULL || hash_search(table, NAME, HASH_FIND, NULL) != statement)
 		return "the table of prepared statements is not found";
+	carpool_statements_find_place(NAME);
 	plan = carpool_plan_of(statement);
 	if (carpool_plan_of(statement) != plan)
 		return "what is known of a plan source is not found again";

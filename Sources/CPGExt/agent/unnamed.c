@@ -21,6 +21,8 @@
 #define NAME 5
 #define PEEKED (NAME + 1)
 
+#define MOST_KEPT 65536			/* bytes of a buffer that is not in use */
+
 /* Where nothing was received: no type of a message, nor the end of a name. */
 #define UNKNOWN 0x7f
 
@@ -28,6 +30,7 @@ uint32		carpool_unnamed_saves;
 
 static const CachedPlanSource *known;	/* the one that is saved; NULL: none, or it is gone */
 static bool is_saved;			/* the client's slot holds one */
+static bool is_kept_here;		/* it is too large for that */
 static StringInfoData buffer;
 
 /* PostgreSQL frees the plan source that is known. */
@@ -66,6 +69,13 @@ empty_buffer(void)
 	return &buffer;
 }
 
+static void
+free_buffer(void)
+{
+	pfree(buffer.data);
+	buffer.data = NULL;
+}
+
 /* Writes down what the variable points to now. */
 static void
 save(uint64 client, CachedPlanSource *source)
@@ -77,22 +87,29 @@ save(uint64 client, CachedPlanSource *source)
 		carpool_plan_write(bytes, source, false);
 		know(source);
 	}
+	/* it may be of any size, and mostly is gone in a moment: its client keeps the server until then */
+	is_kept_here = !carpool_saved_may_have(0, (Size) bytes->len);
+	if (is_kept_here)
+		resetStringInfo(bytes);
 	carpool_unnamed_saves = carpool_room_put(client, CARPOOL_ROOM_UNNAMED, bytes->data, (uint32) bytes->len);
-	is_saved = source != NULL;
+	is_saved = source != NULL && !is_kept_here;
+	if (bytes->maxlen > MOST_KEPT)
+		free_buffer();
 }
 
-void
+bool
 carpool_unnamed_save(uint64 client)
 {
 	CachedPlanSource *source;
 
 	if (carpool_unnamed == NULL)
-		return;
+		return true;
 	source = *carpool_unnamed;
-	if (source == known && is_saved == (source != NULL))
-		return;
+	if (source == known && (is_saved || is_kept_here) == (source != NULL))
+		return !is_kept_here;
 	if (client != 0)
 		save(client, source);
+	return !is_kept_here;
 }
 
 void
@@ -160,6 +177,7 @@ carpool_unnamed_load(uint64 client, bool can_peek)
 
 	if (carpool_unnamed == NULL)
 		return;
+	is_kept_here = false;
 	is_saved = carpool_room_has(client, CARPOOL_ROOM_UNNAMED, &carpool_unnamed_saves);
 	if (!is_saved || (can_peek && is_dropped_first()))
 		return;

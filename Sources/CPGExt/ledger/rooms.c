@@ -12,6 +12,8 @@
 #include "../private/ledger.h"
 
 #define SMALLEST 256			/* bytes of a room */
+#define BIG 4096				/* times as large as it has to be */
+#define MOST_KEPT 65536			/* bytes of an empty room */
 
 typedef struct Room
 {
@@ -59,6 +61,7 @@ make(uint32 size)
 	dsa_pointer pointer = dsa_allocate(carpool_saved_area(true), all);
 
 	room_at(pointer)->size = all - offsetof(Room, bytes);
+	__atomic_fetch_add(&carpool_ledger->state_bytes, all, __ATOMIC_RELAXED);
 	return pointer;
 }
 
@@ -83,8 +86,10 @@ replace(CledgerRoom *room, dsa_pointer to)
 static void
 free_at(dsa_pointer pointer)
 {
-	if (DsaPointerIsValid(pointer))
-		dsa_free(carpool_saved_area(true), pointer);
+	if (!DsaPointerIsValid(pointer))
+		return;
+	__atomic_fetch_sub(&carpool_ledger->state_bytes, room_at(pointer)->size + offsetof(Room, bytes), __ATOMIC_RELAXED);
+	dsa_free(carpool_saved_area(true), pointer);
 }
 
 /* Applications say the same again and again. */
@@ -117,16 +122,16 @@ fill(CledgerClient *client, CledgerRoom *room, uint64 reference, dsa_pointer poi
 	return same;
 }
 
-/* Makes room for so many bytes; where there is enough, nothing is done. */
+/* Makes room for so many bytes; where there is enough, nothing is done. One that is far too big is made anew. */
 static dsa_pointer
 prepare(CledgerRoom *room, uint32 size)
 {
 	dsa_pointer pointer = (dsa_pointer) room->pointer;
 	Room	   *at = room_at(pointer);
 
-	if (size > 0 && (at == NULL || at->size < size))
+	if (size > 0 ? at == NULL || at->size < size || at->size / BIG > size : at != NULL && at->size > MOST_KEPT)
 	{
-		pointer = make(size);
+		pointer = size > 0 ? make(size) : InvalidDsaPointer;
 		free_at(replace(room, pointer));
 	}
 	return pointer;

@@ -16,8 +16,10 @@
 #include "utils/memutils.h"
 
 #include "../private/ledger.h"
+#include "../private/settings.h"
 
 #define SMALLEST 64				/* bytes of a piece */
+#define FREE 65536				/* bytes of a session that may always be, whatever all take */
 
 typedef struct Piece
 {
@@ -113,7 +115,8 @@ carpool_saved_get(uint64 reference, int kind, const CarpoolSavedPlace *after, St
 	CarpoolSavedPlace place = {0};
 	Saved	   *saved;
 
-	resetStringInfo(bytes);
+	if (bytes != NULL)
+		resetStringInfo(bytes);
 	if (!may_be_saved(reference))
 		return place;
 	LWLockAcquire(carpool_saved_lock(), LW_SHARED);
@@ -128,8 +131,9 @@ carpool_saved_get(uint64 reference, int kind, const CarpoolSavedPlace *after, St
 		if (after != NULL && after->epoch == piece->epoch && after->size <= piece->size)
 			from = after->size;
 		place.is_rest = from > 0;
-		appendBinaryStringInfoNT(bytes, (char *) dsa_get_address(area, piece->bytes) + from,
-								 (int) (piece->size - from));
+		if (bytes != NULL)
+			appendBinaryStringInfoNT(bytes, (char *) dsa_get_address(area, piece->bytes) + from,
+									 (int) (piece->size - from));
 	}
 	LWLockRelease(carpool_saved_lock());
 	return place;
@@ -185,18 +189,60 @@ prepare(uint64 reference)
 	return old != made;
 }
 
+/* Twice as much whenever it grows, so that all the copying is linear. */
+static uint32
+room_for(uint32 size)
+{
+	return Max(SMALLEST, pg_nextpower2_32(size));
+}
+
 /* Room for so many bytes and some more, the first of which are there already. */
 static Piece
 make_piece(uint32 size, const StringInfo bytes)
 {
 	static uint32 count;
-	Piece		piece = {.size = size, .room = Max(SMALLEST, pg_nextpower2_32(size))};
+	Piece		piece = {.size = size, .room = room_for(size)};
 
 	piece.epoch = (uint64) MyProcPid << 32 | ++count;
 	piece.bytes = dsa_allocate(area, piece.room);
 	memcpy(dsa_get_address(area, piece.bytes), bytes->data, bytes->len);
 	__atomic_fetch_add(&carpool_ledger->state_bytes, piece.room, __ATOMIC_RELAXED);
 	return piece;
+}
+
+bool
+carpool_saved_may_have(Size own, Size more)
+{
+	if (own + more > carpool_settings_session_state(false))
+		return false;
+	return own + more <= FREE ||
+		__atomic_load_n(&carpool_ledger->state_bytes, __ATOMIC_RELAXED) + more <= carpool_settings_session_state(true);
+}
+
+/* Ends the session of a client that would have too much. */
+static void
+check_limits(uint64 reference, int kind, Size size)
+{
+	Size		own = 0;
+	Saved	   *saved;
+	bool		is_own;
+
+	LWLockAcquire(carpool_saved_lock(), LW_SHARED);
+	saved = saved_of(reference);
+	for (int i = 0; saved != NULL && i < CARPOOL_KINDS; i++)
+		if (i != kind)
+			own += saved->pieces[i].room;
+	LWLockRelease(carpool_saved_lock());
+	if (carpool_saved_may_have(own, size))
+		return;
+	is_own = own + size > carpool_settings_session_state(false);
+	ereport(FATAL,
+			(errcode(is_own ? ERRCODE_CONFIGURATION_LIMIT_EXCEEDED : ERRCODE_OUT_OF_MEMORY),
+			 errmsg(is_own ? "the session's state is too large" : "there is no room for the session's state"),
+			 errdetail("Its settings and prepared statements would take %zu kB; %s is %zu kB.", (own + size) / 1024,
+					   is_own ? "carpool.max_session_state" : "carpool.max_total_session_state",
+					   carpool_settings_session_state(!is_own) / 1024),
+			 errhint("Deallocate prepared statements that are no longer needed, or raise the limit.")));
 }
 
 /* Puts a piece in the place of another. */
@@ -228,7 +274,10 @@ carpool_saved_put(uint64 reference, int kind, uint64 fingerprint, const StringIn
 	if (carpool_saved_area(fingerprint != 0) != NULL && prepare(reference))
 	{
 		if (fingerprint != 0)
+		{
+			check_limits(reference, kind, room_for((uint32) bytes->len));
 			piece = make_piece((uint32) bytes->len, bytes);
+		}
 		piece.fingerprint = fingerprint;
 		replace(reference, kind, piece);
 	}
@@ -275,7 +324,6 @@ carpool_saved_add(uint64 reference, int kind, CarpoolSavedPlace *place, uint64 f
 		place->size += (uint32) bytes->len;
 		return true;
 	}
-	/* twice the room, so that all the copying is linear */
 	initStringInfo(&all);
 	there = carpool_saved_get(reference, kind, NULL, &all);
 	if (there.epoch == place->epoch && there.size == place->size)

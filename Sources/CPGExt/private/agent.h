@@ -24,6 +24,7 @@ carpool_agent_server(void)
  * agent.c: whether the agent itself is at work.
  */
 extern uint64 carpool_client;
+extern uint64 carpool_held_client;	/* attach.c: while a session becomes another client's, whose it was */
 extern bool carpool_agent_is_working;
 
 /* sessionlock.c: the second lock, in every pooled backend. */

@@ -44,6 +44,9 @@ extern void carpool_guc_changes_open(void);
 extern bool carpool_guc_may_have_changed(void);
 extern void carpool_guc_note_change(void);
 
+/* Another one after each transaction that may have changed any, which agents' own may as well. */
+extern uint64 carpool_guc_transactions(void);
+
 /* Another one whenever they may have changed; as of the last time that was asked or noted. */
 extern uint64 carpool_guc_version(void);
 
@@ -64,13 +67,69 @@ extern void carpool_guc_set_source(struct config_generic *setting, GucSource sou
  */
 extern bool carpool_placeholders_open(void);
 
+/* An entry of PostgreSQL's table of settings, as guc.c declares it. */
+typedef struct CarpoolGucEntry
+{
+	const char *name;
+	struct config_generic *setting;
+} CarpoolGucEntry;
+
+/* Names of placeholders, as long as the table of all settings has so many entries. */
+typedef struct CarpoolGucNames
+{
+	MemoryContext memory;
+	const char **names;
+	int			count;
+	int			room;
+	long		entries;
+} CarpoolGucNames;
+
+/* One that has no value but what the session set. */
+static inline bool
+carpool_placeholder_is_own(const struct config_generic *setting)
+{
+	return (setting->flags & GUC_CUSTOM_PLACEHOLDER) && setting->reset_source == PGC_S_DEFAULT;
+}
+
 /* Whether there are more or fewer settings than when they were looked at last. */
 extern bool carpool_placeholders_are_others(void);
 
-/* Of the names of those that have no value; 0: there are none. */
-extern uint64 carpool_placeholders_fingerprint(void);
+/* How many the session has of its own. */
+extern int carpool_placeholders_count(void);
 
-/* Calls visit for each of these. */
+/* Of the names of those that have no value, when so many have one; 0: there are none. */
+extern uint64 carpool_placeholders_fingerprint(int with_value);
+
+/* PostgreSQL has another table from now on; names: in it, NULL: to be looked for. Returns those in the former one. */
+struct HTAB;
+extern CarpoolGucNames carpool_placeholders_swap(struct HTAB *to, const CarpoolGucNames *names);
+
+/* All other settings, as they were when the names were looked for. */
+extern struct config_generic **carpool_placeholders_others(int *count);
+
+/* What settings there are, or which are whose, may have changed though not their number. */
+extern void carpool_placeholders_look_again(void);
+
+/* Gives back the memory of one that is in no list and no table. */
+extern void carpool_placeholder_free(struct config_generic *setting);
+
+/* drawers.c: the table that PostgreSQL uses, where that has been found; looks for it. */
+extern struct HTAB *carpool_drawers_table(void);
+extern void carpool_drawers_open(struct HTAB *table, MemoryContext memory);
+
+/*
+ * drawers.c: many placeholders at once. put: takes the session's own out of PostgreSQL, if they
+ * are so many at least, until a session has the same; first: where those with a value begin in
+ * the list of settings not at their default, of which they are the last, or NULL; false: not
+ * done. take: puts those of a fingerprint back; false: they aren't there. clear: frees so many at
+ * most of what no session will take back.
+ */
+extern bool carpool_drawers_put(uint64 fingerprint, dlist_node *first, int least);
+extern bool carpool_drawers_take(uint64 fingerprint, dlist_node **first);
+extern void carpool_drawers_clear(long most);
+extern bool carpool_drawers_are_untidy(void);
+
+/* Calls visit for each placeholder without a value. */
 extern void carpool_placeholders_walk(void (*visit) (struct config_generic *setting, void *argument),
 									  void *argument);
 
@@ -162,8 +221,13 @@ extern void carpool_guc_unset(struct config_generic *setting);
 /* Those that decide on the session's rights. */
 extern bool carpool_guc_is_role(const char *name);
 
-/* The self-tests of both kinds. */
+/* The self-tests of these kinds. */
 extern bool carpool_settings_self_test(StringInfo why);
+extern bool carpool_customs_self_test(StringInfo why);
+
+/* customs_state.c, for them: sets one, and puts all away as they were looked at; false: that isn't done here. */
+extern void carpool_customs_set(const CarpoolGucSaved *saved);
+extern bool carpool_customs_put_away(void);
 extern bool carpool_startup_self_test(StringInfo why);
 
 #endif

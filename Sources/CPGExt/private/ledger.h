@@ -27,7 +27,7 @@ extern uint32 carpool_ledger_slot_of(int pid);
  * saved.c: saved sessions, in dynamic shared memory, by the kinds of attach.c. A place is how
  * far a kind's bytes go; of another epoch they are all others.
  */
-#define CARPOOL_KINDS 4
+#define CARPOOL_KINDS 5
 
 typedef struct CarpoolSavedPlace
 {
@@ -39,11 +39,14 @@ typedef struct CarpoolSavedPlace
 /* The fingerprints; 0 where there is nothing. */
 extern void carpool_saved_look(uint64 client, uint64 fingerprints[CARPOOL_KINDS]);
 
-/* Fills bytes with those of a kind; where `after` is of the same epoch, with what came behind it. */
+/* Fills bytes, unless NULL, with those of a kind; where `after` is of the same epoch, with what came behind it. */
 extern CarpoolSavedPlace carpool_saved_get(uint64 client, int kind, const CarpoolSavedPlace *after,
 										   StringInfo bytes);
 
-/* Replaces what is there; fingerprint 0: by nothing. */
+/* Whether a session of so many bytes may have more. */
+extern bool carpool_saved_may_have(Size own, Size more);
+
+/* Replaces what is there; fingerprint 0: by nothing. FATAL 53400 or 53200 where it would be too much. */
 extern CarpoolSavedPlace carpool_saved_put(uint64 client, int kind, uint64 fingerprint, const StringInfo bytes);
 
 /* Adds to what is there. False: that does not end at the place. Else the place is moved. */

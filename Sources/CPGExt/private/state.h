@@ -36,6 +36,9 @@ typedef struct CarpoolStateKind
 	 */
 	bool		(*save_changes) (StringInfo to, uint32 size);
 
+	/* Takes what it has kept of a session with this fingerprint; false: nothing. NULL: it never has. */
+	bool		(*take) (uint64 fingerprint);
+
 	/* Takes what save wrote into a session as after login. In a transaction. */
 	void		(*load) (StringInfo from);
 
@@ -61,6 +64,7 @@ typedef struct CarpoolStateKind
  */
 extern const CarpoolStateKind carpool_startup_state;
 extern const CarpoolStateKind carpool_settings_state;	/* settings_state.c: SET, role, session authorization */
+extern const CarpoolStateKind carpool_customs_state;	/* customs_state.c: settings that nobody has defined */
 /*
  * statements.c: prepared statements of both kinds. Here, too, load takes the place of what is
  * there, where the settings stay; neither load nor reset needs a transaction, but load may
@@ -94,8 +98,18 @@ extern bool carpool_settings_refused;
 /* settings_state.c: after such a load, outside of a transaction: sets what is to be had there. */
 extern void carpool_settings_load_left(StringInfo from);
 
-/* settings_state.c: the fingerprint after a transaction; before: the last one, which holds if none changed. */
-extern uint64 carpool_settings_now(uint64 before);
+/*
+ * settings_state.c, customs_state.c: the fingerprint after a transaction; before: the last one,
+ * which holds if none changed.
+ */
+extern uint64 carpool_settings_now(uint64 before, bool may_have_changed);
+extern uint64 carpool_customs_now(uint64 before);
+
+/* customs_state.c: one of them may be a setting of another kind by now, or the other way round. */
+extern void carpool_customs_look_again(void);
+
+/* customs_state.c: what was loaded has this fingerprint, and no client has changed it since. */
+extern void carpool_customs_loaded(uint64 fingerprint);
 
 /*
  * guclist.c: PostgreSQL's list of settings that are not at their default (guc_nondef_list).
@@ -118,6 +132,15 @@ extern bool carpool_hash_self_test(StringInfo why);
  * which is returned for copier to call. NULL: that can't be done here.
  */
 extern HashCopyFunc carpool_hash_watch(struct HTAB *table, HashCopyFunc copier);
+
+/*
+ * statements.c, customs_state.c: whether there is something to be freed that no client needs any
+ * more; frees a little of it, outside of a transaction.
+ */
+extern bool carpool_statements_are_untidy(void);
+extern void carpool_statements_tidy(void);
+extern bool carpool_customs_are_untidy(void);
+extern void carpool_customs_tidy(void);
 
 /* Strings and numbers in a saved session; a string is its length and its bytes. */
 extern void carpool_put_string(StringInfo to, const char *text);	/* NULL is told from "" */

@@ -15,7 +15,9 @@
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 
-#define CARPOOL_IDLE_PLANS 1000 /* plan sources without a client that a backend keeps at most */
+/* Plan sources without a client that a backend keeps: their number, and bytes of what makes them. */
+#define CARPOOL_IDLE_PLANS 1000
+#define CARPOOL_IDLE_SIZE (8 * 1024 * 1024)
 
 /*
  * What is known of a plan source. It is in the plan source's own memory context and goes
@@ -27,7 +29,7 @@ typedef struct CarpoolPlan
 	MemoryContextCallback dropped;
 	bool		is_idle;		/* without a client: in the two lists */
 	bool		is_shareable;	/* its text means the same at any time */
-	uint64		turn;			/* statements.c: the load that gave it to its client; */
+	uint64		turn;			/* statements_load.c: the load that gave it to its client; */
 	uint64		counted;		/* the fingerprint of its statement, while that is counted; */
 	NameData	name;			/* and the statement's name */
 	bool		was_valid;		/* carpool_plans_reset() */
@@ -42,6 +44,21 @@ typedef struct CarpoolPlan
 	uint32		size;			/* of body */
 	char		body[FLEXIBLE_ARRAY_MEMBER];	/* planbody.c */
 } CarpoolPlan;
+
+/*
+ * Before the body of each saved statement, or alone: the statement of this name was dropped.
+ * What is saved is a list of such, to which changes are added.
+ */
+typedef struct CarpoolStatementHeader
+{
+	uint64		fingerprint;	/* of the statement; 0: dropped */
+	uint64		content;		/* fingerprint of the body */
+	TimestampTz prepared;
+	NameData	name;
+	uint32		size;			/* of the body */
+	uint32		unused;
+	TimestampTz moment;			/* CarpoolPlan's */
+} CarpoolStatementHeader;
 
 /* A statement as it was saved; the strings are the buffer's. */
 typedef struct CarpoolSavedStatement
@@ -91,18 +108,35 @@ extern void carpool_statement_dropped(CarpoolPlan *plan); /* statements.c: that 
 /* Keeps a plan source that no longer belongs to a statement, or drops it. */
 extern void carpool_plan_park(CarpoolPlan *plan, uint64 environment);
 
+/* Drops some of those that are kept beyond the limits, so many at most. */
+extern void carpool_plans_trim(long most);
+extern bool carpool_plans_are_many(void);
+
 /* Whether that of the client who leaves can stay for a statement of the next one's, prepared at some time. */
 extern bool carpool_plan_keep(CarpoolPlan *plan, const CarpoolSavedStatement *saved, uint64 environment);
 
 /* A kept one for a statement prepared at some time; no longer kept then. NULL: there is none. */
 extern CarpoolPlan *carpool_plan_take(const CarpoolSavedStatement *saved, uint64 environment);
 
-/* statements.c: a transaction, unless one has begun: a load that needs none is spared it. */
+/* statements_load.c: a transaction, unless one has begun: a load that needs none is spared it. */
 extern void carpool_begin_transaction(void);
 
-/* statements.c: puts a saved statement into PostgreSQL's table, and takes one out of it. */
+/* statements_load.c: puts a saved statement into PostgreSQL's table, and takes one out of it. */
 extern CarpoolPlan *carpool_statement_attach(const CarpoolSavedStatement *saved, uint64 environment);
 extern void carpool_statement_detach(PreparedStatement *statement, uint64 environment);
+
+/* statements_load.c: what statements.c has written. */
+extern void carpool_statements_load(StringInfo from);
+extern void carpool_statements_load_changes(StringInfo from);
+
+/* statements.c: counts a statement that is in the table, or no more; and what is held is what is saved. */
+extern void carpool_statement_count(PreparedStatement *statement, CarpoolPlan *plan, uint64 fingerprint);
+extern void carpool_statement_uncount(CarpoolPlan *plan);
+extern void carpool_statements_note_saved(void);
+
+/* statements.c: the table of statements; and the look for PostgreSQL's pointer to it, name being one that is there. */
+extern HTAB *carpool_statements_table(void);
+extern void carpool_statements_find_place(const char *name);
 
 /* statements_test.c */
 extern bool carpool_statements_test(StringInfo why);

@@ -33,8 +33,11 @@ extern bool carpool_unnamed_is_searching;
 extern void carpool_unnamed_round(void);	/* at each ReadyForQuery; the last one ends it */
 extern void carpool_unnamed_hear(char type, const char *bytes, size_t size);	/* at each other message */
 
-/* unnamed.c: before each ReadyForQuery outside a transaction: the client's slot gets what it has now. */
-extern void carpool_unnamed_save(uint64 client);
+/*
+ * unnamed.c: before each ReadyForQuery outside a transaction: the client's slot gets what it has
+ * now. False: that is too large.
+ */
+extern bool carpool_unnamed_save(uint64 client);
 
 /* Another client's, or of one who was elsewhere: what is here goes; then its own comes, if it is asked for. */
 extern void carpool_unnamed_drop(void);

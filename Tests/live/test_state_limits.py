@@ -1,0 +1,86 @@
+"""How much memory carried sessions may take: max_session_state and max_total_session_state."""
+
+import pytest
+
+from waiting import wait_until
+from wire import SYNC, Closed, bind, execute, parse
+
+NAMES = "select count(*) from pg_prepared_statements"
+PID = "select pg_backend_pid()"
+
+
+def grow(wire, kilobytes, first=0):
+    """Prepares statements of 50 kB; the frames that end it, up to the end of the session."""
+    for i in range(first, first + kilobytes // 50):
+        frames = wire.send(parse(f"select {i} /* {'x' * 50000} */", f"s{i}") + SYNC).frames_until("Z", "E")
+        if frames[-1].kind == "E":
+            return frames[-1].fields()
+    return None
+
+
+def test_a_session_that_grows_too_large_ends(rotating):
+    rotating.configure(max_session_state=1)
+    other = rotating.wire()
+    other.query("prepare own as select 1")
+    big = rotating.wire()
+    assert grow(big, 400) is None
+    for _ in range(4):
+        assert big.value(NAMES) == "8"
+    error = grow(big, 2000, 8)
+    assert (error["S"], error["C"]) == ("FATAL", "53400")
+    assert "max_session_state is 1024 kB" in error["D"] and "Deallocate" in error["H"]
+    with pytest.raises(Closed):
+        big.query("select 1")
+    for _ in range(4):
+        assert other.value("execute own") == "1"
+
+
+def test_what_is_dropped_makes_room(rotating):
+    rotating.configure(max_session_state=1)
+    wire = rotating.wire()
+    for i in range(8):
+        assert grow(wire, 400, 8 * i) is None
+        wire.query("deallocate all")
+    assert grow(wire, 50, 100) is None
+    assert wire.value(NAMES) == "1"
+
+
+def test_where_all_sessions_take_too_much_a_small_one_goes_on(rotating):
+    rotating.configure(max_total_session_state=2)
+    wires = [rotating.wire() for _ in range(8)]
+    errors = [grow(wire, 400) for wire in wires]
+    assert errors[0] is None
+    codes = {error["C"] for error in errors if error}
+    assert codes == {"53200"}
+    assert "carpool.max_total_session_state is 2048 kB" in next(e for e in errors if e)["D"]
+    small = rotating.wire()
+    small.query("set work_mem = '5MB'; prepare own as select 1")
+    for _ in range(4):
+        assert small.rows("show work_mem") == [["5MB"]] and small.value("execute own") == "1"
+    # those that ended have given theirs back within a second
+    for wire in wires:
+        wire.close()
+
+    def fits():
+        wire = rotating.wire()
+        error = grow(wire, 400)
+        wire.close()
+        return error is None
+
+    wait_until(fits, "room for a session")
+
+
+def test_an_unnamed_statement_that_is_too_large_keeps_its_server(rotating):
+    """Until it is another one."""
+    rotating.configure(max_session_state=1)
+    wire = rotating.wire()
+    wire.send(parse(f"select pg_backend_pid() /* {'x' * 2000000} */") + SYNC).until_ready()
+
+    def execution():
+        frames = wire.send(bind() + execute() + SYNC).until_ready()
+        return [f.values()[0] for f in frames if f.kind == "D"]
+
+    pids = {execution()[0] for _ in range(4)}
+    assert len(pids) == 1
+    wire.send(parse(PID) + SYNC).until_ready()
+    assert len({execution()[0] for _ in range(4)}) > 1
