@@ -408,7 +408,9 @@ extension Directory {
     /// - Returns: how many pools are left, if some were freed since the last call.
     func freeUnused(idle: UInt64, now: UInt64) -> Int? {
         locked {
-            while let record = record(unused.oldestFailed), now >= record.backoff.retryAt { free(record) }
+            while let record = record(unused.oldestFailed), record.backoff.mayBeForgotten(now) {
+                free(record)
+            }
             while idle > 0, let oldest = unused.oldestRested, now &- oldest.since >= idle,
                 let record = record(oldest.index)
             {

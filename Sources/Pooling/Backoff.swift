@@ -33,6 +33,12 @@ public struct Backoff: Equatable, Sendable {
     /// May a server be opened now? Asks without consequences.
     public func mayTry(_ now: UInt64) -> Bool { !isFailing || earned > 0 || now >= retryAt }
 
+    /// Whether an outage need not be remembered where nothing waits: as long again as its last
+    /// pause, so that pauses grow for a pool that is tried now and then.
+    public func mayBeForgotten(_ now: UInt64) -> Bool {
+        !isFailing || (now >= retryAt && now &- retryAt >= retryAt &- counted)
+    }
+
     /// A server is about to be opened, as `mayTry` allows. Others wait for what comes of it.
     public mutating func tried(_ now: UInt64, longest: UInt64) {
         guard isFailing else { return }

@@ -1,4 +1,5 @@
 import CHost
+import Synchronization
 import Testing
 
 @testable import LaunchConfig
@@ -187,6 +188,36 @@ import Testing
         let servers = (0..<4).map { _ in directory.route(login).server }
         #expect(Set(servers) == ["10.0.0.1:5432", "10.0.0.2:5432"])
         #expect(servers[0] == servers[2] && servers[1] == servers[3])
+    }
+
+    /// The answers of a name server, which change.
+    private final class Names: Sendable {
+        let addresses = Mutex<[String: [UInt8]]>(["db.example": [1, 2]])
+
+        var resolver: Resolver {
+            let fixed = LaunchConfigTests.resolver()
+            return Resolver(
+                resolve: { name, port in
+                    LaunchConfigTests.resolver(self.addresses.withLock { $0 }).resolve(name, port)
+                }, socketExists: fixed.socketExists)
+        }
+    }
+
+    @Test func aNameThatLosesAnAddressHasMoved() throws {
+        let names = Names()
+        let directory = directory(try configuration("md5"), names.resolver)
+        let named = directory.login("joe", "named").raw.database_id
+        _ = directory.login("joe", "x")
+        _ = directory.takeMoved()
+        names.addresses.withLock { $0 = ["db.example": [2, 1, 3]] }
+        directory.refreshAddresses()
+        #expect(directory.takeMoved() == [])
+        names.addresses.withLock { $0 = ["db.example": [2, 3]] }
+        directory.refreshAddresses()
+        #expect(directory.takeMoved().map(\.database) == [named])
+        names.addresses.withLock { $0 = [:] }
+        directory.refreshAddresses()
+        #expect(directory.takeMoved() == [])
     }
 
     @Test func lookupFails() throws {

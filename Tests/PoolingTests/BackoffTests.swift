@@ -114,4 +114,14 @@ import Testing
         backoff.hasten(6, 10)
         #expect(backoff.retryAt == 16)
     }
+
+    @Test func `an outage is remembered as long again as its pause`() {
+        var backoff = Backoff()
+        #expect(backoff.mayBeForgotten(1))
+        backoff.failed(started: 0, now: 1000, longest: longest)
+        let pause = backoff.retryAt - 1000
+        #expect(!backoff.mayBeForgotten(backoff.retryAt))
+        #expect(!backoff.mayBeForgotten(backoff.retryAt + pause - 1))
+        #expect(backoff.mayBeForgotten(backoff.retryAt + pause))
+    }
 }
