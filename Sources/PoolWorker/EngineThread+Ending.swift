@@ -26,7 +26,8 @@ extension EngineThread {
 
     /// As far as can be counted, a client that has ended has its last answer.
     mutating func lastAnswer(_ c: UInt32, _ s: UInt32) {
-        if clients[c].bodyLeft > 0 || servers[s].traffic.isOpenEnded {
+        let traffic = servers[s].traffic
+        if clients[c].bodyLeft > 0 || traffic.isOpenEnded || traffic.needsSync {
             endServer(c, s)
         } else {
             closeEnded(c)
@@ -51,7 +52,8 @@ extension EngineThread {
         return .wrongLength
     }
 
-    /// A link whose last answer can't be told from its bytes, or in the middle of a message: the
+    /// A link whose last answer can't be told from its bytes, as there may be no Sync behind what
+    /// the client has sent, or in the middle of a message: the
     /// server ends as if the client were its own, and what it sends until then is for the client.
     private mutating func endServer(_ c: UInt32, _ s: UInt32) {
         servers[s].ending = true

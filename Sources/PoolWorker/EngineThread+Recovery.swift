@@ -66,7 +66,8 @@ extension EngineThread {
         if servers[s].cancels > 0 { return }  // cancellerGone comes back here
         servers[s].input.isEmpty ? servers[s].input.giveBack() : ()
         if servers[s].traffic.status == TransactionStatus.idle {
-            forgetLeft(s)
+            // (an agent that has yet to read how the session of that client starts goes on in it)
+            if servers[s].startedFor == noIndex { forgetLeft(s) }
             resetServer(s)
         } else {
             // still the session of the client that has left

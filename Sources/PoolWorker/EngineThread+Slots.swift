@@ -20,6 +20,7 @@ extension EngineThread {
             guard shared.descriptors.mayOpenServer(clients: shared.clients, servers: shared.servers) else {
                 // No socket for a server of this pool now, unless one of another pool is closed.
                 poolDetails[p]?.openAfter = now + Self.tick
+                askOtherThreads(p)
                 return queueForSlot(p, .process)
             }
             switch shared.directory.open(details.record, thread: number, now: now, longest: longest) {
@@ -47,6 +48,7 @@ extension EngineThread {
     /// Attempts have failed: those that log in hear of it, unless waiting helps.
     private mutating func waitForRetry(_ p: UInt32, _ moment: UInt64, isFull: Bool) {
         poolDetails[p]?.openAfter = moment
+        askOtherThreads(p)
         if moment > now { hasten(moment - now) }
         guard let record = poolDetails[p]?.record else { return }
         if isFull { queueForSlot(p, .place) }
@@ -59,13 +61,18 @@ extension EngineThread {
     /// No more servers for this pool now: those that others don't use have to do.
     private mutating func limitReached(_ p: UInt32, _ verdict: PoolLimits.Verdict) {
         poolDetails[p]?.openAfter = now + Self.tick
+        askOtherThreads(p)
         switch verdict {
-        case .open: break
-        case .poolFull:
-            if crowded { unsafe shared.post(EngineMessage.wanted.message(a: p, c: UInt32(number))) }
+        case .open, .poolFull: break
         case .databaseFull: queueForSlot(p, .database)
         case .userFull: queueForSlot(p, .user)
         }
+    }
+
+    /// A server of the pool may be idle on another thread, whatever keeps it from having one more.
+    private func askOtherThreads(_ p: UInt32) {
+        guard crowded, !pools[p].waiting.isEmpty else { return }
+        unsafe shared.post(EngineMessage.wanted.message(a: p, c: UInt32(number)))
     }
 
     /// Housekeeping is due that soon.

@@ -204,11 +204,13 @@ enum Relay {
         }
     }
 
-    /// Nothing more comes from a server whose client sends nothing more.
+    /// Nothing more comes from a server whose client sends nothing more, or it can't be told
+    /// any more what is the last: a COPY may have taken a Sync that was sent before it began.
     @_noLocks @inline(__always)
     private static func isLast(_ server: borrowing Server) -> Bool {
         if server.ending { return false }
-        return server.traffic.needsClient
+        if server.traffic.needsClient { return true }
+        return server.traffic.isOpenEnded
     }
 
     @_noLocks @inline(never)
@@ -225,7 +227,8 @@ enum Relay {
     /// What becomes of a link when nothing is due on it, in either direction; else `idle`.
     @_noLocks @inline(__always)
     private static func end(_ client: borrowing Client, _ server: borrowing Server) -> PumpStop {
-        guard server.traffic.mayEnd else { return .idle }
+        // An error that answers nothing is the server's last word.
+        guard server.traffic.mayEnd, !server.traffic.hasFailed else { return .idle }
         guard client.bodyLeft == 0, server.bodyLeft == 0, server.input.isEmpty else { return .idle }
         return server.traffic.isReleasable ? .released : .fence
     }

@@ -95,9 +95,12 @@ public struct Traffic: BitwiseCopyable, Sendable {
     }
 
     /// Answers may come that no ReadyForQuery ends or counts.
+    @inlinable
     public var isOpenEnded: Bool {
-        if copyIn { return uncertain || has(Flags.mayHaveEnd) }
-        return uncertain || isInexact || (unsynced && has(Flags.silent))
+        @_noLocks get {
+            if copyIn { return uncertain || isInexact || has(Flags.mayHaveEnd) }
+            return uncertain || isInexact || (unsynced && has(Flags.silent))
+        }
     }
 
     /// The end of the link can't be told from the protocol.
@@ -105,7 +108,8 @@ public struct Traffic: BitwiseCopyable, Sendable {
 
     /// Fewer ReadyForQuery messages may come than are expected: a COPY may have swallowed Syncs
     /// that were sent behind it.
-    public var isInexact: Bool { has(Flags.inexact) && expected > 0 }
+    @inlinable
+    public var isInexact: Bool { @_noLocks get { has(Flags.inexact) && expected > 0 } }
 
     /// What a frontend message means for the link; the fate of the frame.
     @frozen

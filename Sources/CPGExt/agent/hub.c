@@ -130,7 +130,8 @@ deliver(const CarpoolNotification *notification)
 }
 
 /*
- * Reads on from where any listener is, as far as there is something. What was committed at the last pass is so now, so one that has come since catches up with all.
+ * Reads on from where any listener is, as far as there is something. What was committed at the
+ * last pass is so now, so one that has come since catches up with all.
  */
 static void
 read_on(CarpoolPosition own)

@@ -6,12 +6,19 @@
  * is attached and knows others is told before its next ReadyForQuery, too.
  *
  * What a client has set itself, or its login, is the same on all backends, and does not count.
+ *
+ * client_encoding is another matter. PostgreSQL does not change it under a session, as that would
+ * read what is on its way already by the wrong encoding; only new sessions get the new default. So
+ * a client keeps the default of its login, which is a part of the number, on all backends.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_authid.h"
 #include "libpq/libpq.h"
 #include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 #include "utils/memutils.h"
@@ -23,11 +30,21 @@
 #include "../private/reports.h"
 #include "../private/state.h"
 
-#define STANDBY 1u				/* bit of a number: told that this is a standby */
+/* The bits of a number: told that this is a standby; one so that it is never 0; and */
+#define STANDBY 1u
+#define KNOWN 2u
+#define ENCODING_SHIFT 2		/* the default of client_encoding, and 1; 0: the login has its own; and */
+#define ENCODING_MASK 63u
+#define SUM_SHIFT 8				/* what the others come to */
+
 #define MOST 32					/* settings that are reported */
 
 static struct config_generic *settings[MOST];
 static int	count;
+
+static struct config_string *encoding;	/* client_encoding */
+static int	own_encoding = -1;	/* the default that this backend has begun with, */
+static GucSource own_source;	/* and where that came from */
 
 static uint32 now;				/* the number of what holds here; 0: not known yet */
 static TimestampTz reload;		/* PgReloadTime, */
@@ -43,10 +60,64 @@ collect(void)
 	int			all;
 	struct config_generic **list = get_guc_variables(&all);
 
+	encoding = (struct config_string *) find_option("client_encoding", false, false, ERROR);
 	for (int i = 0; i < all && count < MOST; i++)
-		if ((list[i]->flags & GUC_REPORT) && list[i]->context != PGC_INTERNAL)
+		if ((list[i]->flags & GUC_REPORT) && list[i]->context != PGC_INTERNAL &&
+			list[i] != &encoding->gen)
 			settings[count++] = list[i];
 	pfree(list);
+}
+
+static int
+encoding_number(void)
+{
+	if (encoding->gen.reset_source >= PGC_S_GLOBAL)
+		return 0;
+	return pg_char_to_encoding(encoding->reset_val) + 1;
+}
+
+/*
+ * Sets the default. It counts as the command line's where it is not this backend's own, so that
+ * reading the configuration file again leaves it alone.
+ */
+static void
+set_encoding(int wanted)
+{
+	carpool_agent_silent = true;
+	StartTransactionCommand();
+	(void) set_config_option_ext("client_encoding", pg_encoding_to_char(wanted), PGC_POSTMASTER, PGC_S_ARGV,
+								 BOOTSTRAP_SUPERUSERID, GUC_ACTION_SET, true, WARNING, false);
+	CommitTransactionCommand();
+	if (wanted == own_encoding)
+	{
+		encoding->gen.reset_source = own_source;
+		if (encoding->gen.source == PGC_S_ARGV)
+			carpool_guc_set_source(&encoding->gen, own_source);
+	}
+	ReportChangedGUCOptions();
+	carpool_agent_silent = false;
+	now = 0;
+}
+
+void
+carpool_reports_take_encoding(uint64 reference)
+{
+	uint32		known = reference != 0 ? cledger_client(carpool_ledger, (uint32) reference)->reports : 0;
+	int			wanted = (int) (known >> ENCODING_SHIFT & ENCODING_MASK) - 1;
+
+	if (count == 0)
+		collect();
+	if (encoding->gen.reset_source >= PGC_S_GLOBAL)
+		return;
+	if (own_encoding < 0)
+	{
+		own_encoding = pg_char_to_encoding(encoding->reset_val);
+		own_source = encoding->gen.reset_source;
+	}
+	if (wanted < 0)
+		wanted = own_encoding;
+	if (unlikely(strcmp(encoding->reset_val, pg_encoding_to_char(wanted)) != 0))
+		set_encoding(wanted);
 }
 
 static uint32
@@ -66,8 +137,7 @@ calculate(uint32 standby)
 			sum += carpool_fingerprint(carpool_fingerprint(0, settings[i]->name, strlen(settings[i]->name)),
 									   text, strlen(text));
 	}
-	/* never 0 */
-	return ((uint32) sum & ~3u) | 2u | standby;
+	return (uint32) sum << SUM_SHIFT | (uint32) encoding_number() << ENCODING_SHIFT | KNOWN | standby;
 }
 
 /* Whether the number is one of before; then it is calculated anew. */
@@ -100,6 +170,7 @@ carpool_reports_attached(uint64 reference, uint64 startup, bool is_told)
 	uint32		known = client->reports;
 
 	settings_due = standby_due = false;
+	carpool_reports_take_encoding(reference);
 	if (refresh(startup))
 	{
 		/* PostgreSQL would tell this client what has changed since the last one */

@@ -166,7 +166,10 @@ carpool_start_client(uint32 message)
 		return false;
 	}
 	if (take(lists, size))
+	{
+		carpool_reports_take_encoding(carpool_client);
 		report();
+	}
 	else
 	{
 		StartTransactionCommand();

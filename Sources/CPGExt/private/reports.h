@@ -4,6 +4,9 @@
 
 #include "postgres.h"
 
+/* Gives a client the default of client_encoding that it knows, or this backend's own if it is new. */
+extern void carpool_reports_take_encoding(uint64 client);
+
 /*
  * reports.c: a client is attached, with this fingerprint of its login; it is to be told what
  * it doesn't know, unless it has just been told all. Outside a transaction. client 0: nobody.
