@@ -1,5 +1,6 @@
 """SIGINT from outside (pg_cancel_backend, kill) to a pooled backend that runs nothing: nobody hears of it."""
 
+import contextlib
 import os
 import signal
 
@@ -53,17 +54,17 @@ def test_pg_cancel_backend_of_an_idle_backend_cancels_no_statement(pair):
 
 
 def test_a_signal_between_two_clients_of_session_mode_cancels_nothing(database):
-    """Also while the backend is being reset for the next one."""
+    """Where it ends the reset for the next one, that one has another backend."""
     database.configure(pool_mode="session", default_pool_size=1)
     client = database.wire()
-    pid = int(client.value(PID))
     for _ in range(30):
+        pid = int(client.value(PID))
         client.close()
         os.kill(pid, signal.SIGINT)
         client = database.wire()
-        os.kill(pid, signal.SIGINT)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
         ask(client, "simple")
-    assert int(client.value(PID)) == pid
 
 
 @pytest.mark.parametrize("mode", ["session", "transaction"])

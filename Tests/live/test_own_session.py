@@ -11,7 +11,7 @@ import pytest
 
 from wire import (
     COPY_DONE, FLUSH, SYNC, TERMINATE, Closed, bind, close, copy_data, copy_fail, describe, error_of, execute,
-    function_call, kinds, parse, query, send_cancel, wait_for_bytes,
+    function_call, kinds, message, parse, query, send_cancel, wait_for_bytes,
 )
 from waiting import wait_until
 
@@ -211,6 +211,19 @@ def test_who_leaves_in_a_pipeline_takes_no_server_along(pool, name, farewell):
             leaving.close()
         for _ in range(3):
             assert b.rows(WHO) == is_b
+
+
+@pytest.mark.parametrize("first", [FLUSH + message("S", b"abc"), message("S", b"x" * 10001), message("z")],
+                         ids=["flush, then a bad sync", "a long sync", "unknown type"])
+def test_a_first_message_that_is_refused_while_the_server_is_opened(pool, first):
+    role = pool.role()
+    for _ in range(10):
+        wire = pool.wire(role)
+        for pid in pool.servers(role):
+            pool.cluster.sql("select pg_terminate_backend(%s, 5000)", int(pid))
+        wire.send(first)
+        with contextlib.suppress(OSError, Closed):
+            wire.until_closed()
 
 
 def test_what_was_asked_before_a_goodbye_is_done(pool):

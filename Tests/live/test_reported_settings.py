@@ -72,3 +72,42 @@ def test_a_client_that_was_told_by_another_ones_login_is_told_of_the_next_reload
     second = place.wire(role)
     reload("sql_standard")
     hears(second, "sql_standard")
+
+
+@pytest.fixture
+def encoding(places):
+    """Changes the default of client_encoding."""
+    cluster = places[0].cluster
+
+    def change(value):
+        cluster.sql(f"alter system set client_encoding = '{value}'")
+        cluster.reload()
+
+    yield change
+    cluster.sql("alter system reset client_encoding")
+    cluster.reload()
+
+
+def test_a_client_keeps_the_encoding_of_its_login(place, encoding):
+    """PostgreSQL doesn't change it under a session, and a new backend has another default."""
+    role = place.new_role()
+    old = [place.wire(role) for _ in range(3)]
+    for wire in old:
+        wire.query("select 1")
+    encoding("LATIN1")
+    new = [place.wire(role) for _ in range(3)]
+    own = place.wire(role, client_encoding="WIN1252")
+    for _ in range(6):
+        holders = [place.wire(role) for _ in range(2)]
+        for wire in holders:
+            wire.query("begin")
+        for wire in [*old, *new, own]:
+            answer = wire.query("select current_setting('client_encoding')")
+            assert answer[1].values() == [wire.parameters["client_encoding"]]
+            assert not [frame for frame in answer if frame.kind == "S"]
+        for wire in holders:
+            wire.close()
+    for wire in [*old, *new]:
+        wire.query("set client_encoding = 'WIN1252'; reset client_encoding")
+        assert wire.value("show client_encoding") == wire.parameters["client_encoding"]
+    assert {wire.parameters["client_encoding"] for wire in old} == {"UTF8"}
