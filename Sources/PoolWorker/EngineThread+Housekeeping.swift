@@ -107,12 +107,21 @@ extension EngineThread {
         if inTransaction {
             if isDue(servers[s].since, after: clients[c].transactionTimeout) {
                 closeClient(c, .transactionTimeout)
+            } else if hasHalfAMessage(c, s) {
+                checkIdle(c, since: servers[s].since)
             }
         } else if draining == .transactions {
             closeClient(c, .shutdown)
         } else {
             checkIdle(c, since: servers[s].since)
         }
+    }
+
+    /// A client outside a transaction has sent no more than a part of a message: as with
+    /// PostgreSQL it is idle until it has sent the rest.
+    private func hasHalfAMessage(_ c: UInt32, _ s: UInt32) -> Bool {
+        guard clients[c].bodyLeft > 0, servers[s].traffic.isAtFirstMessage else { return false }
+        return servers[s].traffic.status == TransactionStatus.idle
     }
 
     /// A client outside a transaction.

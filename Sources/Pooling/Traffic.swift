@@ -60,6 +60,10 @@ public struct Traffic: BitwiseCopyable, Sendable {
         }
     }
 
+    /// Nothing is outstanding but what a first message is to be answered with, which has come in
+    /// part if at all.
+    public var isAtFirstMessage: Bool { expected <= 1 && flags & (Flags.busy | Flags.silent) == 0 }
+
     /// A ReadyForQuery is outstanding.
     @inlinable
     public var isExpecting: Bool { @_noLocks get { expected > 0 } }

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from wire import error_of
+from wire import error_of, query
 
 WAYS = {
     "an option": ({"options": "-c idle_session_timeout=500"}, []),
@@ -37,6 +37,14 @@ def test_it_ends_who_is_idle(place, way, times):
         assert (error["S"], error["C"]) == ("FATAL", "57P05")
         assert error["M"] == "terminating connection due to idle-session timeout"
     assert bystander.value("select 1") == "1"
+
+
+def test_it_ends_who_has_sent_a_part_of_a_message(place):
+    for count in 1, 4, 5, 9:
+        wire = place.wire()
+        wire.query("set idle_session_timeout = 300")
+        wire.send(query("select 1")[:count])
+        assert error_of(wire.until_closed())["C"] == "57P05"
 
 
 @pytest.mark.parametrize("case", SPARED)

@@ -3,7 +3,7 @@
 import pytest
 
 from waiting import wait_until
-from wire import SYNC, Closed, bind, execute, parse
+from wire import SYNC, Closed, bind, execute, parse, query
 
 NAMES = "select count(*) from pg_prepared_statements"
 PID = "select pg_backend_pid()"
@@ -84,3 +84,29 @@ def test_an_unnamed_statement_that_is_too_large_keeps_its_server(rotating):
     assert len(pids) == 1
     wire.send(parse(PID) + SYNC).until_ready()
     assert len({execution()[0] for _ in range(4)}) > 1
+
+
+def test_a_state_counts_with_its_size(rotating):
+    """And not with the room there is for it to grow."""
+    rotating.configure(max_session_state=1)
+    wire, other = rotating.wire(), rotating.wire()
+    wire.query(f"set my.big = '{'x' * 900_000}'")
+    for _ in range(4):
+        other.query("select 1")
+        assert wire.value("select length(current_setting('my.big'))") == "900000"
+    frames = wire.send(query(f"set my.bigger = '{'x' * 200_000}'")).frames_until("Z", "E")
+    assert frames[-1].fields()["C"] == "53400"
+
+
+def test_plans_of_clients_that_have_left_are_bounded_by_their_memory(rotating):
+    """A statement's parse tree takes many times its text."""
+    rotating.configure(default_pool_size=1)
+    rotating.cluster.sql(f"grant pg_read_all_stats to {rotating.role().name}")
+    watcher = rotating.wire()
+    memory = "select sum(total_bytes) / 1048576 < 100 from pg_backend_memory_contexts"
+    for i in range(40):
+        wire = rotating.wire()
+        numbers = ",".join(str(i * 100_000 + n) for n in range(30_000))
+        wire.send(parse(f"select 1 from pg_class where oid in ({numbers})", "big") + SYNC).until_ready()
+        wire.close()
+    wait_until(lambda: watcher.value(memory) == "t", "the backend has let go of most")

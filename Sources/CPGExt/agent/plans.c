@@ -18,7 +18,7 @@ static dlist_head buckets[BUCKETS]; /* of idle ones, by content and environment 
 static dlist_head all = DLIST_STATIC_INIT(all);
 static dlist_head ages = DLIST_STATIC_INIT(ages);
 static int	idle;
-static Size idle_size;			/* of their bodies */
+static Size idle_size;			/* their memory */
 
 static void
 unlink_idle(CarpoolPlan *plan)
@@ -27,7 +27,7 @@ unlink_idle(CarpoolPlan *plan)
 	dlist_delete(&plan->age);
 	plan->is_idle = false;
 	idle--;
-	idle_size -= plan->size;
+	idle_size -= plan->memory;
 }
 
 /* PostgreSQL frees a plan source. */
@@ -100,6 +100,15 @@ bucket_of(uint64 content, uint64 environment)
 	return &buckets[(content ^ environment) % BUCKETS];
 }
 
+/* A parse tree takes many times its text. */
+static Size
+memory_of(const CachedPlanSource *source)
+{
+	Size		size = MemoryContextMemAllocated(source->context, true);
+
+	return source->gplan != NULL ? size + MemoryContextMemAllocated(source->gplan->context, true) : size;
+}
+
 void
 carpool_plan_park(CarpoolPlan *plan, uint64 environment)
 {
@@ -116,8 +125,9 @@ carpool_plan_park(CarpoolPlan *plan, uint64 environment)
 	dlist_push_head(bucket_of(plan->content, plan->environment), &plan->bucket);
 	dlist_push_head(&ages, &plan->age);
 	plan->is_idle = true;
+	plan->memory = memory_of(plan->source);
 	idle++;
-	idle_size += plan->size;
+	idle_size += plan->memory;
 }
 
 bool

@@ -216,30 +216,39 @@ carpool_saved_may_have(Size own, Size more)
 	if (own + more > carpool_settings_session_state(false))
 		return false;
 	return own + more <= FREE ||
-		__atomic_load_n(&carpool_ledger->state_bytes, __ATOMIC_RELAXED) + more <= carpool_settings_session_state(true);
+		__atomic_load_n(&carpool_ledger->state_bytes, __ATOMIC_RELAXED) + room_for((uint32) more) <=
+		carpool_settings_session_state(true);
 }
 
-/* Ends the session of a client that would have too much. */
-static void
-check_limits(uint64 reference, int kind, Size size)
+/* The bytes a client has of other kinds. */
+static Size
+size_of_others(uint64 reference, int kind)
 {
-	Size		own = 0;
+	Size		size = 0;
 	Saved	   *saved;
-	bool		is_own;
 
 	LWLockAcquire(carpool_saved_lock(), LW_SHARED);
 	saved = saved_of(reference);
 	for (int i = 0; saved != NULL && i < CARPOOL_KINDS; i++)
 		if (i != kind)
-			own += saved->pieces[i].room;
+			size += saved->pieces[i].size;
 	LWLockRelease(carpool_saved_lock());
-	if (carpool_saved_may_have(own, size))
+	return size;
+}
+
+/* Ends the session of a client that would have too much. more: bytes that there is no room for yet. */
+static void
+check_limits(uint64 reference, int kind, Size size, Size more)
+{
+	Size		all = size_of_others(reference, kind) + size;
+	bool		is_own = all > carpool_settings_session_state(false);
+
+	if (!is_own && (more == 0 || carpool_saved_may_have(all - more, more)))
 		return;
-	is_own = own + size > carpool_settings_session_state(false);
 	ereport(FATAL,
 			(errcode(is_own ? ERRCODE_CONFIGURATION_LIMIT_EXCEEDED : ERRCODE_OUT_OF_MEMORY),
 			 errmsg(is_own ? "the session's state is too large" : "there is no room for the session's state"),
-			 errdetail("Its settings and prepared statements would take %zu kB; %s is %zu kB.", (own + size) / 1024,
+			 errdetail("Its settings and prepared statements would take %zu kB; %s is %zu kB.", all / 1024,
 					   is_own ? "carpool.max_session_state" : "carpool.max_total_session_state",
 					   carpool_settings_session_state(!is_own) / 1024),
 			 errhint("Deallocate prepared statements that are no longer needed, or raise the limit.")));
@@ -275,7 +284,7 @@ carpool_saved_put(uint64 reference, int kind, uint64 fingerprint, const StringIn
 	{
 		if (fingerprint != 0)
 		{
-			check_limits(reference, kind, room_for((uint32) bytes->len));
+			check_limits(reference, kind, bytes->len, bytes->len);
 			piece = make_piece((uint32) bytes->len, bytes);
 		}
 		piece.fingerprint = fingerprint;
@@ -319,6 +328,7 @@ carpool_saved_add(uint64 reference, int kind, CarpoolSavedPlace *place, uint64 f
 
 	if (place->size == 0 || !may_be_saved(reference))
 		return false;
+	check_limits(reference, kind, (Size) place->size + bytes->len, 0);
 	if (write_behind(reference, kind, place, fingerprint, bytes))
 	{
 		place->size += (uint32) bytes->len;

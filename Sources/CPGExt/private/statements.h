@@ -15,9 +15,9 @@
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 
-/* Plan sources without a client that a backend keeps: their number, and bytes of what makes them. */
+/* Plan sources without a client that a backend keeps: their number, and bytes of memory. */
 #define CARPOOL_IDLE_PLANS 1000
-#define CARPOOL_IDLE_SIZE (8 * 1024 * 1024)
+#define CARPOOL_IDLE_SIZE (32 * 1024 * 1024)
 
 /*
  * What is known of a plan source. It is in the plan source's own memory context and goes
@@ -28,6 +28,7 @@ typedef struct CarpoolPlan
 	CachedPlanSource *source;
 	MemoryContextCallback dropped;
 	bool		is_idle;		/* without a client: in the two lists */
+	Size		memory;			/* then: its bytes */
 	bool		is_shareable;	/* its text means the same at any time */
 	uint64		turn;			/* statements_load.c: the load that gave it to its client; */
 	uint64		counted;		/* the fingerprint of its statement, while that is counted; */
