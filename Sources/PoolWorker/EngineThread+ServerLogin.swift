@@ -292,6 +292,8 @@ extension EngineThread {
         guard let ledger = shared.ledger.take(server: slot) else {
             return ErrorFields(.fatal, "57P03", "the last backend in this slot has not ended yet")
         }
+        // (what the last backend's server may have written since this one began is not for it)
+        ledger.announce(.none)
         ledger.attach(.nobody)
         servers[s].slot = slot
         servers[s].ledger = ledger

@@ -6,11 +6,12 @@ an answer: behind one of them it blocks in its own read, where no agent attaches
 import contextlib
 import socket
 import struct
+import threading
 
 import pytest
 
 from wire import (
-    COPY_DONE, FLUSH, SYNC, TERMINATE, Closed, bind, close, copy_data, copy_fail, describe, error_of, execute,
+    COPY_DONE, FLUSH, SYNC, TERMINATE, Closed, Refused, bind, close, copy_data, copy_fail, describe, error_of, execute,
     function_call, kinds, message, parse, query, send_cancel, wait_for_bytes,
 )
 from waiting import wait_until
@@ -307,3 +308,32 @@ def test_the_second_lock_is_shut_for_nobody_else(careless):
     a, b = careless.wire(), careless.wire()
     for _ in range(20):
         assert a.value("select 1") == b.value("select 1") == "1"
+
+
+def test_new_backends_in_the_place_of_old_ones(database):
+    """A backend that logs in may have the entry of one whose end the worker has yet to notice."""
+    database.configure(pool_mode="transaction", default_pool_size=4)
+    role = database.role()
+    mark = database.cluster.log.mark()
+    ended = threading.Event()
+
+    def ask():
+        while not ended.is_set():
+            with contextlib.suppress(Closed, Refused, OSError), database.raw() as wire:
+                wire.login(role.name, role.password, database.database)
+                while not ended.is_set():
+                    wire.value("select 1")
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(300):
+            database.cluster.sql(
+                "select pg_terminate_backend(pid) from pg_stat_activity where usename = %s and state = 'idle'",
+                role.name)
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert "another client's session" not in database.cluster.log.text(mark)

@@ -197,6 +197,7 @@ wait_for_client(void)
 	do
 	{
 		wait_for_input();
+		carpool_session_served();
 		/* a cancel that came before this was for an earlier statement */
 		QueryCancelPending = false;
 		if (!carpool_attach_needed())

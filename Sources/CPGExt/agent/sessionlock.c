@@ -19,6 +19,15 @@ static post_parse_analyze_hook_type next_analyze;
 static ExecutorStart_hook_type next_start;
 static uint32 opened_by;		/* CledgerHeader.starts: the worker that this backend is of */
 
+static bool is_served;			/* the login is over, and the worker has sent something */
+
+/* Until then the entry may still be written for the backend that had it before. */
+void
+carpool_session_served(void)
+{
+	is_served = true;
+}
+
 /* Not inlined: where all is well it is never called. */
 void
 carpool_session_differs(void)
@@ -26,7 +35,7 @@ carpool_session_differs(void)
 	uint64		served = cledger_attached(carpool_own_server);
 
 	/* the agent's own work changes who it is; another worker can't have sent anything here */
-	if (carpool_agent_is_working || proc_exit_inprogress || carpool_ledger->starts != opened_by)
+	if (!is_served || carpool_agent_is_working || proc_exit_inprogress || carpool_ledger->starts != opened_by)
 		return;
 	__atomic_fetch_add(&carpool_ledger->wrong_sessions, 1, __ATOMIC_RELAXED);
 	ereport(FATAL,

@@ -29,6 +29,9 @@ extern bool carpool_agent_is_working;
 
 /* sessionlock.c: the second lock, in every pooled backend. */
 extern void carpool_session_lock_open(void);
+
+/* The worker has sent something behind the login: from now on sessions are compared. */
+extern void carpool_session_served(void);
 extern bool carpool_session_answers(char type);	/* whether a message to the client answers one of its own */
 extern void carpool_session_differs(void);	/* ends the backend, unless there is a reason */
 
