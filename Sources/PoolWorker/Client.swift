@@ -25,8 +25,8 @@ struct Client: BitwiseCopyable {
         case gone
     }
 
-    /// How a client ended: its stream, Terminate, or a message that is none.
-    enum End: BitwiseCopyable { case stream, terminate, unknownType(UInt8), wrongLength }
+    /// How a client ended: its stream, Terminate, a message that is none, or the pooler's own end.
+    enum End: BitwiseCopyable { case stream, terminate, shutdown, unknownType(UInt8), wrongLength }
 
     let fd: Int32
     var state: State = .login

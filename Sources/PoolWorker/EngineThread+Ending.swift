@@ -39,6 +39,7 @@ extension EngineThread {
         switch clients[c].end {
         case .stream: closeClient(c, .clientLeft)
         case .terminate: closeClient(c, .terminated)
+        case .shutdown: closeClient(c, .shutdown)
         case .unknownType(let tag): closeClient(c, .unknownType(tag))
         case .wrongLength: closeClient(c, .wrongLength)
         }

@@ -89,7 +89,10 @@ extension EngineThread {
         let s = clients[c].server
         guard servers[s].state == .active else { return }
         if clients[c].ended {
-            if case .terminate = clients[c].end { return }
+            switch clients[c].end {
+            case .terminate, .shutdown: return
+            default: break
+            }
             if isDue(clients[c].since, Self.lastStatement) { closeEnded(c) }
             return
         }
@@ -97,6 +100,10 @@ extension EngineThread {
         if servers[s].traffic.isAnswered && !servers[s].traffic.isMarked {
             servers[s].traffic.mark()
             servers[s].since = now
+        }
+        if draining == .transactions, clients[c].bodyLeft == 0, servers[s].traffic.isPipelining {
+            // It may never rest: what it has sent is done, and nothing more is read.
+            return clientEnded(c, .shutdown)
         }
         let quiet = servers[s].traffic.isAnswered
         guard quiet || clients[c].bodyLeft > 0 || servers[s].traffic.needsSync else {
@@ -238,7 +245,7 @@ extension EngineThread {
         settings = texts.tuning
         if number == 0 { shared.log(.info, "the settings were read again") }
         for c in 0..<clients.end where clients[c].state != .gone {
-            clients[c].signs.rotates = settings.test_rotate_servers
+            clients[c].signs.rotates = settings.test_rotate_servers || draining == .transactions
         }
         for p in 0..<poolEnd where pools[p].clients > 0 { askSettings(p) }
     }
@@ -249,6 +256,10 @@ extension EngineThread {
             accepting = false
             forgetListeners()
             for listener in listeners { listener.refuse() }
+        }
+        if how == .transactions {
+            // the hot path leaves the end of their transactions to `release`
+            for c in 0..<clients.end where clients[c].state != .gone { clients[c].signs.rotates = true }
         }
         keepHouse()
     }

@@ -133,6 +133,7 @@ extension EngineThread {
     /// whoever waits; unless the client has something there that can't be carried.
     mutating func release(_ c: UInt32, _ s: UInt32) {
         if clients[c].ended { return closeEnded(c) }
+        if draining == .transactions { return closeClient(c, .shutdown) }
         if servers[s].ledger.pins != 0 { return pin(c, s) }
         unpin(s)
         unlink(c, s)

@@ -32,7 +32,7 @@ struct SocketSigns: BitwiseCopyable {
         @_noLocks get { bits & 32 != 0 }
         @_noLocks set { put(32, newValue) }
     }
-    /// A client's: it changes its server with each transaction (test_rotate_servers).
+    /// A client's: it changes its server with each transaction (test_rotate_servers), or ends with it.
     var rotates: Bool {
         @_noLocks get { bits & 16 != 0 }
         @_noLocks set { put(16, newValue) }

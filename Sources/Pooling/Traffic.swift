@@ -64,6 +64,9 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// part if at all.
     public var isAtFirstMessage: Bool { expected <= 1 && flags & (Flags.busy | Flags.silent) == 0 }
 
+    /// Outside a transaction several ReadyForQuery messages are outstanding.
+    public var isPipelining: Bool { expected > 1 && status == TransactionStatus.idle }
+
     /// A ReadyForQuery is outstanding.
     @inlinable
     public var isExpecting: Bool { @_noLocks get { expected > 0 } }

@@ -74,6 +74,27 @@ def test_a_smart_shutdown_waits_for_transactions_and_then_closes(host):
         f"select count(*) from {host.role().name}.work_of_the_last_minute", dbname="app") == 1
 
 
+@pytest.mark.parametrize("depth", [1, 20])
+def test_a_smart_shutdown_ends_clients_that_never_rest(host, depth):
+    """At the end of a transaction, whatever they have sent behind it."""
+    statement = query("select pg_sleep(0.002)")
+    busy = [host.wire() for _ in range(3)]
+    for wire in busy:
+        wire.send(statement * depth)
+    host.cluster.forget_connections()
+    host.cluster.process.send_signal(signal.SIGTERM)
+
+    def ends(wire):
+        while True:
+            frame = wire.frames_until("Z", "E")[-1]
+            if frame.kind == "E":
+                return frame.fields()["C"]
+            wire.send(statement)
+
+    assert [ends(wire) for wire in busy] == ["57P01"] * 3
+    assert host.cluster.process.wait(20) == 0
+
+
 def test_a_smart_shutdown_waits_for_direct_sessions_and_refuses_new_clients(host):
     direct = psycopg.connect(**host.cluster.direct("app"), autocommit=True)
     host.cluster.forget_connections()
