@@ -46,7 +46,6 @@ extension Directory {
             countServer(record, 1)
             unused.remove(record.index)
             slots.remove(pool: record.index, thread: thread)
-            queued.value = Int32(slots.waiters.count)
             return .now
         }
     }
@@ -110,19 +109,12 @@ extension Directory {
     func queue(_ record: PoolRecord, thread: Int, scope: SlotQueue.Scope, isUrgent: Bool) -> Bool {
         locked {
             guard isUrgent || record.servers == 0 else { return false }
-            let isNew = slots.add(owner(record), thread: thread, scope: scope)
-            queued.value = Int32(slots.waiters.count)
-            return isNew
+            return slots.add(owner(record), thread: thread, scope: scope)
         }
     }
 
     /// Drops pools of which no client waits.
-    func keepQueued(_ waits: (UInt32) -> Bool) {
-        locked {
-            slots.keep(waits)
-            queued.value = Int32(slots.waiters.count)
-        }
-    }
+    func keepQueued(_ waits: (UInt32) -> Bool) { locked { slots.keep(waits) } }
 
     func isWanted(_ record: PoolRecord) -> Bool {
         queued.value != 0 && locked { slots.wants(owner(record)) }
@@ -134,7 +126,6 @@ extension Directory {
     ) -> SlotQueue.Answer {
         locked {
             slots.keep(waits)
-            queued.value = Int32(slots.waiters.count)
             guard !slots.waiters.isEmpty else { return .unwanted }
             countServer(record, -1)
             defer { countServer(record, 1) }
@@ -176,7 +167,6 @@ extension Directory {
             mayOpen($0)
         }
         guard let next, let other = self.record(next.owner.pool) else { return nil }
-        queued.value = Int32(slots.waiters.count)
         countServer(other, 1)
         return next
     }

@@ -139,7 +139,7 @@ final class Directory: @unchecked Sendable {
     /// By address; in the database there is one, by none.
     private var places: [[UInt8]: Place] = [:]
     /// Pools that wait for what others have; guarded by the lock.
-    var slots = SlotQueue()
+    var slots = SlotQueue() { didSet { queued.value = Int32(slots.waiters.count) } }
     /// How many they are, to be read without the lock.
     let queued = SharedCounter()
     private var hubs: [UInt32: HubState] = [:]

@@ -1,22 +1,28 @@
 """Clients know what PostgreSQL reports, also what a reload has changed while they were idle."""
 
+import contextlib
+
 import pytest
 
 from waiting import wait_until
 
 
-@pytest.fixture
-def reload(places):
-    """Sets IntervalStyle in the configuration, and has all processes read it."""
-    cluster = places[0].cluster
-
+@contextlib.contextmanager
+def altered(cluster, setting):
+    """What sets a setting in the configuration, and has all processes read it."""
     def change(value):
-        cluster.sql(f"alter system set intervalstyle = '{value}'")
+        cluster.sql(f"alter system set {setting} = '{value}'")
         cluster.reload()
 
     yield change
-    cluster.sql("alter system reset intervalstyle")
+    cluster.sql(f"alter system reset {setting}")
     cluster.reload()
+
+
+@pytest.fixture
+def reload(places):
+    with altered(places[0].cluster, "intervalstyle") as change:
+        yield change
 
 
 def told(wire, sql="select 1"):
@@ -76,16 +82,8 @@ def test_a_client_that_was_told_by_another_ones_login_is_told_of_the_next_reload
 
 @pytest.fixture
 def encoding(places):
-    """Changes the default of client_encoding."""
-    cluster = places[0].cluster
-
-    def change(value):
-        cluster.sql(f"alter system set client_encoding = '{value}'")
-        cluster.reload()
-
-    yield change
-    cluster.sql("alter system reset client_encoding")
-    cluster.reload()
+    with altered(places[0].cluster, "client_encoding") as change:
+        yield change
 
 
 def test_a_client_keeps_the_encoding_of_its_login(place, encoding):

@@ -107,6 +107,14 @@ size_of(const CarpoolPlan *plan)
 	return sizeof(CarpoolStatementHeader) + plan->size;
 }
 
+static void
+count_anew(void)
+{
+	seen_count = 0;
+	seen_sum = 0;
+	seen_size = 0;
+}
+
 /* Counts a statement that is in the table. */
 void
 carpool_statement_count(PreparedStatement *statement, CarpoolPlan *plan, uint64 fingerprint)
@@ -188,9 +196,7 @@ look_at_all(void)
 	HASH_SEQ_STATUS all;
 	PreparedStatement *statement;
 
-	seen_count = 0;
-	seen_sum = 0;
-	seen_size = 0;
+	count_anew();
 	hash_seq_init(&all, table);
 	while ((statement = hash_seq_search(&all)) != NULL)
 	{
@@ -344,9 +350,7 @@ put_away(void)
 	};
 	*place = NULL;
 	table = NULL;
-	seen_count = 0;
-	seen_sum = 0;
-	seen_size = 0;
+	count_anew();
 }
 
 static void
@@ -359,9 +363,7 @@ reset(void)
 	else
 	{
 		(void) detach(table, LONG_MAX, carpool_environment());
-		seen_count = 0;
-		seen_sum = 0;
-		seen_size = 0;
+		count_anew();
 	}
 	carpool_statements_note_saved();
 }
