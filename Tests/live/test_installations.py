@@ -92,7 +92,7 @@ def test_clients_listen_and_know_the_primary_after_a_promotion(standby):
         standby.cluster.sql(f"notify news{number}, 'heard'", dbname=standby.database)
         assert early.frame().body[4:] == f"news{number}\0heard\0".encode()
     hub = "select count(*) from pg_stat_activity where application_name = 'carpool hub'"
-    assert standby.cluster.value(hub) == 1
+    wait_until(lambda: standby.cluster.value(hub) == 1, "the hub")
     for word in (b"in_hot_standby\0off\0", None):
         assert [frame.body for frame in idle.query("select 1") if frame.kind == "S"] == [word] * (word is not None)
     wait_until(lambda: standby.wire(role).parameters["in_hot_standby"] == "off", "new logins are told")
