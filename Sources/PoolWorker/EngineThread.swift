@@ -121,21 +121,30 @@ struct EngineThread: ~Copyable {
     private static let tickerIndex: UInt32 = 1
 
     mutating func run() {
+        start()
+        while turn(poller.wait(patience), now: Clock.now()) {}
+        closeEverything()
+    }
+
+    /// Watches what wakes the thread besides its clients and servers.
+    mutating func start() {
         _ = poller.watchInput(
             inbox.descriptor, PollToken(.inbox, index: Self.inboxIndex, generation: 0))
         _ = poller.watchInput(ticker, PollToken(.inbox, index: Self.tickerIndex, generation: 0))
         watchListeners()
-        while true {
-            let events = poller.wait(patience)
-            now = Clock.now()
-            var index = 0
-            while index < events {
-                handle(poller.event(index))
-                index &+= 1
-            }
-            if attention && !attend() { break }
+    }
+
+    /// One turn of the loop: so many events of the poller, at this instant. Returns false at the
+    /// end of the thread.
+    @inline(__always)
+    mutating func turn(_ events: Int, now: UInt64) -> Bool {
+        self.now = now
+        var index = 0
+        while index < events {
+            handle(poller.event(index))
+            index &+= 1
         }
-        closeEverything()
+        return !attention || attend()
     }
 
     /// What a turn has to do besides its events; false at the end.

@@ -68,21 +68,28 @@ final class Hasher: @unchecked Sendable {
         }
     }
 
-    private func next() -> (id: UInt64, run: HashRun)? {
+    private func next(waits: Bool) -> (id: UInt64, run: HashRun)? {
         monitor.locked {
-            while queue.isEmpty && !stopping { monitor.wait() }
+            while queue.isEmpty && !stopping {
+                guard waits else { return nil }
+                monitor.wait()
+            }
             return stopping ? nil : queue.next()
         }
     }
 
     /// The thread's body: works until `stop`.
-    func run() {
-        while let (id, run) = next() {
-            guard let result = run.step(Self.slice), monitor.locked({ queue.finish(id) }) else { continue }
-            let asker = Asker(id: id)
-            let kind = asker.isClient ? EngineMessage.clientHashed : .serverHashed
-            unsafe inboxes[asker.thread].post(
-                kind.message(a: asker.index, b: asker.generation, payload: EngineMessage.payload(result)))
-        }
+    func run() { while work(waits: true) {} }
+
+    /// Does one slice of work. Returns false at the end of the thread, or without `waits` when there
+    /// is none.
+    func work(waits: Bool) -> Bool {
+        guard let (id, run) = next(waits: waits) else { return false }
+        guard let result = run.step(Self.slice), monitor.locked({ queue.finish(id) }) else { return true }
+        let asker = Asker(id: id)
+        let kind = asker.isClient ? EngineMessage.clientHashed : .serverHashed
+        unsafe inboxes[asker.thread].post(
+            kind.message(a: asker.index, b: asker.generation, payload: EngineMessage.payload(result)))
+        return true
     }
 }
