@@ -80,7 +80,8 @@ if let includes = pgConfig("--includedir-server") {
         .target(
             name: "CPGExt", dependencies: ["CHost", "CSys", "CLedger"],
             cSettings: gnu + [
-                .unsafeFlags(["-isystem", includes, "-fno-strict-aliasing", "-fwrapv", "-Wno-sign-compare"])
+                .headerSearchPath("."),
+                .unsafeFlags(["-isystem", includes, "-fno-strict-aliasing", "-fwrapv", "-Wno-sign-compare"]),
             ],
             linkerSettings: [
                 .unsafeFlags([

@@ -24,16 +24,16 @@
 #include "utils/timeout.h"
 #include "utils/wait_event.h"
 
-#include "../private/agent.h"
-#include "../private/compat.h"
-#include "../private/ledger.h"
-#include "../private/listen.h"
-#include "../private/pins.h"
-#include "../private/settings.h"
-#include "../private/state.h"
-#include "../private/pinsigns.h"
-#include "../private/reports.h"
-#include "../private/unnamed.h"
+#include "private/agent.h"
+#include "private/compat.h"
+#include "private/ledger.h"
+#include "private/listen.h"
+#include "private/pins.h"
+#include "private/settings.h"
+#include "private/state.h"
+#include "private/pinsigns.h"
+#include "private/reports.h"
+#include "private/unnamed.h"
 
 bool		carpool_agent_silent;
 bool		carpool_agent_is_working;

@@ -9,9 +9,9 @@
 #include "storage/shmem.h"
 #include "utils/builtins.h"
 
-#include "../private/compat.h"
-#include "../private/ledger.h"
-#include "../private/settings.h"
+#include "private/compat.h"
+#include "private/ledger.h"
+#include "private/settings.h"
 
 CledgerHeader *carpool_ledger;
 

@@ -9,7 +9,7 @@
 #include "port/pg_bitutils.h"
 #include "utils/dsa.h"
 
-#include "../private/ledger.h"
+#include "private/ledger.h"
 
 #define SMALLEST 256			/* bytes of a room */
 #define BIG 4096				/* times as large as it has to be */

@@ -15,8 +15,8 @@
 #include "utils/dsa.h"
 #include "utils/memutils.h"
 
-#include "../private/ledger.h"
-#include "../private/settings.h"
+#include "private/ledger.h"
+#include "private/settings.h"
 
 #define SMALLEST 64				/* bytes of a piece */
 #define FREE 65536				/* bytes of a session that may always be, whatever all take */

@@ -9,8 +9,8 @@
 #include "utils/relcache.h"
 #include "utils/syscache.h"
 
-#include "../private/compat.h"
-#include "../private/lookup.h"
+#include "private/compat.h"
+#include "private/lookup.h"
 
 /* Looks up a role by name; role->id stays InvalidOid when there is none. */
 void

@@ -6,9 +6,9 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 
-#include "../private/facts.h"
-#include "../private/ledger.h"
-#include "../private/lookup.h"
+#include "private/facts.h"
+#include "private/ledger.h"
+#include "private/lookup.h"
 
 /*
  * Whether a backend is the cluster's owner's, with an agent that can make it the pool's

@@ -1,7 +1,7 @@
 /* error.c: errors for clients, filled in. */
 #include "postgres.h"
 
-#include "../private/lookup.h"
+#include "private/lookup.h"
 
 /* Fills in SQLSTATE and message; what was there before is gone. */
 void

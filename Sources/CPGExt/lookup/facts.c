@@ -12,9 +12,9 @@
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 
-#include "../private/facts.h"
-#include "../private/scope.h"
-#include "../private/state.h"
+#include "private/facts.h"
+#include "private/scope.h"
+#include "private/state.h"
 
 typedef struct FactsKey
 {

@@ -8,8 +8,8 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "../private/compat.h"
-#include "../private/rules.h"
+#include "private/compat.h"
+#include "private/rules.h"
 
 /* The lines of a file, and the memory that holds them. */
 typedef struct RuleFile

@@ -5,7 +5,7 @@
 
 #include "libpq/ifaddr.h"
 
-#include "../private/rules.h"
+#include "private/rules.h"
 
 /* Whether a list of databases holds the connection's. No connection of ours replicates. */
 static bool

@@ -4,7 +4,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
-#include "../private/rules.h"
+#include "private/rules.h"
 
 /* The name of an OS user; false when there is none. */
 bool

@@ -10,10 +10,10 @@
 #include "common/ip.h"
 #include "libpq/crypt.h"
 
-#include "../private/facts.h"
-#include "../private/lookup.h"
-#include "../private/rules.h"
-#include "../private/scope.h"
+#include "private/facts.h"
+#include "private/lookup.h"
+#include "private/rules.h"
+#include "private/scope.h"
 
 /* Everything about one login. */
 typedef struct Login

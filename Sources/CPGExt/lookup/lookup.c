@@ -8,8 +8,8 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "../private/lookup.h"
-#include "../private/rules.h"
+#include "private/lookup.h"
+#include "private/rules.h"
 
 /* Longest wait for a lock, in ms: of the catalogs that someone else may have locked. */
 #define LOCK_WAIT "5000"

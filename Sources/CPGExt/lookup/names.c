@@ -15,8 +15,8 @@
 
 #include "utils/memutils.h"
 
-#include "../private/mailbox.h"
-#include "../private/rules.h"
+#include "private/mailbox.h"
+#include "private/rules.h"
 
 #define RESOLVERS 4
 #define NAMES 256

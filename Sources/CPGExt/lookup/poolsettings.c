@@ -1,9 +1,9 @@
 /* poolsettings.c: the settings that hold for the pool of a database and a role. */
 #include "postgres.h"
 
-#include "../private/lookup.h"
-#include "../private/scope.h"
-#include "../private/settings.h"
+#include "private/lookup.h"
+#include "private/scope.h"
+#include "private/settings.h"
 
 /* A limit, 0 for none, lowered by PostgreSQL's own one, -1 for none. */
 static int32

@@ -10,7 +10,7 @@
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 
-#include "../private/scope.h"
+#include "private/scope.h"
 
 /* In: those of the login. Out: those of the scope with this number, from 0. */
 void

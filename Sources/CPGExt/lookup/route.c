@@ -14,10 +14,10 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 
-#include "../private/facts.h"
-#include "../private/ledger.h"
-#include "../private/lookup.h"
-#include "../private/rules.h"
+#include "private/facts.h"
+#include "private/ledger.h"
+#include "private/lookup.h"
+#include "private/rules.h"
 
 /* Everything about one server login. */
 typedef struct Route

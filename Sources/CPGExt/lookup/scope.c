@@ -27,8 +27,8 @@
 #include "utils/relmapper.h"
 #include "utils/snapmgr.h"
 
-#include "../private/compat.h"
-#include "../private/scope.h"
+#include "private/compat.h"
+#include "private/scope.h"
 
 /* One value set for a database, a role, or a role in a database; 0 is any. */
 typedef struct ScopedValue

@@ -7,9 +7,9 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
-#include "../private/lookup.h"
-#include "../private/scope.h"
-#include "../private/settings.h"
+#include "private/lookup.h"
+#include "private/scope.h"
+#include "private/settings.h"
 
 /* The settings of such a pool: the database's. A limit of one user's servers means nothing to it. */
 void

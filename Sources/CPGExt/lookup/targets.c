@@ -11,7 +11,7 @@
 #include "utils/memutils.h"
 #include "utils/varlena.h"
 
-#include "../private/lookup.h"
+#include "private/lookup.h"
 
 #define MAX_TARGETS 32
 

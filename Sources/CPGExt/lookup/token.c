@@ -4,7 +4,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/acl.h"
 
-#include "../private/rules.h"
+#include "private/rules.h"
 
 /* Whether the token is this keyword; a quoted one is a name instead. */
 bool

@@ -56,7 +56,7 @@ extern void carpool_attach(void);	/* whoever the ledger says is served now */
 extern void carpool_attach_transaction_ended(void); /* before ReadyForQuery goes out */
 extern bool carpool_attach_self_test(uint32 *failed, void (*tell) (const char *mechanism, bool works, const char *why));
 
-/* start.c: how a client's session starts, from in front of its first byte; true when answered. */
+/* session_start.c: how a client's session starts, from in front of its first byte; true when answered. */
 extern bool carpool_start_client(uint32 message);
 
 /* keepalives.c: the settings of a client's TCP connection; once in each backend. */
@@ -67,7 +67,7 @@ extern bool carpool_libraries_behind(void);
 extern void carpool_libraries_load(void);
 extern void carpool_libraries_ended(void);	/* before ReadyForQuery */
 
-/* rolesettings_read.c: the first list of CLEDGER_START, as the catalog has it now; in a transaction. */
+/* rolecatalog.c: the first list of CLEDGER_START, as the catalog has it now; in a transaction. */
 extern void carpool_role_settings_read(StringInfo list);
 
 /* become.c: the role of this backend's pool, for good. */

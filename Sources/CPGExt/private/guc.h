@@ -1,4 +1,4 @@
-/* guc.h: what the carried settings (settings_state.c, startup.c) share. */
+/* guc.h: what the carried settings (settings_state.c, login_settings.c) share. */
 #ifndef CARPOOL_GUC_H
 #define CARPOOL_GUC_H
 
@@ -153,7 +153,7 @@ typedef struct CarpoolGucBase
 	Oid			srole;
 	char	   *file_value;		/* of a configuration file read since; NULL: value holds */
 	GucSource	above;			/* of what lies above; PGC_S_DEFAULT: nothing yet */
-	bool		is_wanted;		/* startup.c: by the session that is to be */
+	bool		is_wanted;		/* login_settings.c: by the session that is to be */
 	bool		is_left;		/* taken back but for what lies below, which a transaction refused */
 	bool		was_current;	/* then: the value in force was the login's */
 } CarpoolGucBase;

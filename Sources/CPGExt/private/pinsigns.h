@@ -25,7 +25,7 @@ extern bool carpool_is_listening(void);
  */
 extern uint32 carpool_pins_indelible(void);
 
-/* pins_temporary.c: objects in this session's temporary schema */
+/* temporary.c: objects in this session's temporary schema */
 extern void carpool_temporary_install(void);
 extern bool carpool_temporary_now(void);	/* outside a transaction */
 extern bool carpool_temporary_is_used(void);	/* by the session, or its transaction under way */
@@ -36,7 +36,7 @@ extern bool carpool_temporary_self_test(void);	/* in a transaction */
 extern void carpool_temp_buffers_open(void);
 extern void carpool_temp_buffers_look(void);
 
-/* pins_functions.c: functions and settings that leave something behind in the session */
+/* functions.c: functions and settings that leave something behind in the session */
 extern void carpool_functions_install(void);
 extern void carpool_functions_reset(void);
 extern void carpool_functions_reseed(void);	/* random() goes on as nobody can foresee */
@@ -45,12 +45,12 @@ extern bool carpool_functions_see_languages(void);
 extern bool carpool_functions_saw_plpgsql(void);	/* a function of that language was looked up */
 extern bool carpool_language_is_stateless(const char *name);
 
-/* pins_statements.c: LISTEN, LOAD and DO, wherever they are executed */
+/* commands.c: LISTEN, LOAD and DO, wherever they are executed */
 extern void carpool_utility_observe(void);
 extern void carpool_libraries_note(void);	/* those loaded so far are in every backend */
 extern bool carpool_utility_self_test(void);	/* in a transaction */
 
-/* pins_replication.c: origin, slots, backup */
+/* replication.c: origin, slots, backup */
 extern uint32 carpool_replication_now(void);
 extern void carpool_replication_reset(void);
 

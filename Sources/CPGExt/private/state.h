@@ -59,7 +59,7 @@ typedef struct CarpoolStateKind
 /* In the order in which they are loaded; they are reset the other way round. */
 
 /*
- * startup.c: what a login sets. Here 0 is a login that sets nothing; and load takes the
+ * login_settings.c: what a login sets. Here 0 is a login that sets nothing; and load takes the
  * place of what is there, as most of it often is what is to be.
  */
 extern const CarpoolStateKind carpool_startup_state;
@@ -73,17 +73,17 @@ extern const CarpoolStateKind carpool_customs_state;	/* customs_state.c: setting
 extern const CarpoolStateKind carpool_statements_state;
 extern const CarpoolStateKind carpool_sequences_state;	/* sequences.c: currval and lastval */
 
-/* startup.c: once in each backend, before anything else of it is used. */
+/* login_settings.c: once in each backend, before anything else of it is used. */
 extern void carpool_startup_open(void);
 
 /*
- * startup.c: after a take, load or reset, outside of a transaction: does what PostgreSQL refused
+ * login_settings.c: after a take, load or reset, outside of a transaction: does what PostgreSQL refused
  * within one because something a value names was dropped. from: what was loaded, or NULL.
  */
 extern void carpool_startup_settle(StringInfo from);
 
 /*
- * startup.c: makes the session one of a client attached for the first time, whoever had it
+ * login_settings.c: makes the session one of a client attached for the first time, whoever had it
  * before; nothing is SET. message: the lists of CLEDGER_START. Checked as PostgreSQL checks
  * a startup packet. In a transaction; after an error, take it back in another one.
  */

@@ -4,7 +4,7 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 
-#include "../private/version.h"
+#include "private/version.h"
 
 PG_FUNCTION_INFO_V1(carpool_version);
 PG_FUNCTION_INFO_V1(carpool_require);

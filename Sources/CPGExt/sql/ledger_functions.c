@@ -9,9 +9,9 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "../private/agent.h"
-#include "../private/ledger.h"
-#include "../private/state.h"
+#include "private/agent.h"
+#include "private/ledger.h"
+#include "private/state.h"
 
 PG_FUNCTION_INFO_V1(carpool_agents);
 PG_FUNCTION_INFO_V1(carpool_pins);

@@ -3,9 +3,9 @@
 
 #include <signal.h>
 
-#include "../private/host.h"
-#include "../private/ledger.h"
-#include "../private/mailbox.h"
+#include "private/host.h"
+#include "private/ledger.h"
+#include "private/mailbox.h"
 
 /*
  * CarpoolHost.cancel: an agent is told by SIGUSR2, which only it understands, and decides.

@@ -19,8 +19,8 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
-#include "../private/ledger.h"
-#include "../private/letgo.h"
+#include "private/ledger.h"
+#include "private/letgo.h"
 
 #define SLOTS 8
 #define WORKER_PATIENCE 2000	/* ms until idle servers have to be gone */

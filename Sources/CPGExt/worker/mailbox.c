@@ -11,7 +11,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "../private/mailbox.h"
+#include "private/mailbox.h"
 
 #define QUESTIONS 2048
 #define LINES 512

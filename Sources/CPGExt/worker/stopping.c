@@ -9,7 +9,7 @@
 
 #include "utils/pidfile.h"
 
-#include "../private/host.h"
+#include "private/host.h"
 
 /* Whether postmaster.pid says "stopping"; the worker's working directory is the data directory. */
 bool

@@ -12,7 +12,7 @@
 
 #include "miscadmin.h"
 
-#include "../private/host.h"
+#include "private/host.h"
 
 /* The thread-local variables of this library, in which its Swift runtime has its own. */
 typedef struct Variables

@@ -11,8 +11,8 @@
 #include "tcop/utility.h"
 #include "utils/syscache.h"
 
-#include "../private/compat.h"
-#include "../private/letgo.h"
+#include "private/compat.h"
+#include "private/letgo.h"
 
 static ProcessUtility_hook_type next_utility;
 

@@ -11,7 +11,7 @@
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 
-#include "../private/host.h"
+#include "private/host.h"
 
 extern PGDLLEXPORT void carpool_warmup_main(Datum argument);
 

@@ -29,14 +29,14 @@
 
 #include "csys.h"
 
-#include "../private/compat.h"
-#include "../private/host.h"
-#include "../private/ledger.h"
-#include "../private/letgo.h"
-#include "../private/lookup.h"
-#include "../private/mailbox.h"
-#include "../private/rules.h"
-#include "../private/settings.h"
+#include "private/compat.h"
+#include "private/host.h"
+#include "private/ledger.h"
+#include "private/letgo.h"
+#include "private/lookup.h"
+#include "private/mailbox.h"
+#include "private/rules.h"
+#include "private/settings.h"
 
 #define TICK 1000				/* ms between two looks at what nobody tells us */
 #define SHORT_TICK 5			/* ms, while a database is being let go of */

@@ -1,0 +1,157 @@
+/*
+ * plpgsqlcache.c: PL/pgSQL's compiled functions, in its private hash table "PLpgSQL function
+ * hash". What is dropped is not freed here: a function whose fn_xmin is not that of its row in
+ * pg_proc is compiled anew by PL/pgSQL itself at its next call, into the same struct, so that
+ * pointers to it that are kept elsewhere stay good.
+ *
+ * PL/pgSQL sets fn_xmin when it begins to compile. If it fails then, the struct looks like a
+ * function that is up to date, and has no body; nobody calls it but who has kept a pointer to
+ * it. So the structs that were ever marked are remembered (PL/pgSQL never frees them), and
+ * after each error those that are in no table are marked again.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "plpgsql.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "private/caches.h"
+#include "private/pinsigns.h"
+#include "private/state.h"
+
+#define FUNCTIONS "PLpgSQL function hash"
+
+/* An entry of the table, as pl_comp.c has it. */
+typedef struct Entry
+{
+	PLpgSQL_func_hashkey key;
+	PLpgSQL_function *function;
+} Entry;
+
+static HTAB *marked;			/* PLpgSQL_function *; NULL: none so far */
+static bool is_checked;			/* its entries are as we think */
+
+static HTAB *
+find(void)
+{
+	return carpool_hash_find(FUNCTIONS);
+}
+
+/* Whether an entry is one of a function, as far as can be told. */
+static bool
+is_fine(const Entry *entry)
+{
+	const PLpgSQL_function *function = entry->function;
+
+	return function != NULL && function->fn_hashkey == &entry->key && function->fn_oid == entry->key.funcOid;
+}
+
+static bool
+are_fine(HTAB *table)
+{
+	HASH_SEQ_STATUS all;
+	Entry	   *entry;
+
+	hash_seq_init(&all, table);
+	while ((entry = hash_seq_search(&all)) != NULL)
+		if (!is_fine(entry))
+		{
+			hash_seq_term(&all);
+			return false;
+		}
+	return true;
+}
+
+/* Before ReadyForQuery; costs next to nothing. False: a function of the language ran, and the table isn't there. */
+bool
+carpool_plpgsql_works(StringInfo why)
+{
+	HTAB	   *table;
+
+	if (is_checked || !carpool_functions_saw_plpgsql())
+		return true;
+	table = find();
+	if (table == NULL)
+	{
+		if (why)
+			appendStringInfoString(why, "the table of PL/pgSQL's functions is not found");
+		return false;
+	}
+	if (!are_fine(table))
+	{
+		if (why)
+			appendStringInfoString(why, "an entry of the table of PL/pgSQL's functions is not as expected");
+		return false;
+	}
+	/* one without functions tells nothing */
+	is_checked = hash_get_num_entries(table) > 0;
+	return true;
+}
+
+static void
+remember(PLpgSQL_function *function)
+{
+	HASHCTL		control = {.keysize = sizeof(function), .entrysize = sizeof(function)};
+
+	if (marked == NULL)
+		marked = hash_create("carpool's marked functions", 64, &control, HASH_ELEM | HASH_BLOBS);
+	(void) hash_search(marked, &function, HASH_ENTER, NULL);
+}
+
+/* Between transactions only, when none of them runs. */
+void
+carpool_plpgsql_drop(void)
+{
+	HTAB	   *table = find();
+	HASH_SEQ_STATUS all;
+	Entry	   *entry;
+
+	if (table == NULL)
+		return;
+	hash_seq_init(&all, table);
+	while ((entry = hash_seq_search(&all)) != NULL)
+	{
+		if (!is_fine(entry) || entry->function->use_count != 0)
+			elog(ERROR, "a compiled function of PL/pgSQL is not as expected");
+		if (!TransactionIdIsValid(entry->function->fn_xmin))
+			continue;
+		remember(entry->function);
+		entry->function->fn_xmin = InvalidTransactionId;
+	}
+}
+
+static void
+mark_unfinished(void)
+{
+	HASH_SEQ_STATUS all;
+	PLpgSQL_function **entry;
+
+	if (marked == NULL)
+		return;
+	hash_seq_init(&all, marked);
+	while ((entry = hash_seq_search(&all)) != NULL)
+		if ((*entry)->fn_hashkey == NULL)
+			(*entry)->fn_xmin = InvalidTransactionId;
+}
+
+static void
+transaction_ended(XactEvent event, void *argument)
+{
+	if (event == XACT_EVENT_ABORT)
+		mark_unfinished();
+}
+
+static void
+subtransaction_ended(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *argument)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		mark_unfinished();
+}
+
+void
+carpool_plpgsql_open(void)
+{
+	RegisterXactCallback(transaction_ended, NULL);
+	RegisterSubXactCallback(subtransaction_ended, NULL);
+}

@@ -1,0 +1,225 @@
+/*
+ * asyncqueue.c: reading PostgreSQL's queue of notifications, as async.c does. Its two
+ * structures in shared memory are its own; their size is compared, and with another one
+ * nothing of this is used.
+ */
+#include "postgres.h"
+
+#include "access/slru.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "commands/async.h"
+#include "miscadmin.h"
+#include "storage/backendid.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "private/asyncqueue.h"
+
+/* As in async.c of PostgreSQL 16, whose names these are but for the type's of a position. */
+typedef struct QueueBackendStatus
+{
+	int32		pid;
+	Oid			dboid;
+	BackendId	nextListener;
+	CarpoolPosition pos;
+} QueueBackendStatus;
+
+typedef struct AsyncQueueControl
+{
+	CarpoolPosition head;
+	CarpoolPosition tail;
+	int			stopPage;
+	BackendId	firstListener;
+	TimestampTz lastQueueFillWarn;
+	QueueBackendStatus backend[FLEXIBLE_ARRAY_MEMBER];
+} AsyncQueueControl;
+
+typedef struct AsyncQueueEntry
+{
+	int			length;
+	Oid			dboid;			/* InvalidOid: fills the rest of a page */
+	TransactionId xid;
+	int32		srcPid;
+	char		data[FLEXIBLE_ARRAY_MEMBER];	/* channel and payload, each with its NUL */
+} AsyncQueueEntry;
+
+#define PAGES (SLRU_PAGES_PER_SEGMENT * 0x10000)
+#define SMALLEST INTALIGN(offsetof(AsyncQueueEntry, data) + 2)
+
+static AsyncQueueControl *queue;
+static SlruCtlData pages;
+
+/* Never called: nothing is cut off here. */
+static bool
+precedes(int left, int right)
+{
+	return left < right;
+}
+
+/* Finds what the postmaster has made; an error where it has another size. */
+static void
+find(void)
+{
+	Size		size = offsetof(AsyncQueueControl, backend) + (MaxBackends + 1) * sizeof(QueueBackendStatus);
+	bool		found;
+	AsyncQueueControl *control = ShmemInitStruct("Async Queue Control", size, &found);
+
+	if (!found)
+		ereport(ERROR, (errmsg_internal("there is no queue of notifications")));
+	pages.PagePrecedes = precedes;
+	SimpleLruInit(&pages, "Notify", NUM_NOTIFY_BUFFERS, 0, NotifySLRULock, "pg_notify",
+				  LWTRANCHE_NOTIFY_BUFFER, SYNC_HANDLER_NONE);
+	queue = control;
+}
+
+bool
+carpool_queue_open(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (queue != NULL)
+		return true;
+	PG_TRY();
+	{
+		find();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		EmitErrorReport();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return queue != NULL;
+}
+
+int
+carpool_queue_compare(CarpoolPosition left, CarpoolPosition right)
+{
+	int			pages_between = left.page - right.page;
+
+	if (pages_between >= PAGES / 2)
+		pages_between -= PAGES;
+	else if (pages_between < -(PAGES / 2))
+		pages_between += PAGES;
+	return pages_between != 0 ? pages_between : left.offset - right.offset;
+}
+
+bool
+carpool_queue_is_listener(void)
+{
+	return queue->backend[MyBackendId].pid == MyProcPid;
+}
+
+CarpoolPosition
+carpool_queue_position(int backend)
+{
+	return queue->backend[backend].pos;
+}
+
+CarpoolPosition
+carpool_queue_head(void)
+{
+	CarpoolPosition head;
+
+	carpool_queue_lock(true);
+	head = queue->head;
+	carpool_queue_unlock();
+	return head;
+}
+
+void
+carpool_queue_lock(bool shared)
+{
+	LWLockAcquire(NotifyQueueLock, shared ? LW_SHARED : LW_EXCLUSIVE);
+}
+
+void
+carpool_queue_unlock(void)
+{
+	LWLockRelease(NotifyQueueLock);
+}
+
+void
+carpool_queue_move(CarpoolPosition to)
+{
+	queue->backend[MyBackendId].pos = to;
+}
+
+/* The place behind an entry. */
+static CarpoolPosition
+behind(CarpoolPosition at, int length)
+{
+	at.offset += length;
+	if (at.offset + SMALLEST > BLCKSZ)
+	{
+		at.page = (at.page + 1) % PAGES;
+		at.offset = 0;
+	}
+	return at;
+}
+
+/* Copies what of a page is before `end`. */
+static void
+copy_page(CarpoolPosition from, CarpoolPosition end, char *to)
+{
+	int			slot = SimpleLruReadPage_ReadOnly(&pages, from.page, InvalidTransactionId);
+	int			stop = from.page == end.page ? end.offset : BLCKSZ;
+
+	if (stop > from.offset)
+		memcpy(to + from.offset, pages.shared->page_buffer[slot] + from.offset, stop - from.offset);
+	LWLockRelease(NotifySLRULock);
+}
+
+/* One page; *at is moved. False: a sender hasn't committed yet. */
+static bool
+read_page(CarpoolPosition *at, CarpoolPosition end, const char *page, Snapshot snapshot,
+		  void (*visit) (const CarpoolNotification *notification))
+{
+	int			number = at->page;
+
+	while (at->page == number && carpool_queue_compare(*at, end) < 0)
+	{
+		const AsyncQueueEntry *entry = (const AsyncQueueEntry *) (page + at->offset);
+
+		if (entry->dboid == MyDatabaseId)
+		{
+			if (XidInMVCCSnapshot(entry->xid, snapshot))
+				return false;
+			if (TransactionIdDidCommit(entry->xid))
+			{
+				CarpoolNotification notification = {
+					*at, entry->srcPid, entry->data, entry->data + strlen(entry->data) + 1
+				};
+
+				visit(&notification);
+			}
+		}
+		*at = behind(*at, entry->length);
+	}
+	return true;
+}
+
+CarpoolPosition
+carpool_queue_read(CarpoolPosition from, CarpoolPosition end,
+				   void (*visit) (const CarpoolNotification *notification))
+{
+	char	   *page;
+	Snapshot	snapshot;
+
+	if (carpool_queue_compare(from, end) >= 0)
+		return from;
+	page = palloc(BLCKSZ);
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		copy_page(from, end, page);
+	} while (read_page(&from, end, page, snapshot, visit) && carpool_queue_compare(from, end) < 0);
+	UnregisterSnapshot(snapshot);
+	pfree(page);
+	return from;
+}
