@@ -23,12 +23,15 @@ func pgConfig(_ option: String) -> String? {
     return process.terminationStatus == 0 ? text.trimmingCharacters(in: .whitespacesAndNewlines) : nil
 }
 
+/// CI=true, as every forge sets it: what the compilers warn of fails the build.
+let isStrict = Context.environment["CI"] == "true"
+
+let tests: [SwiftSetting] = [.swiftLanguageMode(.v6)] + (isStrict ? [.treatAllWarnings(as: .error)] : [])
 /// Swift 6 mode, every unsafe use spelled out, lifetimes for spans of tables.
-let core: [SwiftSetting] = [
-    .swiftLanguageMode(.v6), .strictMemorySafety(), .enableExperimentalFeature("Lifetimes"),
-]
-let tests: [SwiftSetting] = [.swiftLanguageMode(.v6)]
-let gnu: [CSetting] = [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Wno-unused-parameter"])]
+let core: [SwiftSetting] = tests + [.strictMemorySafety(), .enableExperimentalFeature("Lifetimes")]
+let gnu: [CSetting] =
+    [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra", "-Wno-unused-parameter"])]
+    + (isStrict ? [.treatAllWarnings(as: .error)] : [])
 
 var products: [Product] = [.executable(name: "pgpool-launch", targets: ["pgpool-launch"])]
 var targets: [Target] = [
