@@ -1,7 +1,7 @@
-# Verbs: all (the default), install, demo, test, bench, lint, format, clean. Each is a small script
-# in scripts/. PG_CONFIG names the PostgreSQL to build for and install into; without it the
-# one that scripts/pg-config finds. DESTDIR and PREFIX are honoured by install. Make hands
-# all three on by itself, from its command line and from the environment.
+# Verbs: all (the default), install, demo, test, bench, lint, format, clean. Each
+# is a small script in scripts/. PG_CONFIG names the PostgreSQL to build for and install into;
+# without it the one that scripts/pg-config finds. DESTDIR and PREFIX are honoured by install.
+# Make hands all three on by itself, from its command line and from the environment.
 
 SHELL = /bin/bash
 .DEFAULT_GOAL := all
@@ -43,6 +43,7 @@ bench:
 
 .PHONY: lint
 lint:
+	@scripts/bootstrap test
 	@scripts/build
 	@scripts/lint
 
