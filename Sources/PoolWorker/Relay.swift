@@ -72,7 +72,7 @@ enum Relay {
     private static func stepToServer(
         _ client: inout Client, _ server: inout Server, _ scratch: Scratch
     ) -> PumpStop {
-        let n = receive(client.fd, &client.input, &client.signs, scratch)
+        let n = receive(client.fd, &client.input, &client.signs, scratch, isClient: true)
         if n <= 0 { return failure(n) }
         return passToServer(&client, &server, n, scratch)
     }
@@ -140,7 +140,7 @@ enum Relay {
     private static func stepToClient(
         _ server: inout Server, _ client: inout Client, _ scratch: Scratch, _ mode: PoolMode
     ) -> PumpStop {
-        let n = receive(server.fd, &server.input, &server.signs, scratch)
+        let n = receive(server.fd, &server.input, &server.signs, scratch, isClient: false)
         if n <= 0 { return n == wouldBlock ? .idle : .serverGone }
         return passToClient(&server, &client, n, scratch, mode)
     }
@@ -239,22 +239,25 @@ enum Relay {
     /// `readable` stays while more may be waiting.
     @_noLocks @inline(__always)
     private static func receive(
-        _ fd: Int32, _ held: inout Block, _ signs: inout SocketSigns, _ scratch: Scratch
+        _ fd: Int32, _ held: inout Block, _ signs: inout SocketSigns, _ scratch: Scratch, isClient: Bool
     ) -> Int {
-        if !held.isEmpty { return receiveMore(fd, &held, &signs, scratch) }
+        if !held.isEmpty { return receiveMore(fd, &held, &signs, scratch, isClient) }
         let n = scratch.receive(fd)
         signs.readable = n == Scratch.size || (signs.hungUp && n > 0)
         return n
     }
 
-    /// Moves what is held to `scratch`; when it is only a part of a header, new bytes join it.
+    /// Moves what is held to `scratch`; when it is only a part of a header, or a server's
+    /// ReadyForQuery without its status, new bytes join it.
     @_noLocks @inline(never)
     private static func receiveMore(
-        _ fd: Int32, _ held: inout Block, _ signs: inout SocketSigns, _ scratch: Scratch
+        _ fd: Int32, _ held: inout Block, _ signs: inout SocketSigns, _ scratch: Scratch, _ isClient: Bool
     ) -> Int {
         let count = held.count
+        let lacksStatus =
+            !isClient && count == FrameHeader.size && held.bytes.byte(0) == BackendTag.readyForQuery
         scratch.put(held.bytes)
-        if count < FrameHeader.size {
+        if count < FrameHeader.size || lacksStatus {
             let (n, more) = scratch.receive(fd, behind: count)
             signs.readable = more || (signs.hungUp && n > 0)
             if n <= 0 { return n }
