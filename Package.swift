@@ -72,6 +72,14 @@ var targets: [Target] = [
         name: "PoolingTests", dependencies: ["Pooling", "Wire", "FixedStorage", "TestSupport"],
         swiftSettings: tests),
     .testTarget(name: "LedgerTests", dependencies: ["CLedger"], swiftSettings: tests),
+    // tests of the worker, with a host in memory
+    .target(name: "CTestHost", dependencies: ["CHost", "CLedger"], path: "Tests/CTestHost", cSettings: gnu),
+    .testTarget(
+        name: "PoolWorkerTests",
+        dependencies: [
+            "PoolWorker", "Engine", "Wire", "Auth", "CSys", "CLedger", "CWorker", "CTestHost", "TestSupport",
+        ],
+        swiftSettings: tests),
     .testTarget(
         name: "LaunchConfigTests", dependencies: ["LaunchConfig", "CHost"], exclude: ["Fixtures"],
         swiftSettings: tests),
