@@ -1,10 +1,10 @@
 /*
  * carpool_crypto.h: the few primitives of logins, over OpenSSL's libcrypto (3.0 or later).
  *
- * Bytes belong to the caller; nothing is kept or freed. A pointer may be NULL where its
- * length is 0. Functions that return bool say false when libcrypto refuses (out of memory,
- * or an algorithm its configuration forbids, as MD5 in FIPS mode); the result is then zeroed.
- * All are safe to call on any thread.
+ * Bytes belong to the caller; the functions keep and free none. A pointer may be NULL if its
+ * length is 0. Functions of type bool return false if libcrypto refuses (out of memory, or an
+ * algorithm that its configuration forbids, as MD5 in FIPS mode), and zero the result then.
+ * Any thread may call them.
  */
 #ifndef CARPOOL_CRYPTO_H
 #define CARPOOL_CRYPTO_H
@@ -28,8 +28,9 @@ bool		carpool_md5(const uint8_t *data, size_t length, uint8_t *digest);
 
 /*
  * RFC 8018's PBKDF2 with HMAC-SHA-256 and a key of CARPOOL_SHA256_SIZE bytes, computed piece
- * by piece. begin: NULL when libcrypto refuses; the caller ends what it has begun. step: false
- * when libcrypto refuses, the run is of no use then. key: of the iterations done, at least 1.
+ * by piece. begin returns NULL if libcrypto refuses; the caller ends what it has begun. step
+ * returns false if libcrypto refuses; the run is of no use then. key writes the key of the
+ * iterations done so far, at least 1.
  */
 typedef struct CarpoolPbkdf2 CarpoolPbkdf2;
 CarpoolPbkdf2 *carpool_pbkdf2_begin(const uint8_t *password, size_t password_length,
@@ -38,10 +39,10 @@ bool		carpool_pbkdf2_step(CarpoolPbkdf2 *run, uint32_t iterations);
 void		carpool_pbkdf2_key(const CarpoolPbkdf2 *run, uint8_t *key);
 void		carpool_pbkdf2_end(CarpoolPbkdf2 *run);
 
-/* Fills buffer from the kernel's generator; false only where getrandom() does not work. */
+/* Fills buffer from the kernel's generator; returns false only if getrandom() does not work. */
 bool		carpool_random(uint8_t *buffer, size_t length);
 
-/* Equality in a time that tells nothing but the length. */
+/* Returns true if the bytes are equal; the time it takes tells nothing but the length. */
 bool		carpool_equal(const uint8_t *one, const uint8_t *other, size_t length);
 
 #endif							/* CARPOOL_CRYPTO_H */

@@ -23,16 +23,17 @@
 #define CARPOOL_PREP_RIGHT		0x10	/* D.1: from right to left */
 #define CARPOOL_PREP_LEFT		0x20	/* D.2: from left to right */
 
+/* Returns the CARPOOL_PREP_… bits of a code point. */
 uint32_t	carpool_prep_class(uint32_t code);
 
 /*
- * The full compatibility decomposition (NFKD) of one code point into result, which has room
- * for CARPOOL_DECOMPOSITION_MAX; returns how many. A code point that does not decompose
- * gives itself. Hangul syllables are left to the caller's arithmetic.
+ * Writes the full compatibility decomposition (NFKD) of one code point into result, which has
+ * room for CARPOOL_DECOMPOSITION_MAX; returns how many it wrote. A code point that does not
+ * decompose gives itself. Hangul syllables are left to the caller's arithmetic.
  */
 uint32_t	carpool_decompose(uint32_t code, uint32_t *result);
 
-/* The code point that first and second compose to (canonically, no Hangul), or 0. */
+/* Returns the code point that first and second compose to (canonically, no Hangul), or 0 if none. */
 uint32_t	carpool_compose(uint32_t first, uint32_t second);
 
 #endif							/* CARPOOL_UNICODE_H */

@@ -1,10 +1,10 @@
 /*
- * chost.h: the contract between the worker (Swift, PoolWorker) and whoever runs it:
+ * chost.h: the contract between the worker (Swift, PoolWorker) and its host, which runs it:
  * the background worker of PostgreSQL (CPGExt), pgpool-launch, or a test.
  *
- * A host has one main thread; the worker has its own engine threads. A function of
- * CarpoolHost is called on engine threads and must be thread-safe and quick. A
- * carpool_worker_… function is called on the host's main thread, unless it says else.
+ * A host has one main thread; the worker has its own engine threads. Engine threads call the
+ * functions of CarpoolHost, which must be thread-safe and quick. The host calls a
+ * carpool_worker_… function on its main thread, unless the function allows any thread.
  */
 #ifndef CARPOOL_HOST_H
 #define CARPOOL_HOST_H
@@ -19,7 +19,7 @@ struct CledgerHeader;
 
 #define CARPOOL_NAME_SIZE 128	/* user and database names, NUL included */
 #define CARPOOL_SECRET_SIZE 2064	/* passwords and verifiers, NUL included */
-#define CARPOOL_ROLE_SETTINGS_SIZE 4096 /* more can't be told, see CLEDGER_ROLE_UNKNOWN */
+#define CARPOOL_ROLE_SETTINGS_SIZE 4096 /* a host doesn't tell more, see CLEDGER_ROLE_UNKNOWN */
 #define CARPOOL_NO_UID UINT32_MAX
 
 /* What an engine thread asks of its host. */
@@ -30,7 +30,7 @@ typedef enum CarpoolQuestionKind
 	CARPOOL_ASK_CONFIRM			/* does this backend really belong to this database and user? */
 } CarpoolQuestionKind;
 
-/* Who asked; comes back in the answer untouched. */
+/* Names the asker; the host copies it into the answer. */
 typedef struct CarpoolTicket
 {
 	uint32_t	thread;			/* engine thread, from 0 */
@@ -44,8 +44,8 @@ enum
 {
 	CARPOOL_HOLDS_SCRAM_KEYS = 1,	/* ClientKey and ServerKey of a client's SCRAM login */
 	CARPOOL_HOLDS_PASSWORD = 2, /* a clear-text password from a client's login */
-	CARPOOL_NOT_AS_OWNER = 4,	/* a login as the cluster's owner didn't do */
-	/* also for CONFIRM: a pool of several roles; user_id is the one that the server serves first, 0: none yet */
+	CARPOOL_NOT_AS_OWNER = 4,	/* a login as the cluster's owner has failed */
+	/* also for CONFIRM: a pool of several roles; user_id is the first that the server serves, 0: none yet */
 	CARPOOL_FOR_ROLES = 8
 };
 
@@ -65,7 +65,7 @@ typedef struct CarpoolQuestion
 	int32_t		server_pid;		/* CONFIRM: from the server's BackendKeyData */
 } CarpoolQuestion;
 
-/* An error for a client; sqlstate "" means none. All strings end in NUL. */
+/* An error for a client; sqlstate "" means none. A NUL ends each string. */
 typedef struct CarpoolError
 {
 	char		sqlstate[6];
@@ -78,7 +78,7 @@ typedef struct CarpoolError
 typedef enum CarpoolMethod
 {
 	CARPOOL_METHOD_REFUSE,		/* see refusal; no exchange takes place */
-	CARPOOL_METHOD_TRUST,		/* also: already proved, as with peer */
+	CARPOOL_METHOD_TRUST,		/* also: the host has proof already, as with peer */
 	CARPOOL_METHOD_PASSWORD,	/* clear-text password, against any kind of secret */
 	CARPOOL_METHOD_MD5,			/* md5; SCRAM where the secret is a SCRAM verifier */
 	CARPOOL_METHOD_SCRAM
@@ -101,32 +101,34 @@ typedef struct CarpoolAnswer
 {
 	CarpoolTicket ticket;
 	/*
-	 * LOGIN: refusal is sent at once; failure only after the client has gone through
-	 * the exchange and, with a secret, proved itself: so a role that does not exist or
-	 * may not log in, or a database that is not there, looks like a wrong password.
-	 * ROUTE, CONFIRM: failure says why the server can't be had.
+	 * LOGIN: the worker sends refusal at once; it sends failure only after the client has gone
+	 * through the exchange and, with a secret, proved itself. So a role that does not exist or
+	 * may not log in, or a database that does not exist, looks like a wrong password.
+	 * ROUTE, CONFIRM: failure says why the pool can't have the server.
 	 */
 	CarpoolError refusal;
 	CarpoolError failure;
 	int32_t		method;			/* CarpoolMethod */
-	bool		mock_md5;		/* no secret: a md5 exchange would be the usual one here */
-	uint8_t		mock_nonce[32]; /* seeds the salt shown for roles without a verifier */
-	/* LOGIN: of the client. ROUTE: for the login to the server. Empty: none.
-	 * "md5…" and "SCRAM-SHA-256$…" are verifiers, all else is a clear-text password. */
+	bool		mock_md5;		/* no secret: roles here usually have md5 hashes */
+	uint8_t		mock_nonce[32]; /* seeds the salt that the worker shows for roles without a verifier */
+	/*
+	 * LOGIN: of the client. ROUTE: for the login to the server. Empty: none.
+	 * "md5…" and "SCRAM-SHA-256$…" are verifiers, all else is a clear-text password.
+	 */
 	char		secret[CARPOOL_SECRET_SIZE];
-	/* LOGIN: what the pool is keyed by (OIDs inside the database) */
+	/* LOGIN: the pool's key (OIDs inside the database) */
 	uint32_t	database_id;
 	uint32_t	user_id;
 	bool		may_share;		/* LOGIN: the role may use the pool that roles of this database share */
 	/*
-	 * Moments, counted in changes: a server may serve a client if its facts are as late as the
-	 * client's. LOGIN, CONFIRM: when what such a login takes on for its backend's life has
-	 * changed last; ROUTE: now. See also carpool_worker_moved().
+	 * A moment, counted in changes: a server may serve a client if the server's facts are not
+	 * older than the client's. LOGIN, CONFIRM: when the facts that such a login takes on for its
+	 * backend's life changed last; ROUTE: now. See also carpool_worker_moved().
 	 */
 	uint64_t	facts;
 	/*
-	 * LOGIN: what ALTER ROLE and ALTER DATABASE have set for this login, where servers have
-	 * agents: as in front of a client's startup parameters (cledger.h, CLEDGER_START).
+	 * LOGIN, where servers have agents: what ALTER ROLE and ALTER DATABASE have set for this
+	 * login, in the form of the first list of CLEDGER_START (cledger.h).
 	 */
 	uint32_t	role_settings_size;
 	char		role_settings[CARPOOL_ROLE_SETTINGS_SIZE];
@@ -136,9 +138,9 @@ typedef struct CarpoolAnswer
 	uint32_t	server_size;
 	char		server_user[CARPOOL_NAME_SIZE];
 	char		server_database[CARPOOL_NAME_SIZE];
-	/* CONFIRM: the ledger's slot of the agent in that backend; 0: it has none */
+	/* CONFIRM: the ledger's slot of the agent in that backend; 0: the backend has no agent */
 	uint32_t	server_slot;
-	/* CONFIRM: it is the cluster's owner's, and has to become the pool's role (CLEDGER_BECOME) */
+	/* CONFIRM: the backend is logged in as the cluster's owner and has to become the pool's role */
 	bool		must_become;
 } CarpoolAnswer;
 
@@ -149,41 +151,42 @@ typedef enum CarpoolLogLevel
 
 typedef struct CarpoolHost
 {
-	void	   *context;		/* handed to every function below */
+	void	   *context;		/* the worker hands it to every function below */
 
 	/*
-	 * Takes a question. Returns 1 when *answer has been filled at once, 0 when the
-	 * answer will come through carpool_worker_answer(), -1 when no more questions can
-	 * be queued now.
+	 * Takes a question. Returns 1 if it has filled *answer, 0 if the host will answer by
+	 * carpool_worker_answer(), -1 if the host's queue of questions is full.
 	 */
 	int			(*ask) (void *context, const CarpoolQuestion *question, CarpoolAnswer *answer);
 
-	/* Logs one line, without newline; dropped (and counted) when the queue is full. */
+	/* Logs one line, given without newline; drops (and counts) it if the queue is full. */
 	void		(*log) (void *context, CarpoolLogLevel level, const char *line);
 
 	/*
-	 * Interrupts the statement that backend server_pid runs; where it has an agent, that of
-	 * the client which its slot in the ledger names (cledger_cancel), and of nobody else. 0:
-	 * it has none. True: the signal has been sent before the function returned, or there is
-	 * nothing to interrupt. False: a CancelRequest has to be used.
+	 * Interrupts the statement that backend server_pid runs. Where the backend has an agent,
+	 * server_slot is its slot in the ledger, and the statement must be one of the client that
+	 * the slot names (cledger_cancel); server_slot 0: the backend has no agent. Returns true if
+	 * the signal is sent or there is nothing to interrupt; false if the worker has to use a
+	 * CancelRequest.
 	 */
 	bool		(*cancel) (void *context, int32_t server_pid, uint32_t server_slot);
 
-	/* Servers there may be at a time, as far as the host knows at the start. */
+	/* How many servers there may be at a time, as far as the host knows at the start. */
 	int32_t		most_servers;
 
 	/*
-	 * No pool of this database, or of this user, is left; 0: of that one there are more. Called under a
-	 * lock of the worker: it must not call the worker. NULL: the host keeps nothing for pools.
+	 * Hears that no pool of this database, or of this user, is left; 0: pools of it are left. The
+	 * worker holds a lock during the call, so the host must not call the worker. NULL: the host
+	 * keeps nothing for pools.
 	 */
 	void		(*forget) (void *context, uint32_t database_id, uint32_t user_id);
 
 	const char *name;			/* "pg_carpool" or "pgpool-launch", for messages */
-	bool		keeps_oids;		/* pools are keyed by OIDs, CONFIRM means something */
+	bool		keeps_oids;		/* OIDs are the keys of pools, and the host answers CONFIRM */
 
 	/*
-	 * The ledger that the worker shares with the agents in the backends; never given back.
-	 * NULL where backends have no agents: the worker keeps one for itself.
+	 * The ledger that the worker shares with the agents in the backends, until the process ends.
+	 * NULL where backends have no agents: the worker makes a ledger for itself.
 	 */
 	struct CledgerHeader *ledger;
 } CarpoolHost;
@@ -191,30 +194,31 @@ typedef struct CarpoolHost
 /* How carpool_worker_drain() lets clients go. Both stop listening at once. */
 typedef enum CarpoolDrain
 {
-	CARPOOL_DRAIN_TRANSACTIONS, /* close each client once it is outside a transaction, 57P01 */
+	CARPOOL_DRAIN_TRANSACTIONS, /* close each client with 57P01 once it is outside a transaction */
 	CARPOOL_DRAIN_CLIENTS		/* wait until the clients leave by themselves */
 } CarpoolDrain;
 
 /*
  * Opens the listeners and starts the engine threads. host and what it points to must
- * stay valid until the process ends. notify_fd is an eventfd of the host's, written
- * when an engine thread trapped or when the last client is gone while draining.
- * Returns 0, or -1 after logging why (nothing is left running then).
+ * stay valid until the process ends. notify_fd is an eventfd of the host; the worker writes it
+ * when an engine thread has trapped, or when the last client has left during a drain.
+ * Returns 0, or -1 after it has logged why; then no thread of the worker runs.
  */
 int			carpool_worker_start(const CarpoolHost *host, const CarpoolSettings *settings, int notify_fd);
 
-/* Answers a question asked earlier; any thread. The answer is copied. */
+/* Answers an earlier question; any thread. Copies the answer. */
 void		carpool_worker_answer(const CarpoolAnswer *answer);
 
-/* New settings; those marked RESTART are ignored. */
+/* Takes over new settings, but for those marked RESTART. */
 void		carpool_worker_reload(const CarpoolSettings *settings);
 
+/* Stops listening and lets the clients go; notify_fd tells when the last one has left. */
 void		carpool_worker_drain(CarpoolDrain how);
 
-/* Clients connected, those still logging in included; any thread. */
+/* Returns the number of connected clients, those that still log in included; any thread. */
 int			carpool_worker_client_count(void);
 
-/* Clients (logged in or about to be) and servers of a database; any thread. */
+/* Return how many clients, logged in or about to be, and servers a database has; any thread. */
 int			carpool_worker_database_clients(uint32_t database_id);
 int			carpool_worker_database_servers(uint32_t database_id);
 
@@ -222,18 +226,19 @@ int			carpool_worker_database_servers(uint32_t database_id);
 void		carpool_worker_evict(uint32_t database_id);
 
 /*
- * The servers of a database are elsewhere, or gone, since this moment (as in CarpoolAnswer.facts): those
- * whose ROUTE was answered before are closed, the ones in use when their clients give them back.
+ * Says that since this moment (see CarpoolAnswer.facts) a database has moved or is gone. The
+ * worker closes the servers whose ROUTE got its answer before: idle ones at once, the others
+ * when their clients give them back.
  */
 void		carpool_worker_moved(uint32_t database_id, uint64_t moment);
 
 /*
  * Tells every client 57P01, closes all sockets, ends or parks all engine threads. After
- * it returns no engine thread runs code; nothing but leaving the process is left to do.
+ * its return no engine thread runs code, and the host has to leave the process.
  */
 void		carpool_worker_stop(void);
 
-/* True when an engine thread has trapped: leave with carpool_worker_stop() now. */
+/* Returns true if an engine thread has trapped: the host then calls carpool_worker_stop() and leaves. */
 bool		carpool_worker_trapped(void);
 
 #endif

@@ -33,11 +33,11 @@ typedef enum CarpoolAuthType
 	CARPOOL_AUTH_TYPE_TRUST, CARPOOL_AUTH_TYPE_ANY
 } CarpoolAuthType;
 
-/* NULL-terminated names of the enums' values, in their order */
+/* Names of the enums' values, in their order; NULL ends each list. */
 extern const char *const carpool_pool_modes[];
 extern const char *const carpool_auth_types[];
 
-/* One value per setting; plain data, copied freely. */
+/* One value per setting; plain data that code may copy. */
 typedef struct CarpoolSettings
 {
 #define CARPOOL_BOOL(name, def, flags, help) bool name;
@@ -72,16 +72,16 @@ typedef struct CarpoolSettingInfo
 extern const CarpoolSettingInfo carpool_setting_table[];
 extern const int carpool_setting_count;
 
-/* The row called name, or NULL. */
+/* Returns the row called name, or NULL if there is none. */
 const CarpoolSettingInfo *carpool_setting_find(const char *name);
 
-/* All defaults. */
+/* Fills settings with the defaults. */
 void		carpool_settings_defaults(CarpoolSettings *settings);
 
 /*
  * Reads text into the field of info, as a pgbouncer.ini value or a PostgreSQL
- * setting: bare times are seconds, units us ms s min h d are taken; booleans are
- * 0/1/on/off/true/false/yes/no. Returns true, or false with a sentence in error.
+ * setting. Times without a unit are seconds; units are us ms s min h d. Booleans are
+ * 0/1/on/off/true/false/yes/no. Returns true, or false after it has put a sentence into error.
  */
 bool		carpool_setting_parse(const CarpoolSettingInfo *info, const char *text,
 								  CarpoolSettings *settings, char *error, size_t error_size);

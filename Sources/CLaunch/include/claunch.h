@@ -1,6 +1,6 @@
 /*
- * claunch.h: the few C things of pgpool-launch that Swift can't say by itself: system
- * calls its C library module leaves out, and the table of settings by index.
+ * claunch.h: the few C functions of pgpool-launch that Swift can't write itself: system
+ * calls that its C library module leaves out, and the table of settings by index.
  */
 #ifndef CARPOOL_LAUNCH_H
 #define CARPOOL_LAUNCH_H
@@ -11,10 +11,10 @@
 
 #include "csettings.h"
 
-/* Row index of the table of settings, from 0 to carpool_setting_count - 1. */
+/* Returns a row of the table of settings; index: from 0 to carpool_setting_count - 1. */
 const CarpoolSettingInfo *claunch_setting(int index);
 
-/* The process's environment, NULL-terminated; never changed by us. */
+/* Returns the process's environment, which NULL ends; the launcher never changes it. */
 char	  **claunch_environment(void);
 
 /*
@@ -23,26 +23,26 @@ char	  **claunch_environment(void);
  */
 int			claunch_signal_fd(void);
 
-/* The next signal waiting in the descriptor, or 0. */
+/* Returns the next signal that waits in the descriptor, or 0 if none does. */
 int			claunch_next_signal(int fd);
 
-/* A non-blocking eventfd, or -1; and taking what has been written to it. */
+/* Returns a non-blocking eventfd, or -1; clear takes what was written to it. */
 int			claunch_event_fd(void);
 void		claunch_event_clear(int fd);
 
 /* Blocks all signals in the calling thread. */
 void		claunch_block_signals(void);
 
-/* Fills buffer from the kernel's generator; false when it can't. */
+/* Fills buffer from the kernel's generator; returns false if the kernel refuses. */
 bool		claunch_random(void *buffer, size_t size);
 
 /* Makes `to` mean what `from` means, in one step for other threads; closes `from`. */
 bool		claunch_replace_fd(int from, int to);
 
-/* Seconds of a clock that runs on through exec. */
+/* Returns the seconds of a clock that runs on through exec. */
 int64_t		claunch_uptime(void);
 
-/* Closes every descriptor but 0, 1, 2 on success and runs this program again. */
+/* Runs this program again, with descriptors 0, 1 and 2 only; returns if exec fails. */
 void		claunch_run_again(char *const *arguments);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * csys.h: every system call and C primitive the worker uses. Functions marked HOT are
+ * csys.h: every system call and C primitive that the worker uses. Functions marked HOT are
  * the reviewable list of what the hot path may do: the mark lets functions that are
- * @_noLocks in Swift call them. Errors come back as -errno; EINTR is retried here.
+ * @_noLocks in Swift call them. Functions return errors as -errno, and try again after EINTR.
  */
 #ifndef CARPOOL_SYS_H
 #define CARPOOL_SYS_H
@@ -24,7 +24,7 @@
  * The three calls of the hot path go straight to the kernel: in a process with threads
  * the C library's wrappers are cancellation points, which costs more than the rest of
  * the wrapper together; and the kernel leaves the caller's registers alone, which a
- * function call does not. Returns what the call does, or -errno; errno stays as it was.
+ * function call does not. Returns the call's result, or -errno; does not change errno.
  */
 HOT static inline long
 csys_call(long number, long a, const void *b, long c, long d, const void *e, long f)
@@ -63,7 +63,7 @@ csys_call(long number, long a, const void *b, long c, long d, const void *e, lon
 #endif
 }
 
-/* Bytes received into buffer, 0 at end of stream, or -errno. */
+/* Returns the number of bytes received into buffer, 0 at end of stream, or -errno. */
 HOT static inline ssize_t
 csys_recv(int fd, void *buffer, size_t size)
 {
@@ -75,7 +75,7 @@ csys_recv(int fd, void *buffer, size_t size)
 	return n;
 }
 
-/* Bytes taken by the kernel, or -errno; never raises SIGPIPE. */
+/* Returns the number of bytes that the kernel took, or -errno; never raises SIGPIPE. */
 HOT static inline ssize_t
 csys_send(int fd, const void *buffer, size_t size)
 {
@@ -87,7 +87,7 @@ csys_send(int fd, const void *buffer, size_t size)
 	return n;
 }
 
-/* Ready descriptors; 0 on time-out or signal, too. */
+/* Returns the number of ready descriptors; 0 on time-out or signal, too. */
 HOT static inline int
 csys_epoll_wait(int epoll, struct epoll_event *events, int count, int milliseconds)
 {
@@ -96,7 +96,7 @@ csys_epoll_wait(int epoll, struct epoll_event *events, int count, int millisecon
 	return n < 0 ? 0 : (int) n;
 }
 
-/* Nanoseconds of the monotonic clock. */
+/* Returns the nanoseconds of the monotonic clock. */
 HOT static inline uint64_t
 csys_now(void)
 {
@@ -130,7 +130,7 @@ csys_atomic_store(int32_t *value, int32_t to)
 	__atomic_store_n(value, to, __ATOMIC_RELEASE);
 }
 
-/* The event mask and user data of an epoll_event, whose layout is packed. */
+/* Return the event mask and the user data of an epoll_event, whose layout is packed. */
 HOT static inline uint32_t
 csys_event_mask(const struct epoll_event *events, int index)
 {
@@ -144,8 +144,8 @@ csys_event_data(const struct epoll_event *events, int index)
 }
 
 /*
- * Blocks of csys_block_size bytes for bytes that wait; each engine thread has its own
- * stock (thread-local), so no lock. take asks malloc only when the stock is empty.
+ * Blocks of CSYS_BLOCK_SIZE bytes for bytes that wait. Each engine thread has its own stock
+ * (thread-local), so the functions need no lock. take calls malloc only if the stock is empty.
  */
 #define CSYS_BLOCK_SIZE (72 * 1024)
 HOT void   *csys_block_take(void);
@@ -154,7 +154,7 @@ HOT void	csys_block_give(void *block);
 /* ---- set-up and slow paths ---- */
 
 int			csys_epoll_create(void);
-/* Watches fd, edge-triggered, for input and hang-up, and on demand for output. */
+/* Watch fd, edge-triggered, for input and hang-up, and on demand for output. */
 int			csys_epoll_add(int epoll, int fd, uint64_t data, bool output);
 int			csys_epoll_change(int epoll, int fd, uint64_t data, bool output);
 /* Watches fd, level-triggered, for input only. */
@@ -166,15 +166,15 @@ int			csys_eventfd(void);
 void		csys_eventfd_write(int fd);
 void		csys_eventfd_read(int fd);
 
-/* A descriptor that can be read each time so many nanoseconds have passed; read makes it wait again. */
+/* Returns a descriptor that is readable each time so many nanoseconds have passed; read resets it. */
 int			csys_timer(uint64_t nanoseconds);
-/* The next time comes no later than then, which is more than 0. */
+/* Makes the descriptor readable after so many nanoseconds (more than 0), if not earlier. */
 void		csys_timer_hasten(int fd, uint64_t nanoseconds);
 void		csys_timer_read(int fd);
 
 /*
- * Raises the soft limit of descriptors to wanted, or as far as the hard one allows; returns
- * what holds then.
+ * Raises the soft limit of descriptors to wanted, or as far as the hard limit allows; returns
+ * the soft limit then.
  */
 long		csys_file_limit(long wanted);
 
@@ -182,7 +182,7 @@ void		csys_close(int fd);
 /* Shuts both directions down without closing. */
 void		csys_shutdown(int fd);
 
-/* The peer finds the end of the stream behind what was sent; it may go on sending. */
+/* Ends the stream to the peer after what was sent; the peer may go on sending. */
 void		csys_shutdown_output(int fd);
 
 /*
@@ -197,16 +197,17 @@ int			csys_socket_error(int fd);	/* SO_ERROR as -errno or 0 */
 /* Writes "address:port" or "unix" of the peer (or own end) into text. */
 void		csys_peer_text(int fd, char *text, size_t size);
 void		csys_address_text(const void *address, char *text, size_t size);
-/* Addresses of name ("*" for all) and port; returns how many were written, or -1. */
-int			csys_resolve(const char *name, int port, struct sockaddr_storage *addresses, socklen_t *sizes, int count);
+/* Writes the addresses of name ("*" for all) and port; returns how many it wrote, or -1. */
+int			csys_resolve(const char *name, int port, struct sockaddr_storage *addresses,
+						 socklen_t *sizes, int count);
 
-/* Fills buffer from the kernel's generator; false when it can't. */
+/* Fills buffer from the kernel's generator; returns false if the kernel refuses. */
 bool		csys_random(void *buffer, size_t size);
 
-/* Reserves zeroed memory whose pages cost nothing until touched; aborts without memory. */
+/* Reserves zeroed memory whose pages cost nothing until touched; aborts if there is none. */
 void	   *csys_reserve(size_t size);
 
-/* A copy of size bytes in memory of its own; csys_memory_free takes NULL too. */
+/* Returns a copy of size bytes, which the caller frees; csys_memory_free takes NULL, too. */
 void	   *csys_memory_copy(const void *bytes, size_t size);
 void		csys_memory_free(void *memory);
 
@@ -225,7 +226,7 @@ typedef struct CsysMessage
 	uint32_t	a;
 	uint32_t	b;
 	uint32_t	c;
-	void	   *payload;		/* from csys_memory_copy; freed by the receiver */
+	void	   *payload;		/* from csys_memory_copy; the receiver frees it */
 } CsysMessage;
 typedef struct CsysInbox CsysInbox;
 CsysInbox  *csys_inbox_new(void);
@@ -241,13 +242,13 @@ enum
 };
 
 /*
- * The process is about to end at once: wakes the owners of all inboxes, and waits until each has said its last words,
- * a fifth of a second at most. For a signal handler.
+ * Prepares the end of the process: wakes the owners of all inboxes, and waits until each has
+ * said its last words, a fifth of a second at most. For a signal handler.
  */
 void		csys_end_at_once(int reason);
-/* That reason; 0: none. */
+/* Returns that reason, or 0 if the process goes on. */
 int			csys_ends_at_once(void);
-/* The owner of an inbox has said its last words, and never runs again. */
+/* The owner of an inbox says that it has said its last words, and never runs again. */
 void		csys_last_words_said(void);
 
 /*
@@ -257,6 +258,7 @@ void		csys_last_words_said(void);
  * notify_fd, and the thread never runs again; on any other thread it stays a crash.
  */
 void		csys_contain(int notify_fd);
+/* Returns true if a thread has trapped. */
 bool		csys_trapped(void);
 /* Starts body(argument); returns its number from 0, or -1. */
 int			csys_thread_start(void (*body) (void *), void *argument);

@@ -1,7 +1,7 @@
 /*
- * cworker.h: the contract of chost.h as Swift sees it. The structs of chost.h hold long
- * character arrays, which Swift would import as tuples of thousands of elements; here
- * they are opaque, numbers come as small structs and strings by pointer.
+ * cworker.h: the contract of chost.h in a form that Swift can use. The structs of chost.h hold
+ * long character arrays, which Swift would import as tuples of thousands of elements. So this
+ * header keeps them opaque, and hands numbers out as small structs and strings by pointer.
  */
 #ifndef CARPOOL_WORKER_H
 #define CARPOOL_WORKER_H
@@ -41,7 +41,7 @@ typedef struct CworkerTuning
 
 CworkerTuning cworker_tuning(const CarpoolSettings *settings);
 
-/* The string setting called name; "" for any other name. Lives as long as settings. */
+/* Returns the string setting called name, or "" if there is none; it lives as long as settings. */
 const char *cworker_setting_text(const CarpoolSettings *settings, const char *name);
 
 /* ---- host ---- */
@@ -51,9 +51,9 @@ bool		cworker_host_keeps_oids(const CarpoolHost *host);
 void		cworker_log(const CarpoolHost *host, int level, const char *line);
 bool		cworker_cancel(const CarpoolHost *host, int32_t server_pid, uint32_t server_slot);
 int			cworker_host_most_servers(const CarpoolHost *host);
-/* What no pool has any more; 0: none. */
+/* Tells the host of a database and a user that no pool has any more; 0: none. */
 void		cworker_forget(const CarpoolHost *host, uint32_t database_id, uint32_t user_id);
-/* NULL: the host has none. */
+/* Returns the host's ledger, or NULL if the host has none. */
 CledgerHeader *cworker_host_ledger(const CarpoolHost *host);
 
 enum CworkerQuestionKind
@@ -61,7 +61,7 @@ enum CworkerQuestionKind
 	CWORKER_LOGIN, CWORKER_ROUTE, CWORKER_CONFIRM
 };
 
-/* Who asks what; see CarpoolQuestion. */
+/* A question and its asker; see CarpoolQuestion. */
 typedef struct CworkerQuestion
 {
 	uint32_t	kind;
@@ -79,8 +79,8 @@ typedef struct CworkerQuestion
 } CworkerQuestion;
 
 /*
- * Asks the host. 1: *answer is a new answer, to be freed by the caller; 0: it comes by
- * carpool_worker_answer(); -1: the host takes no more questions now.
+ * Asks the host. Returns 1 if *answer is a new answer, which the caller frees; 0 if the host will
+ * answer by carpool_worker_answer(); -1 if the host takes no more questions now.
  */
 int			cworker_ask(const CarpoolHost *host, const CworkerQuestion *question,
 						const char *user, const char *database, CarpoolAnswer **answer);
@@ -121,7 +121,7 @@ typedef struct CworkerPoolSettings
 	double		idle_transaction_timeout;
 } CworkerPoolSettings;
 
-/* The strings of an answer; they live as long as it. */
+/* The strings of an answer; they live as long as the answer. */
 enum CworkerText
 {
 	CWORKER_SECRET, CWORKER_SERVER_USER, CWORKER_SERVER_DATABASE,
@@ -134,33 +134,33 @@ void		cworker_answer_free(CarpoolAnswer *answer);
 CworkerAnswer cworker_answer(const CarpoolAnswer *answer);
 CworkerPoolSettings cworker_answer_pool(const CarpoolAnswer *answer);
 const char *cworker_answer_text(const CarpoolAnswer *answer, int text);
-/* 32 bytes. */
+/* Returns the 32 bytes of mock_nonce. */
 const uint8_t *cworker_answer_nonce(const CarpoolAnswer *answer);
-/* What ALTER ROLE and ALTER DATABASE have set, the first list of CLEDGER_START; size 0: not told. */
+/* Return what ALTER ROLE and ALTER DATABASE have set, the first list of CLEDGER_START; size 0: not told. */
 size_t		cworker_answer_role_settings_size(const CarpoolAnswer *answer);
 const void *cworker_answer_role_settings(const CarpoolAnswer *answer);
-/* The server's socket address, server_size bytes. */
+/* Returns the server's socket address, server_size bytes. */
 const void *cworker_answer_server(const CarpoolAnswer *answer);
 
 /* ---- ledger ---- */
 
-/* What the ledger says of a client. */
+/* What the ledger keeps of a client. */
 typedef struct CworkerLedgerClient
 {
 	uint32_t	process_id;
 	uint32_t	database_id;
 	uint32_t	user_id;
 	uint32_t	thread;
-	int32_t		fd;				/* for its address */
+	int32_t		fd;				/* for the client's address */
 } CworkerLedgerClient;
 
-/* Ends the uses of clients' slots that a worker before this one left behind. */
+/* Frees the clients' slots that an earlier worker left in use. */
 void		cworker_ledger_take_over(CledgerHeader *ledger);
 
-/* A client begins to use a free slot; returns the reference to it. */
+/* Has a client begin to use a free slot; returns the reference to the client. */
 uint64_t	cworker_ledger_enter(CledgerHeader *ledger, uint32_t slot, const CworkerLedgerClient *client);
 
-/* The client that the reference is to has gone: its slot is free. */
+/* Frees the slot of a client that has gone. */
 void		cworker_ledger_leave(CledgerHeader *ledger, uint64_t reference);
 
 #endif

@@ -26,7 +26,7 @@ Allocations are calls of malloc and its kin, free included; retains are calls of
 retain, release, allocObject and deallocObject. Start and end of the program differ by a call now and then:
 a pair of runs with any is repeated, up to eight times, and the least counts; what a transaction did would
 be in each. The worker in the database runs the same relay code, so
-pgpool-launch's figures stand for both hosts."""
+pgpool-launch's figures hold for both hosts."""
 
 
 def measure(peers, options):
