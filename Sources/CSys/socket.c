@@ -373,23 +373,6 @@ csys_reserve(size_t size)
 	return memory;
 }
 
-void *
-csys_memory_copy(const void *bytes, size_t size)
-{
-	void	   *memory = malloc(size ? size : 1);
-
-	if (memory == NULL)
-		abort();
-	memcpy(memory, bytes, size);
-	return memory;
-}
-
-void
-csys_memory_free(void *memory)
-{
-	free(memory);
-}
-
 /* Stock of free blocks, chained through their first word. */
 static __thread void *block_stock;
 static __thread int block_stock_count;

@@ -1,4 +1,4 @@
-/* thread.c: monitors, inboxes, and engine threads whose traps stay theirs. */
+/* thread.c: monitors, wake-ups, and engine threads whose traps stay theirs. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -49,16 +49,6 @@ csys_monitor_signal(CsysMonitor *monitor)
 	pthread_cond_signal(&monitor->changed);
 }
 
-struct CsysInbox
-{
-	pthread_mutex_t mutex;
-	int			wake;
-	CsysMessage *ring;
-	uint32_t	capacity;		/* a power of two */
-	uint32_t	head;
-	uint32_t	tail;
-};
-
 /* What csys_end_at_once() needs, which may take no lock and no memory. */
 #define WAKES_MAX 80
 static int	wakes[WAKES_MAX];
@@ -92,72 +82,16 @@ csys_last_words_said(void)
 		pause();
 }
 
-CsysInbox *
-csys_inbox_new(void)
+int
+csys_wake_new(void)
 {
-	CsysInbox  *inbox = calloc(1, sizeof(*inbox));
+	int			fd = csys_eventfd();
 
-	if (inbox == NULL)
-		abort();
-	pthread_mutex_init(&inbox->mutex, NULL);
-	inbox->wake = csys_eventfd();
-	inbox->capacity = 64;
-	inbox->ring = calloc(inbox->capacity, sizeof(CsysMessage));
-	if (inbox->ring == NULL || inbox->wake < 0)
+	if (fd < 0)
 		abort();
 	if (wake_count < WAKES_MAX)
-		wakes[wake_count++] = inbox->wake;
-	return inbox;
-}
-
-int
-csys_inbox_fd(CsysInbox *inbox)
-{
-	return inbox->wake;
-}
-
-/* Doubles the ring; its two parts are laid out in order. */
-static void
-inbox_grow(CsysInbox *inbox)
-{
-	CsysMessage *ring = calloc((size_t) inbox->capacity * 2, sizeof(CsysMessage));
-	uint32_t	count = inbox->tail - inbox->head;
-
-	if (ring == NULL)
-		abort();
-	for (uint32_t i = 0; i < count; i++)
-		ring[i] = inbox->ring[(inbox->head + i) & (inbox->capacity - 1)];
-	free(inbox->ring);
-	inbox->ring = ring;
-	inbox->capacity *= 2;
-	inbox->head = 0;
-	inbox->tail = count;
-}
-
-void
-csys_inbox_post(CsysInbox *inbox, CsysMessage message)
-{
-	pthread_mutex_lock(&inbox->mutex);
-	if (inbox->tail - inbox->head == inbox->capacity)
-		inbox_grow(inbox);
-	inbox->ring[inbox->tail++ & (inbox->capacity - 1)] = message;
-	pthread_mutex_unlock(&inbox->mutex);
-	csys_eventfd_write(inbox->wake);
-}
-
-bool
-csys_inbox_take(CsysInbox *inbox, CsysMessage *message)
-{
-	bool		found = false;
-
-	pthread_mutex_lock(&inbox->mutex);
-	if (inbox->head != inbox->tail)
-	{
-		*message = inbox->ring[inbox->head++ & (inbox->capacity - 1)];
-		found = true;
-	}
-	pthread_mutex_unlock(&inbox->mutex);
-	return found;
+		wakes[wake_count++] = fd;
+	return fd;
 }
 
 #define THREADS_MAX 80

@@ -124,17 +124,6 @@ cworker_ask(const CarpoolHost *host, const CworkerQuestion *from,
 	return result;
 }
 
-CarpoolAnswer *
-cworker_answer_copy(const CarpoolAnswer *answer)
-{
-	CarpoolAnswer *copy = malloc(sizeof(*copy));
-
-	if (copy == NULL)
-		abort();
-	*copy = *answer;
-	return copy;
-}
-
 void
 cworker_answer_free(CarpoolAnswer *answer)
 {

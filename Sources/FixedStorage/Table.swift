@@ -2,14 +2,14 @@
 /// entry and a free list. Memory is reserved once and its pages are touched only as
 /// entries are used. Out-of-range indices trap; nothing is bounds-unsafe.
 @safe
-public struct Table<Element: BitwiseCopyable>: ~Copyable {
+public struct Table<Element: BitwiseCopyable, Kind>: ~Copyable {
     @usableFromInline let entries: UnsafeMutablePointer<Element>
     @usableFromInline let generations: UnsafeMutablePointer<UInt32>
-    @usableFromInline let nextFree: UnsafeMutablePointer<UInt32>
+    @usableFromInline let nextFree: UnsafeMutablePointer<Index<Kind>>
     public let capacity: Int
     /// Entries in use.
     public private(set) var count = 0
-    private var firstFree = noIndex
+    private var firstFree = Index<Kind>.absent
     private var touched = 0
 
     /// - Parameters:
@@ -21,61 +21,61 @@ public struct Table<Element: BitwiseCopyable>: ~Copyable {
         unsafe entries = reserve(capacity * MemoryLayout<Element>.stride)
             .bindMemory(to: Element.self, capacity: capacity)
         unsafe generations = reserve(capacity * 4).bindMemory(to: UInt32.self, capacity: capacity)
-        unsafe nextFree = reserve(capacity * 4).bindMemory(to: UInt32.self, capacity: capacity)
+        unsafe nextFree = reserve(capacity * 4).bindMemory(to: Index<Kind>.self, capacity: capacity)
     }
 
     /// The entry at an index that is or was in use.
     @inlinable
-    public subscript(index: UInt32) -> Element {
+    public subscript(index: Index<Kind>) -> Element {
         unsafeAddress {
-            precondition(Int(index) < capacity)
-            return unsafe UnsafePointer(entries + Int(index))
+            precondition(Int(index.number) < capacity)
+            return unsafe UnsafePointer(entries + Int(index.number))
         }
         unsafeMutableAddress {
-            precondition(Int(index) < capacity)
-            return unsafe entries + Int(index)
+            precondition(Int(index.number) < capacity)
+            return unsafe entries + Int(index.number)
         }
     }
 
     /// A lasting reference to the entry at an index that is or was in use.
     @inlinable
-    public func entry(_ index: UInt32) -> Entry<Element> {
-        precondition(Int(index) < capacity)
-        return unsafe Entry(pointer: entries + Int(index))
+    public func entry(_ index: Index<Kind>) -> Entry<Element> {
+        precondition(Int(index.number) < capacity)
+        return unsafe Entry(pointer: entries + Int(index.number))
     }
 
     /// Takes a free entry and stores `element` there; nil when the table is full.
-    public mutating func insert(_ element: Element) -> UInt32? {
+    public mutating func insert(_ element: Element) -> Index<Kind>? {
         var index = firstFree
-        if index != noIndex {
-            unsafe firstFree = nextFree[Int(index)]
+        if index != .absent {
+            unsafe firstFree = nextFree[Int(index.number)]
         } else {
             guard touched < capacity else { return nil }
-            index = UInt32(touched)
+            index = Index(UInt32(touched))
             touched += 1
         }
-        unsafe (entries + Int(index)).initialize(to: element)
+        unsafe (entries + Int(index.number)).initialize(to: element)
         count += 1
         return index
     }
 
     /// Frees an entry in use. Its generation moves on: older slots don't match any more.
-    public mutating func remove(_ index: UInt32) {
-        precondition(Int(index) < touched)
-        unsafe generations[Int(index)] &+= 1
-        unsafe nextFree[Int(index)] = firstFree
+    public mutating func remove(_ index: Index<Kind>) {
+        precondition(Int(index.number) < touched)
+        unsafe generations[Int(index.number)] &+= 1
+        unsafe nextFree[Int(index.number)] = firstFree
         firstFree = index
         count -= 1
     }
 
     @inlinable
-    public func generation(_ index: UInt32) -> UInt32 {
-        precondition(Int(index) < capacity)
-        return unsafe generations[Int(index)]
+    public func generation(_ index: Index<Kind>) -> UInt32 {
+        precondition(Int(index.number) < capacity)
+        return unsafe generations[Int(index.number)]
     }
 
-    /// One more than the highest index ever used: the end of a loop over all entries.
-    public var end: UInt32 { UInt32(touched) }
+    /// All indices ever used, for loops over all entries.
+    public var indices: Range<Index<Kind>> { Index(0)..<Index(UInt32(touched)) }
 }
 
 /// A reference to an entry of a table: its place is looked up once. Safe for good, as a

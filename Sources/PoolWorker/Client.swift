@@ -1,5 +1,6 @@
 import Engine
 import FixedStorage
+import Pooling
 
 /// A client as its engine thread's table keeps it. What only a login needs stands apart
 /// (`ClientLoginState`), so an idle client costs just this.
@@ -35,12 +36,12 @@ struct Client: BitwiseCopyable {
     var watchesOutput = false
     /// Counted in the pool (logged in).
     var counted = false
-    /// Index of the pool; `noIndex` before login.
-    var pool = noIndex
+    /// Index of the pool; `absent` before login.
+    var pool = PoolIndex.absent
     /// What its user is known by; the pool's, unless several share that.
     var role: UInt32 = 0
-    /// Index of the linked server; between two links of the one it had last. `noIndex`: none yet.
-    var server = noIndex
+    /// Index of the linked server; between two links of the one it had last. `absent`: none yet.
+    var server = ServerIndex.absent
     /// Its slot in the ledger, from when it enters its pool.
     var ledger = LedgerClient.nobody
     /// Reference into `ParameterSets`.
@@ -68,8 +69,8 @@ struct Client: BitwiseCopyable {
     var idleTimeout: UInt64 = 0
     var transactionTimeout: UInt64 = 0
 
-    /// Index of the linked server, or `noIndex`.
-    var linkedServer: UInt32 { state == .active ? server : noIndex }
+    /// Index of the linked server, or `absent`.
+    var linkedServer: ServerIndex { state == .active ? server : .absent }
 
     /// It takes no more bytes: who has only ended the stream to us may still read.
     var isUnreachable: Bool { hungUp && !ended }

@@ -9,7 +9,7 @@ extension EngineThread {
     /// The server for a client's input: for an idle client the one that is next, if it will
     /// do as it is; a linked client's own. Nil: it takes the general functions.
     @_noLocks @inline(__always)
-    mutating func serverForCommonRequest(_ c: UInt32, _ event: PollEvent) -> Entry<Server>? {
+    mutating func serverForCommonRequest(_ c: ClientIndex, _ event: PollEvent) -> Entry<Server>? {
         let client = clients.entry(c)
         guard event.isInputOnly, client.value.signs.areClear, !client.value.input.hasMemory else {
             return nil
@@ -17,7 +17,7 @@ extension EngineThread {
         let server: Entry<Server>
         if case .idle = client.value.state {
             let s = pools[client.value.pool].next
-            guard s != noIndex else { return nil }
+            guard s != .absent else { return nil }
             server = servers.entry(s)
             guard server.value.parameters == client.value.parameters else { return nil }
             // An agent has less to do for the client it had last.
@@ -31,7 +31,7 @@ extension EngineThread {
     }
 
     @_noLocks @inline(__always)
-    mutating func moveRequest(_ c: UInt32, to server: Entry<Server>) -> PumpStop {
+    mutating func moveRequest(_ c: ClientIndex, to server: Entry<Server>) -> PumpStop {
         let client = clients.entry(c)
         let n = scratch.receive(client.value.fd)
         if n <= 0 { return Relay.failure(n) }
@@ -54,7 +54,7 @@ extension EngineThread {
     /// be all.
     /// - Parameter scan: nil when it has not been scanned yet.
     @_noLocks @inline(never)
-    private mutating func moveRest(ofClient c: UInt32, _ scan: Scan?, _ n: Int) -> PumpStop {
+    private mutating func moveRest(ofClient c: ClientIndex, _ scan: Scan?, _ n: Int) -> PumpStop {
         let s = clients[c].server
         if n == Scratch.size { clients[c].readable = true }
         let stop =
@@ -69,7 +69,7 @@ extension EngineThread {
 
     /// Input of a server that is linked.
     @_noLocks @inline(__always)
-    mutating func isCommonReply(_ s: UInt32, _ event: PollEvent) -> Bool {
+    mutating func isCommonReply(_ s: ServerIndex, _ event: PollEvent) -> Bool {
         let server = servers.entry(s)
         guard event.isInputOnly, case .active = server.value.state, server.value.signs.areClear else {
             return false
@@ -79,7 +79,7 @@ extension EngineThread {
 
     /// Ends the link, too, where nothing is in the way.
     @_noLocks @inline(__always)
-    mutating func moveReply(_ s: UInt32) -> PumpStop {
+    mutating func moveReply(_ s: ServerIndex) -> PumpStop {
         let server = servers.entry(s)
         let client = clients.entry(server.value.client)
         let n = scratch.receive(server.value.fd)
@@ -100,7 +100,7 @@ extension EngineThread {
     }
 
     @_noLocks @inline(never)
-    private mutating func moveRest(ofServer s: UInt32, _ scan: Scan?, _ n: Int) -> PumpStop {
+    private mutating func moveRest(ofServer s: ServerIndex, _ scan: Scan?, _ n: Int) -> PumpStop {
         let (c, mode) = (servers[s].client, pools[servers[s].pool].mode)
         if n == Scratch.size { servers[s].readable = true }
         let stop =
@@ -117,7 +117,7 @@ extension EngineThread {
     /// (nothing done) when the server is wanted, or has to stay, or when the client has more
     /// to say.
     @_noLocks @inline(__always)
-    private mutating func rest(_ client: Entry<Client>, _ server: Entry<Server>, _ s: UInt32) -> PumpStop {
+    private mutating func rest(_ client: Entry<Client>, _ server: Entry<Server>, _ s: ServerIndex) -> PumpStop {
         let pool = pools.entry(server.value.pool)
         guard server.value.ledger.mayRest, client.value.signs.areClear else { return .released }
         guard !client.value.input.hasMemory, pool.value.waiting.isEmpty else { return .released }

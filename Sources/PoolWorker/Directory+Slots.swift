@@ -100,7 +100,7 @@ extension Directory {
         // (a place that isn't known yet is nobody else's)
         SlotOwner(
             pool: record.index, database: record.databaseID, user: record.userID,
-            place: record.place?.number ?? UInt32.max - record.index)
+            place: record.place?.number ?? UInt32.max - record.index.number)
     }
 
     /// Clients of a pool wait for a server that can't be opened as things are.
@@ -114,7 +114,7 @@ extension Directory {
     }
 
     /// Drops pools of which no client waits.
-    func keepQueued(_ waits: (UInt32) -> Bool) { locked { slots.keep(waits) } }
+    func keepQueued(_ waits: (PoolIndex) -> Bool) { locked { slots.keep(waits) } }
 
     func isWanted(_ record: PoolRecord) -> Bool {
         queued.value != 0 && locked { slots.wants(owner(record)) }
@@ -122,7 +122,7 @@ extension Directory {
 
     /// Is a free server to be closed for another pool? As `SlotQueue.giveWay`.
     func giveWay(
-        _ record: PoolRecord, age: UInt64, idle: UInt64, slice: UInt64, waits: (UInt32) -> Bool
+        _ record: PoolRecord, age: UInt64, idle: UInt64, slice: UInt64, waits: (PoolIndex) -> Bool
     ) -> SlotQueue.Answer {
         locked {
             slots.keep(waits)
@@ -148,9 +148,9 @@ extension Directory {
         }
     }
 
-    private func servers(of pool: UInt32) -> Int { record(pool)?.servers ?? Int.max }
+    private func servers(of pool: PoolIndex) -> Int { record(pool)?.servers ?? Int.max }
 
-    private func mayOpen(_ pool: UInt32) -> Bool { record(pool).map { verdict($0) == .open } ?? false }
+    private func mayOpen(_ pool: PoolIndex) -> Bool { record(pool).map { verdict($0) == .open } ?? false }
 
     /// Under the lock.
     func freed(_ record: PoolRecord, held: Bool, _ now: UInt64) -> SlotQueue.Waiter? {

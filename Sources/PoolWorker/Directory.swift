@@ -7,7 +7,7 @@ import Wire
 
 /// What is known of a pool on all threads. Guarded by the directory's lock.
 final class PoolRecord {
-    let index: UInt32
+    let index: PoolIndex
     /// Tells the pools apart that have one index after the other.
     let serial: UInt32
     let databaseID: UInt32
@@ -75,7 +75,7 @@ final class PoolRecord {
     }
 
     init(
-        index: UInt32, serial: UInt32, databaseID: UInt32, userID: UInt32, isShared: Bool,
+        index: PoolIndex, serial: UInt32, databaseID: UInt32, userID: UInt32, isShared: Bool,
         settings: CworkerPoolSettings, carries: Bool?
     ) {
         self.serial = serial
@@ -125,9 +125,9 @@ final class Directory: @unchecked Sendable {
     private let monitor = Monitor()
     /// By index; nil: free.
     private var records: [PoolRecord?] = []
-    private var freeIndices: [UInt32] = []
+    private var freeIndices: [PoolIndex] = []
     private var serials: UInt32 = 0
-    private var numbers: [Key: Int] = [:]
+    private var numbers: [Key: PoolIndex] = [:]
     var unused: UnusedPools
     private var databasePools: [UInt32: Int] = [:]
     private var userPools: [UInt32: Int] = [:]
@@ -173,7 +173,7 @@ final class Directory: @unchecked Sendable {
             let key = Key(databaseID: databaseID, userID: shared ? 0 : userID, isShared: shared)
             let record: PoolRecord
             if let number = numbers[key] {
-                record = records[number]!
+                record = records[Int(number.number)]!
             } else {
                 guard let index = freeIndex() else { return nil }
                 serials &+= 1
@@ -182,8 +182,8 @@ final class Directory: @unchecked Sendable {
                     index: index, serial: serials, databaseID: databaseID, userID: key.userID,
                     isShared: shared, settings: settings, carries: host.keepsOIDs ? nil : false)
                 if host.keepsOIDs { record.place = place([]) }
-                numbers[key] = Int(index)
-                records[Int(index)] = record
+                numbers[key] = index
+                records[Int(index.number)] = record
                 databasePools[databaseID, default: 0] += 1
                 userPools[key.userID, default: 0] += 1
             }
@@ -421,17 +421,17 @@ extension Directory {
         }
     }
 
-    func record(_ index: UInt32?) -> PoolRecord? { index.flatMap { records[Int($0)] } }
+    func record(_ index: PoolIndex?) -> PoolRecord? { index.flatMap { records[Int($0.number)] } }
 
     /// An index for a new pool, if need be that of one without clients and servers.
-    private func freeIndex() -> UInt32? {
+    private func freeIndex() -> PoolIndex? {
         if freeIndices.isEmpty, records.count == Self.capacity {
             guard let record = record(unused.oldestFailed ?? unused.oldestRested?.index) else { return nil }
             free(record)
         }
         if let index = freeIndices.popLast() { return index }
         records.append(nil)
-        return UInt32(records.count - 1)
+        return PoolIndex(UInt32(records.count - 1))
     }
 
     /// A client or server less: it may have been the last one.
@@ -449,7 +449,7 @@ extension Directory {
         record.isFreed = true
         haveFreed = true
         numbers[Key(databaseID: record.databaseID, userID: record.userID, isShared: record.isShared)] = nil
-        records[Int(record.index)] = nil
+        records[Int(record.index.number)] = nil
         freeIndices.append(record.index)
         databasePools.add(-1, record.databaseID)
         userPools.add(-1, record.userID)
@@ -484,24 +484,24 @@ struct WaitingCounters: BitwiseCopyable, @unchecked Sendable {
     }
 
     @_noLocks
-    private func cell(_ pool: UInt32, _ offset: Int) -> UnsafeMutablePointer<Int32> {
-        let index = Int(pool) &* (threads &+ 1) &+ offset
+    private func cell(_ pool: PoolIndex, _ offset: Int) -> UnsafeMutablePointer<Int32> {
+        let index = Int(pool.number) &* (threads &+ 1) &+ offset
         precondition(index >= 0 && index < count)
         return unsafe cells + index
     }
 
     @_noLocks
-    func add(_ pool: UInt32, thread: Int, _ delta: Int32) {
+    func add(_ pool: PoolIndex, thread: Int, _ delta: Int32) {
         _ = unsafe csys_atomic_add(cell(pool, 0), delta)
         _ = unsafe csys_atomic_add(cell(pool, thread &+ 1), delta)
     }
 
     /// Clients waiting in the pool on all threads.
     @_noLocks
-    func total(_ pool: UInt32) -> Int32 { unsafe csys_atomic_load(cell(pool, 0)) }
+    func total(_ pool: PoolIndex) -> Int32 { unsafe csys_atomic_load(cell(pool, 0)) }
 
     /// Another thread with the most clients waiting; nil when none has any.
-    func mostWanting(_ pool: UInt32, but thread: Int) -> Int? {
+    func mostWanting(_ pool: PoolIndex, but thread: Int) -> Int? {
         var best: (thread: Int, count: Int32)?
         for other in 0..<threads where other != thread {
             let count = unsafe csys_atomic_load(cell(pool, other + 1))

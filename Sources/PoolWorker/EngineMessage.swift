@@ -1,64 +1,49 @@
-import CSys
+import FixedStorage
+import Pooling
 
-/// What other threads tell an engine thread. `a`, `b`, `c` and payload as noted.
-enum EngineMessage: UInt32 {
-    /// A client was accepted: a = descriptor.
-    case accepted
-    /// The host's answer: payload = CarpoolAnswer.
-    case answered
-    /// A hash for a client's (a server's) login: a = index, b = generation, payload = 32 bytes.
-    case clientHashed
-    case serverHashed
-    /// A cancel request for a client of the thread: a = process id, b = secret, payload = CancelRequester.
-    case cancel
-    /// The cancel request that client a, with generation b, has brought is done.
-    case cancelDone
-    /// A thread's clients wait in pool a, whose limit is reached: c = thread.
-    case wanted
-    /// A server of pool a comes over: payload = ServerHandOver.
-    case handOver
-    /// A server slot of pool a became free.
-    case slotFreed
-    /// Close the idle servers of database a.
-    case evict
+/// What other threads tell an engine thread.
+enum EngineMessage {
+    /// A client was accepted, and counted.
+    case accepted(descriptor: Int32)
+    /// The host has answered.
+    case answered(HostAnswer)
+    /// A hash for a login is done: 32 bytes.
+    case clientHashed(ClientIndex, generation: UInt32, hash: [UInt8])
+    case serverHashed(ServerIndex, generation: UInt32, hash: [UInt8])
+    /// A cancel request for a client of the thread.
+    case cancel(processID: UInt32, secret: UInt32, requester: CancelRequester)
+    /// The cancel request that this client has brought is done.
+    case cancelDone(ClientIndex, generation: UInt32)
+    /// A thread's clients wait in a pool whose limit is reached.
+    case wanted(PoolIndex, thread: Int)
+    /// A server comes over.
+    case handOver(ServerHandOver)
+    /// A server slot of the pool became free.
+    case slotFreed(PoolIndex)
+    /// Close the idle servers of a database.
+    case evict(database: UInt32)
     /// A pool has begun to wait for servers that others can do without.
     case makeRoom
-    /// Pool a may open a server, which is counted already; b: in a moment, when another has ended.
-    case slotGranted
-    /// An outage of the place a (`Place`) is over; of pool b, which is `noIndex` else.
-    case outageOver
-    /// A notification for client a, whose reference is (b, c): payload = 4 bytes of length
-    /// and a whole NotificationResponse.
-    case notification
-    /// The hub of database a, with slot b and process c, reads notifications; has come to an end.
-    case hubReady
-    case hubGone
-    /// The hub in slot a has sent all that there was at request b.
-    case hubRead
-    /// The servers of pool a report that they are standbys (b = 1), or no longer (0).
-    case standbyChanged
-    /// Facts of logins in pool a changed at moment (b, c).
-    case factsChanged
-    /// The servers of database a are elsewhere since moment (b, c).
-    case moved
+    /// The pool may open a server, which is counted already; `later`: in a moment, when another has ended.
+    case slotGranted(PoolIndex, later: Bool)
+    /// The outage of a place (`Place`) is over, or of a pool; nil: neither.
+    case outageOver(place: UInt32?, pool: PoolIndex?)
+    /// A notification, a whole NotificationResponse, for the client of this process id and reference.
+    case notification(processID: UInt32, reference: UInt64, frame: [UInt8])
+    /// The hub of a database reads notifications; has come to an end.
+    case hubReady(Hub)
+    case hubGone(Hub)
+    /// The hub in this slot of the ledger has sent all that there was at the request.
+    case hubRead(slot: UInt32, request: UInt32)
+    /// The servers of a pool report that they are standbys, or no longer.
+    case standbyChanged(PoolIndex, isStandby: Bool)
+    /// Facts of logins in a pool changed at this moment.
+    case factsChanged(PoolIndex, moment: UInt64)
+    /// The servers of a database are elsewhere since this moment.
+    case moved(database: UInt32, moment: UInt64)
     /// Pools were freed.
     case poolsFreed
     case reload
-    /// a = CarpoolDrain
-    case drain
+    case drain(Drain)
     case stop
-
-    func message(
-        a: UInt32 = 0, b: UInt32 = 0, c: UInt32 = 0, payload: UnsafeMutableRawPointer? = nil
-    ) -> CsysMessage {
-        unsafe CsysMessage(kind: rawValue, a: a, b: b, c: c, payload: payload)
-    }
-
-    /// A copy of the bytes, for a message's payload.
-    static func payload(_ bytes: [UInt8]) -> UnsafeMutableRawPointer? {
-        unsafe bytes.withUnsafeBytes { buffer in
-            guard let base = buffer.baseAddress else { return nil }
-            return unsafe csys_memory_copy(base, buffer.count)
-        }
-    }
 }

@@ -35,7 +35,7 @@ extension EngineThread {
             if thread == number {
                 adopt(fd)
             } else {
-                unsafe shared.inboxes[thread].post(EngineMessage.accepted.message(a: UInt32(fd)))
+                shared.inboxes[thread].post(.accepted(descriptor: fd))
             }
         }
     }
@@ -80,7 +80,7 @@ extension EngineThread {
     }
 
     /// Bytes came from a client that logs in.
-    mutating func readLogin(_ c: UInt32) {
+    mutating func readLogin(_ c: ClientIndex) {
         while clients[c].state == .login {
             guard let phase = logins[c]?.phase else { return }
             let more: Bool
@@ -97,7 +97,7 @@ extension EngineThread {
     }
 
     /// Reads one startup packet; false when it has to wait.
-    private mutating func readStartup(_ c: UInt32) -> Bool {
+    private mutating func readStartup(_ c: ClientIndex) -> Bool {
         switch StartupPacket.parse(clients[c].input.array[...]) {
         case .needMore:
             return receiveClient(c)
@@ -116,7 +116,7 @@ extension EngineThread {
         return false
     }
 
-    private mutating func startupPacket(_ c: UInt32, _ packet: StartupPacket) -> Bool {
+    private mutating func startupPacket(_ c: ClientIndex, _ packet: StartupPacket) -> Bool {
         switch packet {
         case .sslRequest, .gssEncryptionRequest:
             let ssl = packet == .sslRequest
@@ -137,7 +137,7 @@ extension EngineThread {
             clients[c].state = .cancelling
             clients[c].since = now
             let requester = CancelRequester(
-                thread: UInt32(number), slot: c, generation: clients.generation(c))
+                thread: number, client: c, generation: clients.generation(c))
             routeCancel(processID: processID, secret: secret, for: requester)
             return false
         case .startup(let minor, let parameters, let options):
@@ -188,7 +188,7 @@ extension EngineThread {
     private var clientRoom: Int { shared.descriptors.clients(beside: shared.servers) }
 
     /// NegotiateProtocolVersion: 3.0 is the newest we speak, and no options.
-    private mutating func negotiate(_ c: UInt32, _ options: [[UInt8]]) {
+    private mutating func negotiate(_ c: ClientIndex, _ options: [[UInt8]]) {
         var writer = FrameWriter()
         writer.frame(BackendTag.negotiateProtocolVersion) { body in
             body.int32(3 << 16)
@@ -200,7 +200,7 @@ extension EngineThread {
 
     /// Names and parameters of the startup packet.
     private mutating func readParameters(
-        _ c: UInt32, _ parameters: [StartupPacket.Parameter]
+        _ c: ClientIndex, _ parameters: [StartupPacket.Parameter]
     ) throws(ErrorFields) {
         guard let login = logins[c] else { return }
         var options: [StartupPacket.Parameter] = []

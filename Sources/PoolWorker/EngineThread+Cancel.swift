@@ -6,14 +6,9 @@ import Wire
 
 /// The connection that brought a cancel request: its entry on its thread.
 struct CancelRequester: BitwiseCopyable {
-    let thread: UInt32
-    let slot: UInt32
+    let thread: Int
+    let client: ClientIndex
     let generation: UInt32
-
-    /// A copy of it, for a message.
-    var payload: UnsafeMutableRawPointer? {
-        unsafe withUnsafeBytes(of: self) { unsafe csys_memory_copy($0.baseAddress, $0.count) }
-    }
 }
 
 /// Cancel requests. A client's key is the process id it was told and a random number. The
@@ -33,25 +28,24 @@ extension EngineThread {
         if thread == number {
             cancelClient(processID, secret, for: requester)
         } else {
-            unsafe shared.inboxes[thread].post(
-                EngineMessage.cancel.message(a: processID, b: secret, payload: requester.payload))
+            shared.inboxes[thread].post(.cancel(processID: processID, secret: secret, requester: requester))
         }
     }
 
     /// A cancel request is done: the connection that brought it ends, on whatever thread it is.
     func cancelDone(_ requester: CancelRequester) {
-        unsafe shared.inboxes[Int(requester.thread)].post(
-            EngineMessage.cancelDone.message(a: requester.slot, b: requester.generation))
+        shared.inboxes[requester.thread].post(
+            .cancelDone(requester.client, generation: requester.generation))
     }
 
-    mutating func cancelDone(_ c: UInt32, _ generation: UInt32) {
+    mutating func cancelDone(_ c: ClientIndex, _ generation: UInt32) {
         guard clients.generation(c) == generation, clients[c].state == .cancelling else { return }
         closeClient(c, .cancelHandled)
     }
 
     /// Cancels what a client of this thread has asked for last.
     mutating func cancelClient(_ processID: UInt32, _ secret: UInt32, for requester: CancelRequester) {
-        guard let c = processNumbers.slot(of: processID), clients[c].secret == secret else {
+        guard let c = processNumbers.client(of: processID), clients[c].secret == secret else {
             return cancelDone(requester)
         }
         switch clients[c].state {
@@ -77,12 +71,12 @@ extension EngineThread {
 
     /// Interrupts what a server runs: by signal where the host can, else by a CancelRequest
     /// on a connection of its own.
-    /// - Parameter c: `noIndex`: for the client that is gone.
+    /// - Parameter c: `absent`: for the client that is gone.
     /// - Returns: the index of that connection; nil: there is none, or no more to wait for.
     @discardableResult
-    mutating func interrupt(_ s: UInt32, for c: UInt32) -> UInt32? {
+    mutating func interrupt(_ s: ServerIndex, for c: ClientIndex) -> ServerIndex? {
         guard servers[s].pid != 0 else { return nil }
-        servers[s].ledger.cancel(c == noIndex ? servers[s].left : clients[c].ledger)
+        servers[s].ledger.cancel(c == .absent ? servers[s].left : clients[c].ledger)
         if shared.host.interrupt(servers[s].pid, slot: servers[s].slot) { return nil }
         guard servers[s].cancels < 4, let address = addresses[s] else { return nil }
         var canceller = Server(pool: servers[s].pool, ledger: nobody, now: now)
@@ -106,7 +100,7 @@ extension EngineThread {
     }
 
     /// The canceller's connection stands: send the request, unless it is too late for it.
-    mutating func cancellerWritable(_ s: UInt32) {
+    mutating func cancellerWritable(_ s: ServerIndex) {
         guard servers[s].task == .none else { return }
         let target = servers[s].target
         guard csys_socket_error(servers[s].fd) == 0,
@@ -122,7 +116,7 @@ extension EngineThread {
     }
 
     /// The server closes a canceller's connection when the signal has been sent.
-    mutating func readCanceller(_ s: UInt32) {
+    mutating func readCanceller(_ s: ServerIndex) {
         let (n, _) = receiveServer(s)
         if n == -EAGAIN { return }
         if n > 0 { servers[s].input.clear() }
@@ -130,7 +124,7 @@ extension EngineThread {
     }
 
     /// A canceller is being closed: its target may go on.
-    mutating func cancellerGone(_ s: UInt32) {
+    mutating func cancellerGone(_ s: ServerIndex) {
         if let requester = cancelRequesters.removeValue(forKey: s) { cancelDone(requester) }
         let target = servers[s].target
         guard servers.generation(target) == servers[s].targetGeneration else { return }
@@ -145,17 +139,17 @@ extension EngineThread {
     }
 
     /// The client of a server has gone: cancels under way to it are for nobody.
-    mutating func cancellersForget(_ s: UInt32) {
+    mutating func cancellersForget(_ s: ServerIndex) {
         guard servers[s].cancels > 0 else { return }
-        for other in 0..<servers.end
+        for other in servers.indices
         where servers[other].state == .canceller && servers[other].target == s {
-            servers[other].client = noIndex
+            servers[other].client = .absent
         }
     }
 
     /// Reads and drops the request of a client that was cancelled while it waited: a
     /// Query, or all up to the Sync; then answers as the server would.
-    mutating func discardRequest(_ c: UInt32) {
+    mutating func discardRequest(_ c: ClientIndex) {
         while clients[c].state == .discarding {
             let input = clients[c].input
             if clients[c].bodyLeft > 0, !input.isEmpty {
@@ -187,7 +181,7 @@ extension EngineThread {
         }
     }
 
-    private mutating func answerCancelled(_ c: UInt32) {
+    private mutating func answerCancelled(_ c: ClientIndex) {
         clients[c].requestEnded = false
         var writer = FrameWriter()
         writer.raw(ErrorFields(.error, "57014", "canceling statement due to user request").frame)
@@ -201,7 +195,7 @@ extension EngineThread {
 
     /// Receives into a client's input block; false when nothing came (the client may be
     /// closed then).
-    mutating func receiveClient(_ c: UInt32) -> Bool {
+    mutating func receiveClient(_ c: ClientIndex) -> Bool {
         guard clients[c].readable else { return false }
         if !clients[c].input.hasMemory { clients[c].input = .take() }
         clients[c].input.compact()
@@ -221,7 +215,7 @@ extension EngineThread {
 
     /// The stream of a client that logs in or waits has ended, or failed. What it sent before is
     /// done, as with PostgreSQL; who sent nothing whole is not worth a server.
-    mutating func noticeHangUp(_ c: UInt32) {
+    mutating func noticeHangUp(_ c: ClientIndex) {
         if !clients[c].input.hasMemory { clients[c].input = .take() }
         clients[c].input.compact()
         var n = 1
@@ -232,7 +226,7 @@ extension EngineThread {
     }
 
     /// Whether a whole message is in a client's input block, or may be.
-    private func holdsRequest(_ c: UInt32) -> Bool {
+    private func holdsRequest(_ c: ClientIndex) -> Bool {
         let input = clients[c].input
         switch FrameHeader.read(input.bytes, at: 0, limit: FrameLimit.large) {
         case .needMore: return false

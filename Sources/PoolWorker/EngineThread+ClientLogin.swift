@@ -9,10 +9,10 @@ import Wire
 /// A client proves who it is, and enters its pool.
 extension EngineThread {
     /// Asks the host about the client.
-    mutating func askLogin(_ c: UInt32) {
+    mutating func askLogin(_ c: ClientIndex) {
         guard let login = logins[c] else { return }
         login.phase = .asked
-        var question = question(.login, c, clients.generation(c))
+        var question = question(.login, c.number, clients.generation(c))
         question.client_fd = clients[c].fd
         if !ask(question, user: login.user, database: login.database) {
             closeClient(
@@ -43,27 +43,25 @@ extension EngineThread {
 
     /// The host has answered; the asker may be gone.
     mutating func answered(_ answer: HostAnswer) {
-        let slot = answer.slot
         switch answer.kind {
         case .login:
-            guard clients.generation(slot) == answer.generation, clients[slot].state == .login else { return }
-            loginAnswered(slot, answer)
-        case .route where slot & Self.settingsSlots != 0:
-            settingsAnswered(slot & ~Self.settingsSlots, answer)
+            let c = ClientIndex(answer.slot)
+            guard clients.generation(c) == answer.generation, clients[c].state == .login else { return }
+            loginAnswered(c, answer)
+        case .route where answer.slot & Self.settingsSlots != 0:
+            settingsAnswered(PoolIndex(answer.slot & ~Self.settingsSlots), answer)
         case .route:
-            guard servers.generation(slot) == answer.generation, servers[slot].state == .routing else {
-                return
-            }
-            routeAnswered(slot, answer)
+            let s = ServerIndex(answer.slot)
+            guard servers.generation(s) == answer.generation, servers[s].state == .routing else { return }
+            routeAnswered(s, answer)
         case .confirm:
-            guard servers.generation(slot) == answer.generation, servers[slot].state == .confirming else {
-                return
-            }
-            confirmAnswered(slot, answer)
+            let s = ServerIndex(answer.slot)
+            guard servers.generation(s) == answer.generation, servers[s].state == .confirming else { return }
+            confirmAnswered(s, answer)
         }
     }
 
-    private mutating func loginAnswered(_ c: UInt32, _ answer: HostAnswer) {
+    private mutating func loginAnswered(_ c: ClientIndex, _ answer: HostAnswer) {
         guard let login = logins[c] else { return }
         if let refusal = answer.refusal { return closeClient(c, .error(refusal)) }
         let method: LoginMethod
@@ -93,7 +91,7 @@ extension EngineThread {
     }
 
     /// Takes one frame of the exchange; false when it has to wait.
-    mutating func readExchange(_ c: UInt32) -> Bool {
+    mutating func readExchange(_ c: ClientIndex) -> Bool {
         let input = clients[c].input
         let limit = logins[c]?.machine?.frameLimit ?? FrameLimit.login
         switch FrameHeader.read(input.bytes, at: 0, limit: limit) {
@@ -129,7 +127,7 @@ extension EngineThread {
     }
 
     /// A hash of the exchange is there.
-    mutating func clientHashed(_ c: UInt32, _ generation: UInt32, _ result: [UInt8]) {
+    mutating func clientHashed(_ c: ClientIndex, _ generation: UInt32, _ result: [UInt8]) {
         var output: [UInt8] = []
         guard clients.generation(c) == generation, clients[c].state == .login,
             let step = logins[c]?.machine?.hashed(result, &output)
@@ -138,11 +136,11 @@ extension EngineThread {
         if clients[c].state == .login { readLogin(c) }
     }
 
-    func hashAsker(client c: UInt32) -> Hasher.Asker {
-        Hasher.Asker(thread: number, isClient: true, index: c, generation: clients.generation(c))
+    func hashAsker(client c: ClientIndex) -> Hasher.Asker {
+        Hasher.Asker(thread: number, isClient: true, index: c.number, generation: clients.generation(c))
     }
 
-    private mutating func loginStep(_ c: UInt32, _ step: ClientLogin.Step, _ output: [UInt8]) {
+    private mutating func loginStep(_ c: ClientIndex, _ step: ClientLogin.Step, _ output: [UInt8]) {
         if !output.isEmpty { send(c, output) }
         switch step {
         case .wait:
@@ -158,7 +156,7 @@ extension EngineThread {
     }
 
     /// The client is who it says; now all else must be right too.
-    private mutating func enterPool(_ c: UInt32) {
+    private mutating func enterPool(_ c: ClientIndex) {
         guard let login = logins[c], let answer = login.answer else { return }
         login.isProved = true
         shared.verifiers.remember(login.machine?.verifier, for: login.secret)
@@ -220,11 +218,11 @@ extension EngineThread {
         }
         if pools[p].mode != mode {
             pools[p].mode = mode
-            for c in 0..<clients.end where clients[c].state != .gone && clients[c].pool == p {
+            for c in clients.indices where clients[c].state != .gone && clients[c].pool == p {
                 clients[c].signs.inSteps = mode == .statement
             }
         }
-        poolEnd = max(poolEnd, p + 1)
+        poolEnd = max(poolEnd, p.number + 1)
         keepsServers = keepsServers || settings.min_pool_size > 0
         poolDetails[p]?.serverLifetime = Clock.nanoseconds(settings.server_lifetime)
         poolDetails[p]?.minServers = Int(settings.min_pool_size)

@@ -8,15 +8,15 @@ import Wire
 extension EngineThread {
     /// Ends a client: it is told why, if there is anything to tell, and its server is
     /// brought back to the pool.
-    mutating func closeClient(_ c: UInt32, _ reason: CloseReason) {
+    mutating func closeClient(_ c: ClientIndex, _ reason: CloseReason) {
         guard clients[c].state != .closing, clients[c].state != .gone else { return }
         logClosing(c, reason)
         leaveQueue(c)
         forgetListener(c)
         let s = clients[c].linkedServer
         // In the middle of a server's frame there is no place for a message of ours.
-        let mayTell = s == noIndex || servers[s].state != .active || servers[s].bodyLeft == 0
-        clients[c].server = noIndex
+        let mayTell = s == .absent || servers[s].state != .active || servers[s].bodyLeft == 0
+        clients[c].server = .absent
         clients[c].state = .closing
         clients[c].since = now
         clients[c].input.giveBack()
@@ -28,11 +28,11 @@ extension EngineThread {
             pools[clients[c].pool].clients -= 1
             if let details = poolDetails[clients[c].pool] { shared.directory.leave(details.record, now: now) }
         }
-        if s != noIndex {
+        if s != .absent {
             // Who says goodbye has what it sent before done, as with PostgreSQL itself.
             var finishing = false
             if case .terminated = reason { finishing = true }
-            if servers[s].startedFor != c { servers[s].startedFor = noIndex }
+            if servers[s].startedFor != c { servers[s].startedFor = .absent }
             clientLeft(s, partialFrame: clients[c].bodyLeft > 0, finishing: finishing)
         }
         shared.ledger.leave(clients[c].ledger)
@@ -44,15 +44,15 @@ extension EngineThread {
     }
 
     /// Takes a client off its pool's waiting list.
-    mutating func leaveQueue(_ c: UInt32) {
+    mutating func leaveQueue(_ c: ClientIndex) {
         let queued = clients[c].state == .waiting || clients[c].state == .welcome
-        guard queued, clients[c].pool != noIndex else { return }
+        guard queued, clients[c].pool != .absent else { return }
         pools[clients[c].pool].abandon(c, &clientLinks)
         if crowded { waitingCounters.add(clients[c].pool, thread: number, -1) }
     }
 
     /// Closes the socket of a client in state closing.
-    mutating func forgetClient(_ c: UInt32) {
+    mutating func forgetClient(_ c: ClientIndex) {
         poller.forget(clients[c].fd)
         csys_close(clients[c].fd)
         parameterSets.release(clients[c].parameters)
@@ -64,7 +64,7 @@ extension EngineThread {
         shared.countClient(-1)
     }
 
-    private func logClosing(_ c: UInt32, _ reason: CloseReason) {
+    private func logClosing(_ c: ClientIndex, _ reason: CloseReason) {
         if reason.isPoolerError {
             guard settings.log_pooler_errors else { return }
             let detail = reason.error?.detail.map { " (\($0))" } ?? ""
@@ -74,12 +74,12 @@ extension EngineThread {
         }
     }
 
-    private func age(_ c: UInt32) -> String { " (age=\((now &- clients[c].connected) / 1_000_000_000)s)" }
+    private func age(_ c: ClientIndex) -> String { " (age=\((now &- clients[c].connected) / 1_000_000_000)s)" }
 
     /// "database/user@address:port" of a client.
-    func describe(_ c: UInt32) -> String {
+    func describe(_ c: ClientIndex) -> String {
         let names: String
-        if clients[c].pool != noIndex, let details = poolDetails[clients[c].pool] {
+        if clients[c].pool != .absent, let details = poolDetails[clients[c].pool] {
             names = "\(details.record.database)/\(userName(c))"
         } else {
             names = logins[c]?.names ?? "(nodb)/(nouser)"
@@ -88,13 +88,13 @@ extension EngineThread {
     }
 
     /// The name of the user of a client that has entered its pool.
-    func userName(_ c: UInt32) -> String {
+    func userName(_ c: ClientIndex) -> String {
         guard let record = poolDetails[clients[c].pool]?.record else { return "(nouser)" }
         guard record.isShared else { return record.user }
         return shared.directory.locked { record.names[clients[c].role] } ?? record.user
     }
 
-    func describeServer(_ s: UInt32) -> String {
+    func describeServer(_ s: ServerIndex) -> String {
         guard let record = poolDetails[servers[s].pool]?.record else { return "S-\(number).\(s):" }
         return "S-\(number).\(s): \(record.database)/\(record.user) pid \(servers[s].pid)"
     }
@@ -102,7 +102,7 @@ extension EngineThread {
     // MARK: sending
 
     /// Sends bytes of ours to a client, behind what is already on its way to it.
-    mutating func send(_ c: UInt32, _ bytes: [UInt8]) {
+    mutating func send(_ c: ClientIndex, _ bytes: [UInt8]) {
         guard clients[c].output.append(bytes) else {
             clients[c].hungUp = true
             return
@@ -110,7 +110,7 @@ extension EngineThread {
         flushOutput(c)
     }
 
-    private mutating func flushOutput(_ c: UInt32) {
+    private mutating func flushOutput(_ c: ClientIndex) {
         while !clients[c].output.isEmpty {
             let count = clients[c].output.count
             let n = clients[c].output.send(clients[c].fd, count)
@@ -125,24 +125,24 @@ extension EngineThread {
     }
 
     /// The client takes bytes again.
-    mutating func flushClient(_ c: UInt32) {
+    mutating func flushClient(_ c: ClientIndex) {
         flushOutput(c)
         guard clients[c].output.isEmpty else { return }
         if listening.waiting.isWaiting(c) { hear(c) }
         let s = clients[c].server
-        if clients[c].state == .active, s != noIndex, servers[s].state == .active {
+        if clients[c].state == .active, s != .absent, servers[s].state == .active {
             if servers[s].input.hasMemory { servers[s].readable = true }
             settle(pumpServer(s), client: c, server: s)
         }
     }
 
     /// Sends bytes of ours to a server; false when it is gone.
-    mutating func sendServer(_ s: UInt32, _ bytes: [UInt8]) -> Bool {
+    mutating func sendServer(_ s: ServerIndex, _ bytes: [UInt8]) -> Bool {
         guard servers[s].output.append(bytes) else { return false }
         return flushServerOutput(s)
     }
 
-    private mutating func flushServerOutput(_ s: UInt32) -> Bool {
+    private mutating func flushServerOutput(_ s: ServerIndex) -> Bool {
         while !servers[s].output.isEmpty {
             let count = servers[s].output.count
             let n = servers[s].output.send(servers[s].fd, count)
@@ -157,7 +157,7 @@ extension EngineThread {
     }
 
     /// The server takes bytes again.
-    mutating func flushServer(_ s: UInt32) {
+    mutating func flushServer(_ s: ServerIndex) {
         guard flushServerOutput(s) else {
             servers[s].readable = true  // the receive will say what happened
             servers[s].hungUp = true
@@ -165,7 +165,7 @@ extension EngineThread {
             return
         }
         let c = servers[s].client
-        if servers[s].output.isEmpty, servers[s].state == .active, c != noIndex {
+        if servers[s].output.isEmpty, servers[s].state == .active, c != .absent {
             settle(pumpClient(c), client: c, server: s)
         }
     }
@@ -173,7 +173,7 @@ extension EngineThread {
     // MARK: servers
 
     /// A linked server takes no more: it has closed its end, behind its last words, if it had any.
-    mutating func serverDeaf(_ c: UInt32, _ s: UInt32) {
+    mutating func serverDeaf(_ c: ClientIndex, _ s: ServerIndex) {
         servers[s].output.giveBack()
         servers[s].readable = true
         servers[s].hungUp = true
@@ -184,7 +184,7 @@ extension EngineThread {
     }
 
     /// A server ended while it may have had a client.
-    mutating func serverDied(_ s: UInt32, _ reason: CloseReason) {
+    mutating func serverDied(_ s: ServerIndex, _ reason: CloseReason) {
         let c = servers[s].client
         // After the server's own last words, or in the middle of a frame of its, a message of
         // ours would only confuse.
@@ -193,8 +193,8 @@ extension EngineThread {
         let words = state == .setup ? taskErrors[s] : nil
         let wasToEnd = servers[s].ending
         closeServer(s, wasToEnd ? .endedInOrder : reason)
-        guard c != noIndex, state != .canceller, clients[c].server == s else { return }
-        clients[c].server = noIndex
+        guard c != .absent, state != .canceller, clients[c].server == s else { return }
+        clients[c].server = .absent
         if wasToEnd {
             closeEnded(c)
         } else if told, clients[c].state == .active {
@@ -209,7 +209,7 @@ extension EngineThread {
     }
 
     /// Closes a server, whatever it does; the client, if any, is the caller's business.
-    mutating func closeServer(_ s: UInt32, _ reason: CloseReason) {
+    mutating func closeServer(_ s: ServerIndex, _ reason: CloseReason) {
         let p = servers[s].pool
         let state = servers[s].state
         logServer(s, reason)
@@ -253,7 +253,7 @@ extension EngineThread {
         if state != .canceller { slotFreed(p, held: state.isLoggedIn) }
     }
 
-    private mutating func sayGoodbye(_ s: UInt32) {
+    private mutating func sayGoodbye(_ s: ServerIndex) {
         var writer = FrameWriter()
         writer.frame(FrontendTag.terminate)
         _ = servers[s].output.append(writer.bytes)
@@ -262,17 +262,17 @@ extension EngineThread {
     }
 
     /// A server of the pool is gone: another pool that waited may have a new one, or this one.
-    private mutating func slotFreed(_ p: UInt32, held: Bool) {
+    private mutating func slotFreed(_ p: PoolIndex, held: Bool) {
         guard let record = poolDetails[p]?.record else { return }
         grant(shared.directory.giveBack(record, held: held, now: now))
         poolDetails[p]?.openAfter = 0
         if crowded && waitingCounters.total(p) > Int32(pools[p].waiting.count) {
-            unsafe shared.post(EngineMessage.slotFreed.message(a: p))
+            shared.post(.slotFreed(p))
         }
         if !pools[p].waiting.isEmpty { openServers(p) }
     }
 
-    private func logServer(_ s: UInt32, _ reason: CloseReason) {
+    private func logServer(_ s: ServerIndex, _ reason: CloseReason) {
         guard servers[s].state != .canceller else { return }
         let level: Host.Level =
             switch reason {

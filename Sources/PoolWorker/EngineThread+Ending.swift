@@ -12,20 +12,20 @@ extension EngineThread {
     static let lastStatement = 5.0
 
     /// A client said Terminate, its stream has ended in order, or what it says is no message.
-    mutating func clientEnded(_ c: UInt32, _ end: Client.End) {
+    mutating func clientEnded(_ c: ClientIndex, _ end: Client.End) {
         let s = clients[c].linkedServer
         clients[c].ended = true
         clients[c].end = end
         clients[c].since = now
         clients[c].readable = false
         clients[c].input.giveBack()
-        guard s != noIndex, servers[s].state == .active else { return closeEnded(c) }
+        guard s != .absent, servers[s].state == .active else { return closeEnded(c) }
         let traffic = servers[s].traffic
         if clients[c].bodyLeft > 0 || traffic.isOpenEnded || traffic.needsClient { lastAnswer(c, s) }
     }
 
     /// As far as can be counted, a client that has ended has its last answer.
-    mutating func lastAnswer(_ c: UInt32, _ s: UInt32) {
+    mutating func lastAnswer(_ c: ClientIndex, _ s: ServerIndex) {
         let traffic = servers[s].traffic
         if clients[c].bodyLeft > 0 || traffic.isOpenEnded || traffic.needsSync {
             endServer(c, s)
@@ -35,7 +35,7 @@ extension EngineThread {
     }
 
     /// A client that has ended has its last answer, or can't get it; or its stream has failed.
-    mutating func closeEnded(_ c: UInt32) {
+    mutating func closeEnded(_ c: ClientIndex) {
         switch clients[c].end {
         case .stream: closeClient(c, .clientLeft)
         case .terminate: closeClient(c, .terminated)
@@ -46,7 +46,7 @@ extension EngineThread {
     }
 
     /// What is wrong with the message whose header is next in a client's input block.
-    func malformation(_ c: UInt32) -> Client.End {
+    func malformation(_ c: ClientIndex) -> Client.End {
         guard let tag = clients[c].input.array.first else { return .wrongLength }
         var traffic = Traffic()
         if case .invalid = traffic.frontend(tag) { return .unknownType(tag) }
@@ -56,7 +56,7 @@ extension EngineThread {
     /// A link whose last answer can't be told from its bytes, as there may be no Sync behind what
     /// the client has sent, or in the middle of a message: the
     /// server ends as if the client were its own, and what it sends until then is for the client.
-    private mutating func endServer(_ c: UInt32, _ s: UInt32) {
+    private mutating func endServer(_ c: ClientIndex, _ s: ServerIndex) {
         servers[s].ending = true
         guard clients[c].bodyLeft > 0 else {
             var writer = FrameWriter()

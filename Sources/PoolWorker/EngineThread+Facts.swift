@@ -1,4 +1,5 @@
 import FixedStorage
+import Pooling
 
 /// Facts: what a backend takes on at its login for as long as it lives (facts.h). The host
 /// counts their changes: a server may serve a client if it has logged in after the last change
@@ -9,21 +10,20 @@ import FixedStorage
 /// meets `hasFacts`.
 extension EngineThread {
     /// A client whose facts have changed at this moment is about to enter a pool.
-    mutating func raiseFacts(_ p: UInt32, _ moment: UInt64) {
+    mutating func raiseFacts(_ p: PoolIndex, _ moment: UInt64) {
         guard moment > pools[p].facts else { return }
         factsChanged(p, moment)
         guard crowded else { return }
-        let (high, low) = (UInt32(moment >> 32), UInt32(truncatingIfNeeded: moment))
-        unsafe shared.post(EngineMessage.factsChanged.message(a: p, b: high, c: low))
+        shared.post(.factsChanged(p, moment: moment))
     }
 
     /// Idle servers from before are closed, others when they become free.
-    mutating func factsChanged(_ p: UInt32, _ moment: UInt64) {
+    mutating func factsChanged(_ p: PoolIndex, _ moment: UInt64) {
         guard poolDetails[p] != nil, moment > pools[p].facts else { return }
         pools[p].facts = moment
         // Why a login failed before may be what has changed.
         poolDetails[p]?.openAfter = 0
-        for s in 0..<servers.end where servers[s].pool == p && !servers[s].isHub && servers[s].facts < moment
+        for s in servers.indices where servers[s].pool == p && !servers[s].isHub && servers[s].facts < moment
         {
             switch servers[s].state {
             case .idle: closeServer(s, outdated)
@@ -41,7 +41,7 @@ extension EngineThread {
         for p in moved {
             factsChanged(p, moment)
             poolDetails[p]?.openAfter = 0
-            for s in 0..<servers.end where servers[s].pool == p && servers[s].facts < moment {
+            for s in servers.indices where servers[s].pool == p && servers[s].facts < moment {
                 switch servers[s].state {
                 case .connecting, .login: closeServer(s, .moved)
                 default: break
@@ -55,7 +55,7 @@ extension EngineThread {
     var outdated: CloseReason { shared.host.keepsOIDs ? .factsChanged : .moved }
 
     /// Whether a server has what a login would take on now.
-    func hasFacts(_ s: UInt32) -> Bool {
+    func hasFacts(_ s: ServerIndex) -> Bool {
         servers[s].facts >= pools[servers[s].pool].facts && !servers[s].ledger.isStale
     }
 }

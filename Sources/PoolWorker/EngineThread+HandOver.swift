@@ -19,7 +19,7 @@ final class ServerHandOver {
 
 extension EngineThread {
     /// A server that is free (and counted nowhere any more) goes to a thread whose clients wait.
-    mutating func handOver(_ s: UInt32) {
+    mutating func handOver(_ s: ServerIndex) {
         let p = servers[s].pool
         guard let other = waitingCounters.mostWanting(p, but: number) else {
             // Nobody elsewhere waits any more.
@@ -33,22 +33,17 @@ extension EngineThread {
         parameterSets.release(servers[s].parameters)
         servers[s].state = .gone
         servers.remove(s)
-        let reference = unsafe Unmanaged.passRetained(parcel).toOpaque()
-        let cell = unsafe withUnsafeBytes(of: reference) { unsafe csys_memory_copy($0.baseAddress, $0.count) }
-        unsafe shared.inboxes[other].post(EngineMessage.handOver.message(a: p, payload: cell))
+        shared.inboxes[other].post(.handOver(parcel))
     }
 
     /// A server comes from another thread.
-    mutating func takeOver(_ payload: UnsafeMutableRawPointer?) {
-        guard let payload = unsafe payload else { return }
-        let reference = unsafe payload.load(as: UnsafeMutableRawPointer.self)
-        let parcel = unsafe Unmanaged<ServerHandOver>.fromOpaque(reference).takeRetainedValue()
+    mutating func takeOver(_ parcel: ServerHandOver) {
         var server = parcel.server
         server.parameters = parameterSets.number(for: parcel.parameters)
         server.readable = true
         server.watchesOutput = false
         server.state = .active
-        server.client = noIndex
+        server.client = .absent
         if server.slot == 0 { server.ledger = nobody }
         let p = server.pool
         guard poolDetails[p] != nil, let s = servers.insert(server) else {
@@ -64,7 +59,7 @@ extension EngineThread {
     }
 
     /// Another thread's clients wait for servers of a pool: an idle one may go there.
-    mutating func giveIdle(_ p: UInt32) {
+    mutating func giveIdle(_ p: PoolIndex) {
         guard poolDetails[p] != nil, pools[p].waiting.isEmpty, !pools[p].idle.isEmpty else { return }
         let s = pools[p].idle.first
         guard !servers[s].input.hasMemory else { return }

@@ -11,9 +11,9 @@ extension EngineThread {
             acceptPausedUntil = 0
             watchListeners()
         }
-        for c in 0..<clients.end where clients[c].state != .gone { checkClient(c) }
-        for s in 0..<servers.end where servers[s].state != .gone { checkServer(s) }
-        for p in 0..<poolEnd where !pools[p].waiting.isEmpty || keepsServers || grants > 0 {
+        for c in clients.indices where clients[c].state != .gone { checkClient(c) }
+        for s in servers.indices where servers[s].state != .gone { checkServer(s) }
+        for p in poolIndices where !pools[p].waiting.isEmpty || keepsServers || grants > 0 {
             noteShortage(p)
             openServers(p)
         }
@@ -29,7 +29,7 @@ extension EngineThread {
         let idle = Clock.nanoseconds(settings.autodb_idle_timeout)
         guard let left = shared.directory.freeUnused(idle: idle, now: now) else { return }
         shared.log(.debug, "unused pools were forgotten: \(left) are left")
-        unsafe shared.post(EngineMessage.poolsFreed.message())
+        shared.post(.poolsFreed)
     }
 
     /// Lets go of pools that were freed.
@@ -39,7 +39,7 @@ extension EngineThread {
             poolDetails[p] = nil
             listening.wanting.remove(p)
         }
-        poolEnd = poolDetails.keys.max().map { $0 + 1 } ?? 0
+        poolEnd = poolDetails.keys.max().map { $0.number + 1 } ?? 0
         keepsServers = poolDetails.values.contains { $0.minServers > 0 }
     }
 
@@ -49,7 +49,7 @@ extension EngineThread {
 
     private func isDue(_ since: UInt64, after limit: UInt64) -> Bool { limit > 0 && now &- since >= limit }
 
-    private mutating func checkClient(_ c: UInt32) {
+    private mutating func checkClient(_ c: ClientIndex) {
         let client = clients[c]
         switch client.state {
         case .login:
@@ -74,7 +74,7 @@ extension EngineThread {
         }
     }
 
-    private mutating func queryWaitOver(_ c: UInt32) {
+    private mutating func queryWaitOver(_ c: ClientIndex) {
         let p = clients[c].pool
         let waited = Double(now &- clients[c].since) / 1e9
         guard let record = poolDetails[p]?.record else { return }
@@ -85,7 +85,7 @@ extension EngineThread {
     }
 
     /// A linked client that owes the next move.
-    private mutating func checkTransaction(_ c: UInt32) {
+    private mutating func checkTransaction(_ c: ClientIndex) {
         let s = clients[c].server
         guard servers[s].state == .active else { return }
         if clients[c].ended {
@@ -126,13 +126,13 @@ extension EngineThread {
 
     /// A client outside a transaction has sent no more than a part of a message: as with
     /// PostgreSQL it is idle until it has sent the rest.
-    private func hasHalfAMessage(_ c: UInt32, _ s: UInt32) -> Bool {
+    private func hasHalfAMessage(_ c: ClientIndex, _ s: ServerIndex) -> Bool {
         guard clients[c].bodyLeft > 0, servers[s].traffic.isAtFirstMessage else { return false }
         return servers[s].traffic.status == TransactionStatus.idle
     }
 
     /// A client outside a transaction.
-    private mutating func checkIdle(_ c: UInt32, since: UInt64) {
+    private mutating func checkIdle(_ c: ClientIndex, since: UInt64) {
         let own = UInt64(ledgerClients.idleTimeout(of: clients[c].ledger)) * 1_000_000
         if isDue(since, after: clients[c].idleTimeout) {
             closeClient(c, .idleTimeout)
@@ -141,7 +141,7 @@ extension EngineThread {
         }
     }
 
-    private mutating func checkServer(_ s: UInt32) {
+    private mutating func checkServer(_ s: ServerIndex) {
         let server = servers[s]
         // The hot path looks at the signs, not at the time.
         if now >= server.expires { servers[s].obsolete = true }
@@ -157,7 +157,7 @@ extension EngineThread {
         case .setup, .resetting, .recovering:
             if isDue(server.since, max(settings.cancel_wait_timeout, 1)) {
                 let unhurried = server.state == .recovering && server.finishing
-                if server.client == noIndex && !unhurried { closeServer(s, .recoveryTimeout) }
+                if server.client == .absent && !unhurried { closeServer(s, .recoveryTimeout) }
             }
         case .settling, .canceller:
             if isDue(server.since, settings.cancel_wait_timeout) { closeServer(s, .cancelHandled) }
@@ -168,7 +168,7 @@ extension EngineThread {
         }
     }
 
-    private mutating func checkIdle(_ s: UInt32) {
+    private mutating func checkIdle(_ s: ServerIndex) {
         let p = servers[s].pool
         if now >= servers[s].expires || servers[s].obsolete { return closeServer(s, .lifetime) }
         guard isDue(servers[s].since, settings.server_idle_timeout) else { return }
@@ -182,60 +182,44 @@ extension EngineThread {
         csys_eventfd_read(inbox.descriptor)
         let end = csys_ends_at_once()
         if end != 0 { sayLastWords(end == CSYS_END_IMMEDIATE ? .immediateShutdown : .serverCrash) }
-        while let message = unsafe inbox.take() {
-            unsafe handle(message)
-            unsafe csys_memory_free(message.payload)
-        }
+        for message in inbox.take() { handle(message) }
     }
 
-    private mutating func handle(_ message: CsysMessage) {
-        let (a, b, c) = unsafe (message.a, message.b, message.c)
-        switch unsafe EngineMessage(rawValue: message.kind) {
-        case .accepted: adopt(Int32(a))
-        case .answered:
-            if let payload = unsafe message.payload {
-                unsafe answered(HostAnswer(OpaquePointer(payload)))
-            }
-        case .clientHashed: unsafe clientHashed(a, b, hash(message))
-        case .serverHashed: unsafe serverHashed(a, b, hash(message))
-        case .cancel:
-            if let payload = unsafe message.payload {
-                cancelClient(a, b, for: unsafe payload.load(as: CancelRequester.self))
-            }
-        case .cancelDone: cancelDone(a, b)
-        case .wanted: if c != UInt32(number) { giveIdle(a) }
-        case .handOver: unsafe takeOver(message.payload)
-        case .slotFreed:
-            poolDetails[a]?.openAfter = 0
-            openServers(a)
-        case .evict: evict { $0.databaseID == a }
+    private mutating func handle(_ message: EngineMessage) {
+        switch message {
+        case .accepted(let descriptor): adopt(descriptor)
+        case .answered(let answer): answered(answer)
+        case .clientHashed(let c, let generation, let hash): clientHashed(c, generation, hash)
+        case .serverHashed(let s, let generation, let hash): serverHashed(s, generation, hash)
+        case .cancel(let processID, let secret, let requester): cancelClient(processID, secret, for: requester)
+        case .cancelDone(let c, let generation): cancelDone(c, generation)
+        case .wanted(let p, let thread): if thread != number { giveIdle(p) }
+        case .handOver(let parcel): takeOver(parcel)
+        case .slotFreed(let p):
+            poolDetails[p]?.openAfter = 0
+            openServers(p)
+        case .evict(let database): evict { $0.databaseID == database }
         case .makeRoom: makeRoom()
-        case .slotGranted: slotGranted(a, isFresh: b != 0)
-        case .outageOver: outageIsOver(place: a, pool: b)
-        case .notification: unsafe hear(a, reference: UInt64(b) << 32 | UInt64(c), message.payload)
-        case .hubReady: hubIsReady(Hub(database: a, slot: b, process: c))
-        case .hubRead: hubHasRead(a, b)
-        case .hubGone: hubIsGone(Hub(database: a, slot: b, process: c))
-        case .standbyChanged: tellStandby(a, b == 1, but: noIndex)
-        case .factsChanged: factsChanged(a, UInt64(b) << 32 | UInt64(c))
-        case .moved: databaseMoved(a, UInt64(b) << 32 | UInt64(c))
+        case .slotGranted(let p, let later): slotGranted(p, isFresh: later)
+        case .outageOver(let place, let p): outageIsOver(place: place, pool: p)
+        case .notification(let processID, let reference, let frame): hear(processID, reference, frame)
+        case .hubReady(let hub): hubIsReady(hub)
+        case .hubRead(let slot, let request): hubHasRead(slot, request)
+        case .hubGone(let hub): hubIsGone(hub)
+        case .standbyChanged(let p, let isStandby): tellStandby(p, isStandby, but: .absent)
+        case .factsChanged(let p, let moment): factsChanged(p, moment)
+        case .moved(let database, let moment): databaseMoved(database, moment)
         case .poolsFreed: forgetPools()
         case .reload: reload()
-        case .drain: drain(Drain(rawValue: a) ?? .clients)
+        case .drain(let how): drain(how)
         case .stop:
             stopping = true
             attention = true
-        case nil: break
         }
     }
 
-    private func hash(_ message: CsysMessage) -> [UInt8] {
-        guard let payload = unsafe message.payload else { return [] }
-        return unsafe Array(UnsafeRawBufferPointer(start: payload, count: 32))
-    }
-
     private mutating func evict(_ matches: (PoolRecord) -> Bool) {
-        for s in 0..<servers.end where servers[s].state == .idle || isUnusedHub(s) {
+        for s in servers.indices where servers[s].state == .idle || isUnusedHub(s) {
             if let record = poolDetails[servers[s].pool]?.record, matches(record) { closeServer(s, .evicted) }
         }
     }
@@ -244,10 +228,10 @@ extension EngineThread {
         texts = shared.settings
         settings = texts.tuning
         if number == 0 { shared.log(.info, "the settings were read again") }
-        for c in 0..<clients.end where clients[c].state != .gone {
+        for c in clients.indices where clients[c].state != .gone {
             clients[c].signs.rotates = settings.test_rotate_servers || draining == .transactions
         }
-        for p in 0..<poolEnd where pools[p].clients > 0 { askSettings(p) }
+        for p in poolIndices where pools[p].clients > 0 { askSettings(p) }
     }
 
     private mutating func drain(_ how: Drain) {
@@ -259,7 +243,7 @@ extension EngineThread {
         }
         if how == .transactions {
             // the hot path leaves the end of their transactions to `release`
-            for c in 0..<clients.end where clients[c].state != .gone { clients[c].signs.rotates = true }
+            for c in clients.indices where clients[c].state != .gone { clients[c].signs.rotates = true }
         }
         keepHouse()
     }
@@ -268,10 +252,10 @@ extension EngineThread {
     /// ends with it.
     private mutating func sayLastWords(_ reason: CloseReason) {
         let frame = reason.error?.frame ?? []
-        for c in 0..<clients.end where clients[c].state != .gone && clients[c].state != .closing {
+        for c in clients.indices where clients[c].state != .gone && clients[c].state != .closing {
             let s = clients[c].linkedServer
             // not in the middle of another message
-            guard clients[c].output.isEmpty, s == noIndex || servers[s].bodyLeft == 0 else { continue }
+            guard clients[c].output.isEmpty, s == .absent || servers[s].bodyLeft == 0 else { continue }
             _ = clients[c].output.append(frame)
             _ = clients[c].output.send(clients[c].fd, frame.count)
         }
@@ -280,11 +264,11 @@ extension EngineThread {
 
     /// The end of the thread: every client hears of it.
     mutating func closeEverything() {
-        for c in 0..<clients.end where clients[c].state != .gone {
+        for c in clients.indices where clients[c].state != .gone {
             closeClient(c, .shutdown)
             if clients[c].state != .gone { forgetClient(c) }
         }
-        for s in 0..<servers.end where servers[s].state != .gone {
+        for s in servers.indices where servers[s].state != .gone {
             if servers[s].fd >= 0 { csys_close(servers[s].fd) }
         }
     }

@@ -10,7 +10,7 @@ extension EngineThread {
     private static var retryDelay: UInt64 { 1_000_000_000 }
 
     /// A client that listens keeps its server. True: it is being handed over to the hub.
-    mutating func wantHub(_ s: UInt32) -> Bool {
+    mutating func wantHub(_ s: ServerIndex) -> Bool {
         if shared.directory.hub(database: database(s)) != nil {
             return servers[s].handedOver ? false : handOver(listenerOf: s)
         }
@@ -19,7 +19,7 @@ extension EngineThread {
         return false
     }
 
-    private mutating func openHub(_ p: UInt32) {
+    private mutating func openHub(_ p: PoolIndex) {
         guard let record = poolDetails[p]?.record else { return }
         switch shared.directory.claimHub(record, now: now) {
         case .opening, .failed: return
@@ -36,7 +36,7 @@ extension EngineThread {
     }
 
     /// A server that was opened for it becomes the hub.
-    mutating func startHub(_ s: UInt32) {
+    mutating func startHub(_ s: ServerIndex) {
         guard servers[s].slot != 0 else { return closeServer(s, .evicted) }
         servers[s].state = .hub
         servers[s].since = now
@@ -52,11 +52,11 @@ extension EngineThread {
     }
 
     /// The hub has answered: it reads.
-    mutating func hubReady(_ s: UInt32) {
+    mutating func hubReady(_ s: ServerIndex) {
         guard let hub = hub(servers[s]) else { return }
         shared.directory.hubStarted(hub)
         if settings.log_connections { shared.log(.info, "\(describeServer(s)) listens for clients") }
-        unsafe shared.post(EngineMessage.hubReady.message(a: hub.database, b: hub.slot, c: hub.process))
+        shared.post(.hubReady(hub))
     }
 
     mutating func hubIsReady(_ hub: Hub) {
@@ -66,7 +66,7 @@ extension EngineThread {
     }
 
     private mutating func handOverListeners(_ database: UInt32) {
-        for s in 0..<servers.end where servers[s].state == .active && servers[s].pins & PinReasons.listen != 0
+        for s in servers.indices where servers[s].state == .active && servers[s].pins & PinReasons.listen != 0
         {
             if self.database(s) == database { _ = handOver(listenerOf: s) }
         }
@@ -74,9 +74,9 @@ extension EngineThread {
 
     /// Lets the agent of a server that is kept for a listening client hand that over to the
     /// hub, by an empty query. Where something is under way it does so by itself at its end.
-    private mutating func handOver(listenerOf s: UInt32) -> Bool {
+    private mutating func handOver(listenerOf s: ServerIndex) -> Bool {
         let c = servers[s].client
-        guard c != noIndex, servers[s].traffic.isReleasable, servers[s].cancels == 0,
+        guard c != .absent, servers[s].traffic.isReleasable, servers[s].cancels == 0,
             servers[s].bodyLeft == 0, !servers[s].input.hasMemory, servers[s].output.isEmpty,
             clients[c].bodyLeft == 0
         else { return false }
@@ -89,7 +89,7 @@ extension EngineThread {
         guard let record = poolDetails[server.pool]?.record, let hub = hub(server) else { return }
         grant(shared.directory.hubEnded(record, retryAt: now + Self.retryDelay, now: now))
         if server.state == .hub {
-            unsafe shared.post(EngineMessage.hubGone.message(a: hub.database, b: hub.slot, c: hub.process))
+            shared.post(.hubGone(hub))
         }
     }
 
@@ -113,13 +113,13 @@ extension EngineThread {
         }
     }
 
-    private func keepsListener(_ p: UInt32) -> Bool {
-        (0..<servers.end).contains {
+    private func keepsListener(_ p: PoolIndex) -> Bool {
+        servers.indices.contains {
             servers[$0].state != .gone && servers[$0].pool == p && servers[$0].pins & PinReasons.listen != 0
         }
     }
 
-    mutating func checkHub(_ s: UInt32) {
+    mutating func checkHub(_ s: ServerIndex) {
         guard isUnusedHub(s) else {
             servers[s].since = now
             return
@@ -128,7 +128,7 @@ extension EngineThread {
     }
 
     /// Nobody listens by it.
-    func isUnusedHub(_ s: UInt32) -> Bool {
+    func isUnusedHub(_ s: ServerIndex) -> Bool {
         servers[s].state == .hub && shared.directory.listeners(database: database(s)) == 0
     }
 }

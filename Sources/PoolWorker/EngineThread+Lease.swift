@@ -6,7 +6,7 @@ import Wire
 /// Clients get servers and give them back.
 extension EngineThread {
     /// An idle client has sent something, or may have.
-    mutating func startRequest(_ c: UInt32) {
+    mutating func startRequest(_ c: ClientIndex) {
         switch readRequest(c) {
         case .nothing: return
         case .gone: closeClient(c, .clientLeft)
@@ -14,7 +14,7 @@ extension EngineThread {
         case .malformed: clientEnded(c, malformation(c))
         case .request:
             let s = lease(c)
-            if s == noIndex {
+            if s == .absent {
                 openServers(clients[c].pool)
                 if settings.test_rotate_servers { endRotationWait(c) }
             } else {
@@ -27,7 +27,7 @@ extension EngineThread {
 
     /// Receives from a client without a server, and looks at the first frame.
     @_noLocks
-    private mutating func readRequest(_ c: UInt32) -> Request {
+    private mutating func readRequest(_ c: ClientIndex) -> Request {
         if clients[c].input.count < FrameHeader.size {
             guard clients[c].readable else { return .nothing }
             if !clients[c].input.hasMemory { clients[c].input = .take() }
@@ -58,11 +58,11 @@ extension EngineThread {
 
     /// Takes an idle server for a client, or puts the client on the waiting list.
     @_noLocks
-    private mutating func lease(_ c: UInt32) -> UInt32 {
+    private mutating func lease(_ c: ClientIndex) -> ServerIndex {
         let p = clients[c].pool
         let s = leaseServer(c)
         clients[c].since = now
-        if s == noIndex {
+        if s == .absent {
             clients[c].state = .waiting
             if crowded { waitingCounters.add(p, thread: number, 1) }
         } else {
@@ -71,21 +71,21 @@ extension EngineThread {
         return s
     }
 
-    /// The server a client had last, if that is idle, else the one that is next; `noIndex`:
+    /// The server a client had last, if that is idle, else the one that is next; `absent`:
     /// the client is on the waiting list.
     @_noLocks
-    mutating func leaseServer(_ c: UInt32) -> UInt32 {
+    mutating func leaseServer(_ c: ClientIndex) -> ServerIndex {
         let p = clients[c].pool
         if clients[c].signs.rotates { return leaseOther(c) }
         let last = clients[c].server
-        if last != noIndex, case .idle = servers[last].state, servers[last].pool == p,
+        if last != .absent, case .idle = servers[last].state, servers[last].pool == p,
             pools[p].waiting.isEmpty
         {
             pools[p].takeIdle(last, &serverLinks)
             return last
         }
         let alike = idleServer(alike: c)
-        if alike != noIndex {
+        if alike != .absent {
             pools[p].takeIdle(alike, &serverLinks)
             return alike
         }
@@ -96,32 +96,32 @@ extension EngineThread {
     private static var looked: Int { @_noLocks get { 8 } }
 
     /// An idle server whose caches were made in the environment of a client's session: another
-    /// one would have to drop them. `noIndex`: there is none, or others wait.
+    /// one would have to drop them. `absent`: there is none, or others wait.
     @_noLocks
-    private func idleServer(alike c: UInt32) -> UInt32 {
+    private func idleServer(alike c: ClientIndex) -> ServerIndex {
         let p = clients[c].pool
-        guard pools[p].waiting.isEmpty, pools[p].idle.count > 1 else { return noIndex }
+        guard pools[p].waiting.isEmpty, pools[p].idle.count > 1 else { return .absent }
         let environment = ledgerClients.environment(of: clients[c].ledger)
-        guard environment != 0 else { return noIndex }
+        guard environment != 0 else { return .absent }
         var s = pools[p].idle.first
         for _ in 0..<Self.looked {
-            if s == noIndex || servers[s].ledger.environment == environment { break }
+            if s == .absent || servers[s].ledger.environment == environment { break }
             s = serverLinks[s].next
         }
-        guard s != noIndex, servers[s].ledger.environment == environment else { return noIndex }
+        guard s != .absent, servers[s].ledger.environment == environment else { return .absent }
         return s
     }
 
     /// Client and server belong together from now on.
     @_noLocks
-    mutating func link(_ c: UInt32, _ s: UInt32) {
+    mutating func link(_ c: ClientIndex, _ s: ServerIndex) {
         ledgerClients.note(server: servers[s].slot, of: clients[c].ledger)
         Relay.link(&clients[c], c, &servers[s], s, now)
     }
 
     /// A client and a server have just been linked: the server gets the client's
     /// parameters, then the client's bytes.
-    mutating func serve(_ c: UInt32, _ s: UInt32) {
+    mutating func serve(_ c: ClientIndex, _ s: ServerIndex) {
         if clients[c].parameters != servers[s].parameters {
             startSetup(c, s)
         } else {
@@ -131,7 +131,7 @@ extension EngineThread {
 
     /// The link is over and the server idle: the client keeps nothing, the server goes to
     /// whoever waits; unless the client has something there that can't be carried.
-    mutating func release(_ c: UInt32, _ s: UInt32) {
+    mutating func release(_ c: ClientIndex, _ s: ServerIndex) {
         if clients[c].ended { return closeEnded(c) }
         if draining == .transactions { return closeClient(c, .shutdown) }
         if servers[s].ledger.pins != 0 { return pin(c, s) }
@@ -145,27 +145,27 @@ extension EngineThread {
     }
 
     @_noLocks
-    mutating func unlink(_ c: UInt32, _ s: UInt32) { Relay.unlink(&clients[c], &servers[s], now) }
+    mutating func unlink(_ c: ClientIndex, _ s: ServerIndex) { Relay.unlink(&clients[c], &servers[s], now) }
 
     /// A server without a client: to the next waiting client, another thread, or the idle list.
     ///
     /// What one client asks for may end at once, and free the server again: then it is put on a
     /// list that the call under way goes on with, however many clients wait.
-    mutating func passOn(_ s: UInt32) {
+    mutating func passOn(_ s: ServerIndex) {
         servers[s].isFreed = true
         freed.pushLast(s, &serverLinks)
         guard !isPassing else { return }
         isPassing = true
         while true {
             let next = freed.popFirst(&serverLinks)
-            if next == noIndex { break }
+            if next == .absent { break }
             servers[next].isFreed = false
             passOnNow(next)
         }
         isPassing = false
     }
 
-    private mutating func passOnNow(_ s: UInt32) {
+    private mutating func passOnNow(_ s: ServerIndex) {
         if servers[s].cancels > 0 {
             servers[s].state = .settling
             servers[s].since = now
@@ -183,9 +183,9 @@ extension EngineThread {
     }
 
     /// A server stays on this thread: with the next client that waits, or on the idle list.
-    mutating func keep(_ s: UInt32) { place(s, foreign: 0) }
+    mutating func keep(_ s: ServerIndex) { place(s, foreign: 0) }
 
-    private mutating func place(_ s: UInt32, foreign: Int32) {
+    private mutating func place(_ s: ServerIndex, foreign: Int32) {
         if settings.test_rotate_servers { return placeRotating(s, foreign: foreign) }
         let p = servers[s].pool
         switch pools[p].release(s, foreign: foreign, &clientLinks, &serverLinks) {
@@ -198,14 +198,14 @@ extension EngineThread {
     }
 
     /// A server is on the idle list.
-    mutating func becameIdle(_ s: UInt32) {
+    mutating func becameIdle(_ s: ServerIndex) {
         servers[s].state = .idle
         servers[s].since = now
         if servers[s].readable || servers[s].input.hasMemory { readServer(s) }
     }
 
     /// A client that waited gets a server.
-    mutating func give(_ s: UInt32, to c: UInt32) {
+    mutating func give(_ s: ServerIndex, to c: ClientIndex) {
         let welcoming = clients[c].state == .welcome
         link(c, s)
         if welcoming { welcomeOnServer(c, s) } else { serve(c, s) }
@@ -213,21 +213,21 @@ extension EngineThread {
 
     /// Does what a pump asks for.
     @inline(__always)
-    mutating func settle(_ stop: PumpStop, client c: UInt32, server s: UInt32) {
+    mutating func settle(_ stop: PumpStop, client c: ClientIndex, server s: ServerIndex) {
         if scratch.blocked { watchOutput(c, s) }
         if stop != .idle { settleRare(stop, c, s) }
     }
 
     /// A socket of a link took less than it was given.
     @inline(never)
-    private mutating func watchOutput(_ c: UInt32, _ s: UInt32) {
+    private mutating func watchOutput(_ c: ClientIndex, _ s: ServerIndex) {
         scratch.blocked = false
         if !clients[c].output.isEmpty { watchClient(c, output: true) }
         if !servers[s].output.isEmpty { watchServer(s, output: true) }
     }
 
     @inline(never)
-    private mutating func settleRare(_ stop: PumpStop, _ c: UInt32, _ s: UInt32) {
+    private mutating func settleRare(_ stop: PumpStop, _ c: ClientIndex, _ s: ServerIndex) {
         switch stop {
         case .idle:
             break

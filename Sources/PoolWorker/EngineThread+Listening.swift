@@ -8,7 +8,7 @@ import Wire
 /// a transaction, else before the ReadyForQuery that ends it.
 extension EngineThread {
     /// The next frame of a linked server is its agent's.
-    mutating func readAgent(_ s: UInt32) {
+    mutating func readAgent(_ s: ServerIndex) {
         guard servers[s].slot != 0 else { return serverDied(s, .serverMalformed) }
         guard case .frame(let frame) = firstFrame(s, BackendTag.agent) else { return }
         let c = servers[s].client
@@ -32,10 +32,10 @@ extension EngineThread {
     }
 
     /// A whole message of an agent, on a server that no client reads.
-    mutating func agentSaid(_ s: UInt32, _ body: ArraySlice<UInt8>) {
+    mutating func agentSaid(_ s: ServerIndex, _ body: ArraySlice<UInt8>) {
         switch AgentMessage(body) {
         case .listens(let slot, let process, _, let listens):
-            guard servers[s].client != noIndex else { return }
+            guard servers[s].client != .absent else { return }
             _ = noteListener(
                 servers[s].client, Hub(database: database(s), slot: slot, process: process), listens)
         case .notification(let processID, let reference, let body):
@@ -48,19 +48,18 @@ extension EngineThread {
             guard servers[s].state == .hub else { return serverDied(s, .serverMalformed) }
             hubHasRead(servers[s].slot, request)
             for other in 0..<shared.threads where other != number {
-                unsafe shared.inboxes[other].post(
-                    EngineMessage.hubRead.message(a: servers[s].slot, b: request))
+                shared.inboxes[other].post(.hubRead(slot: servers[s].slot, request: request))
             }
         case nil:
             serverDied(s, .serverMalformed)
         }
     }
 
-    func database(_ s: UInt32) -> UInt32 { poolDetails[servers[s].pool]?.record.databaseID ?? 0 }
+    func database(_ s: ServerIndex) -> UInt32 { poolDetails[servers[s].pool]?.record.databaseID ?? 0 }
 
     /// A client listens from now on, or no more. False when it had to be closed: its hub has
     /// gone, and it would miss notifications without knowing.
-    private mutating func noteListener(_ c: UInt32, _ hub: Hub, _ listens: Bool) -> Bool {
+    private mutating func noteListener(_ c: ClientIndex, _ hub: Hub, _ listens: Bool) -> Bool {
         guard listens else {
             if let former = listening.clients.removeValue(forKey: c) {
                 shared.directory.countListener(database: former.database, -1)
@@ -78,7 +77,7 @@ extension EngineThread {
     }
 
     /// A client ends.
-    mutating func forgetListener(_ c: UInt32) {
+    mutating func forgetListener(_ c: ClientIndex) {
         listening.waiting.forget(c)
         if let hub = listening.clients.removeValue(forKey: c) {
             shared.directory.countListener(database: hub.database, -1)
@@ -91,24 +90,13 @@ extension EngineThread {
     private mutating func passOn(_ frame: [UInt8], to processID: UInt32, _ reference: UInt64) {
         guard let thread = ProcessNumbers.thread(of: processID, threads: shared.threads) else { return }
         if thread == number { return hear(processID, reference, frame) }
-        var parcel = FrameWriter()
-        parcel.int32(UInt32(frame.count))
-        parcel.raw(frame)
-        unsafe shared.inboxes[thread].post(
-            EngineMessage.notification.message(
-                a: processID, b: UInt32(reference >> 32), c: UInt32(truncatingIfNeeded: reference),
-                payload: EngineMessage.payload(parcel.bytes)))
+        shared.inboxes[thread].post(
+            .notification(processID: processID, reference: reference, frame: frame))
     }
 
     /// A notification from a hub on another thread.
-    mutating func hear(_ processID: UInt32, reference: UInt64, _ payload: UnsafeMutableRawPointer?) {
-        guard let payload = unsafe payload else { return }
-        let count = unsafe Int(UInt32(bigEndian: payload.load(as: UInt32.self)))
-        hear(processID, reference, unsafe Array(UnsafeRawBufferPointer(start: payload + 4, count: count)))
-    }
-
-    private mutating func hear(_ processID: UInt32, _ reference: UInt64, _ frame: [UInt8]) {
-        guard let c = processNumbers.slot(of: processID), clients[c].ledger.reference == reference,
+    mutating func hear(_ processID: UInt32, _ reference: UInt64, _ frame: [UInt8]) {
+        guard let c = processNumbers.client(of: processID), clients[c].ledger.reference == reference,
             reference != 0
         else { return }
         guard !frame.isEmpty else { return closeClient(c, .unwritableNotification) }
@@ -130,7 +118,7 @@ extension EngineThread {
 
     /// Sends a client what waits for it, if this is the time for it.
     /// - Parameter isDue: nothing of its server's is under way to it.
-    mutating func hear(_ c: UInt32, isDue: Bool = false) {
+    mutating func hear(_ c: ClientIndex, isDue: Bool = false) {
         guard listening.waiting.isWaiting(c), isDue || mayHear(c) else { return }
         while clients[c].output.isEmpty, !clients[c].isUnreachable {
             guard let frame = listening.waiting.takeFirst(of: c) else { break }
@@ -139,12 +127,12 @@ extension EngineThread {
     }
 
     /// A NotificationResponse of the client's own server, while that runs a query of ours.
-    mutating func hearDirectly(_ c: UInt32, _ body: ArraySlice<UInt8>) {
-        if c != noIndex { send(c, notificationFrame(body)) }
+    mutating func hearDirectly(_ c: ClientIndex, _ body: ArraySlice<UInt8>) {
+        if c != .absent { send(c, notificationFrame(body)) }
     }
 
     /// Whether a client is outside a transaction, and outside a frame.
-    private func mayHear(_ c: UInt32) -> Bool {
+    private func mayHear(_ c: ClientIndex) -> Bool {
         switch clients[c].state {
         case .idle, .waiting: return clients[c].output.isEmpty
         case .active:

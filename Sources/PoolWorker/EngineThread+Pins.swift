@@ -8,7 +8,7 @@ import Wire
 /// has: the link goes on as in session mode, until a ReadyForQuery finds no pins.
 extension EngineThread {
     /// A link that would end has pins.
-    mutating func pin(_ c: UInt32, _ s: UInt32) {
+    mutating func pin(_ c: ClientIndex, _ s: ServerIndex) {
         servers[s].since = now
         guard notePins(c, s, servers[s].ledger.pins) else { return }
         if servers[s].pins & PinReasons.listen != 0 {
@@ -27,7 +27,7 @@ extension EngineThread {
     }
 
     /// False when the client had to be closed, as too many have pins.
-    private mutating func notePins(_ c: UInt32, _ s: UInt32, _ pins: UInt32) -> Bool {
+    private mutating func notePins(_ c: ClientIndex, _ s: ServerIndex, _ pins: UInt32) -> Bool {
         let before = servers[s].pins
         guard pins != before else { return true }
         servers[s].pins = pins
@@ -51,14 +51,14 @@ extension EngineThread {
     }
 
     /// A server is kept by nobody, or goes.
-    mutating func unpin(_ s: UInt32) {
+    mutating func unpin(_ s: ServerIndex) {
         guard servers[s].pins != 0 else { return }
         servers[s].pins = 0
         if let record = poolDetails[servers[s].pool]?.record {
             shared.directory.locked { record.pinned -= 1 }
         }
         let c = servers[s].client
-        if c != noIndex { shared.log(.debug, "\(describe(c)) keeps its server no longer") }
+        if c != .absent { shared.log(.debug, "\(describe(c)) keeps its server no longer") }
     }
 }
 

@@ -8,13 +8,13 @@ extension EngineThread {
     /// - Parameter partialFrame: the client stopped in the middle of a frame, so that the
     ///   server can't be spoken to any more.
     /// - Parameter finishing: what it asked for is to be done, not interrupted.
-    mutating func clientLeft(_ s: UInt32, partialFrame: Bool, finishing: Bool) {
+    mutating func clientLeft(_ s: ServerIndex, partialFrame: Bool, finishing: Bool) {
         let c = servers[s].client
         // Its agent may not have seen yet whom it serves: what the client sent is done as the
         // client's, to the end.
         servers[s].left = clients[c].ledger
         clients[c].ledger = .nobody
-        servers[s].client = noIndex
+        servers[s].client = .absent
         cancellersForget(s)
         switch servers[s].state {
         case .setup:
@@ -38,14 +38,14 @@ extension EngineThread {
     }
 
     /// Nothing runs any more for the client that has left.
-    mutating func forgetLeft(_ s: UInt32) {
+    mutating func forgetLeft(_ s: ServerIndex) {
         servers[s].ledger.attach(.nobody)
         shared.ledger.leave(servers[s].left)
         servers[s].left = .nobody
     }
 
     /// One step towards an idle server.
-    mutating func recover(_ s: UInt32) {
+    mutating func recover(_ s: ServerIndex) {
         guard servers[s].state == .recovering else { return }
         if servers[s].ending { return interruptOnce(s) }
         if servers[s].traffic.isUncertain || servers[s].traffic.isInexact { return endInOrder(s) }
@@ -67,7 +67,7 @@ extension EngineThread {
         servers[s].input.isEmpty ? servers[s].input.giveBack() : ()
         if servers[s].traffic.status == TransactionStatus.idle {
             // (an agent that has yet to read how the session of that client starts goes on in it)
-            if servers[s].startedFor == noIndex { forgetLeft(s) }
+            if servers[s].startedFor == .absent { forgetLeft(s) }
             resetServer(s)
         } else {
             // still the session of the client that has left
@@ -75,16 +75,16 @@ extension EngineThread {
         }
     }
 
-    private mutating func interruptOnce(_ s: UInt32) {
+    private mutating func interruptOnce(_ s: ServerIndex) {
         guard !servers[s].interrupted else { return }
         servers[s].interrupted = true
-        interrupt(s, for: noIndex)
+        interrupt(s, for: .absent)
     }
 
     /// What brings a server to a ReadyForQuery whose client has sent messages without one: a Sync.
     /// Where it would commit, a ROLLBACK goes first, as PostgreSQL aborts what is not synced when
     /// its client ends. In the extended protocol: after an error it is skipped with all else.
-    private mutating func lastMessages(_ s: UInt32) -> [UInt8] {
+    private mutating func lastMessages(_ s: ServerIndex) -> [UInt8] {
         var writer = FrameWriter()
         if servers[s].traffic.needsSync {
             // in a block of its own PostgreSQL has nothing to warn of
@@ -102,7 +102,7 @@ extension EngineThread {
     /// It can't be counted when the server has done what its client has sent. The server is told
     /// that this was all, as a client of its own would tell it; it does what came before, and
     /// closes the connection.
-    private mutating func endInOrder(_ s: UInt32) {
+    private mutating func endInOrder(_ s: ServerIndex) {
         servers[s].ending = true
         interruptOnce(s)
         var writer = FrameWriter()
@@ -112,12 +112,12 @@ extension EngineThread {
 
     /// The next client must find nothing of the last one: in session mode of anything, else
     /// of what an agent can't carry.
-    mutating func resetServer(_ s: UInt32) {
+    mutating func resetServer(_ s: ServerIndex) {
         // An agent that may not have heard yet how the last client's session starts would take
         // the next one's start for it: it has to answer something first.
         let isDue =
-            servers[s].pins != 0 || servers[s].ledger.pins != 0 || servers[s].startedFor != noIndex
-        servers[s].startedFor = noIndex
+            servers[s].pins != 0 || servers[s].ledger.pins != 0 || servers[s].startedFor != .absent
+        servers[s].startedFor = .absent
         unpin(s)
         let query = isDue ? Array("DISCARD ALL".utf8) : texts.resetQuery
         servers[s].traffic = Traffic()

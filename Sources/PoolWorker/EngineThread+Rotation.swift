@@ -6,14 +6,14 @@ import Pooling
 /// open another. So what a session leaves behind on a server shows at once. Idle servers
 /// go round, the least recently used first.
 extension EngineThread {
-    /// An idle server other than the client's last, or `noIndex`: the client is on the
+    /// An idle server other than the client's last, or `absent`: the client is on the
     /// waiting list.
     @_noLocks
-    mutating func leaseOther(_ c: UInt32) -> UInt32 {
+    mutating func leaseOther(_ c: ClientIndex) -> ServerIndex {
         let p = clients[c].pool
         var s = pools[p].idle.first
-        if s != noIndex && s == clients[c].server { s = serverLinks[s].next }
-        if s == noIndex {
+        if s != .absent && s == clients[c].server { s = serverLinks[s].next }
+        if s == .absent {
             pools[p].waiting.pushLast(c, &clientLinks)
         } else {
             pools[p].takeIdle(s, &serverLinks)
@@ -22,12 +22,12 @@ extension EngineThread {
     }
 
     /// A server that is free: to the first client that waits and had another one last.
-    mutating func placeRotating(_ s: UInt32, foreign: Int32) {
+    mutating func placeRotating(_ s: ServerIndex, foreign: Int32) {
         let p = servers[s].pool
         var c = pools[p].waiting.first
-        while c != noIndex && clients[c].server == s { c = clientLinks[c].next }
-        if c == noIndex && pools[p].servers == 1 { c = pools[p].waiting.first }
-        if c != noIndex { return lend(s, to: c) }
+        while c != .absent && clients[c].server == s { c = clientLinks[c].next }
+        if c == .absent && pools[p].servers == 1 { c = pools[p].waiting.first }
+        if c != .absent { return lend(s, to: c) }
         if foreign > 0 {
             pools[p].handedOver()
             return handOver(s)
@@ -37,7 +37,7 @@ extension EngineThread {
     }
 
     /// A client waits that may have to take the server it had last: there is no other.
-    mutating func endRotationWait(_ c: UInt32) {
+    mutating func endRotationWait(_ c: ClientIndex) {
         guard clients[c].state == .waiting || clients[c].state == .welcome else { return }
         let p = clients[c].pool
         guard pools[p].servers == 1, !pools[p].idle.isEmpty else { return }
@@ -48,7 +48,7 @@ extension EngineThread {
 
     /// Others don't become free: who has waited for a while takes what there is.
     mutating func endRotationWaits() {
-        for p in 0..<poolEnd {
+        for p in poolIndices {
             while !pools[p].waiting.isEmpty, !pools[p].idle.isEmpty, pools[p].opening == 0,
                 now &- clients[pools[p].waiting.first].since > Self.tick
             {
@@ -60,7 +60,7 @@ extension EngineThread {
     }
 
     /// A leased server goes to a client on the waiting list.
-    private mutating func lend(_ s: UInt32, to c: UInt32) {
+    private mutating func lend(_ s: ServerIndex, to c: ClientIndex) {
         leaveQueue(c)
         give(s, to: c)
     }

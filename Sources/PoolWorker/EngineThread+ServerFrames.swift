@@ -9,7 +9,7 @@ import Wire
 /// are skipped as they come.
 extension EngineThread {
     /// Input may be there on a server that is not active.
-    mutating func readServer(_ s: UInt32) {
+    mutating func readServer(_ s: ServerIndex) {
         let generation = servers.generation(s)
         while servers.generation(s) == generation {
             let state = servers[s].state
@@ -29,7 +29,7 @@ extension EngineThread {
     }
 
     /// The stream of a server ended that no client was reading.
-    private mutating func lostServer(_ s: UInt32) {
+    private mutating func lostServer(_ s: ServerIndex) {
         switch servers[s].state {
         case .login, .confirming:
             let fields = ErrorFields(
@@ -44,7 +44,7 @@ extension EngineThread {
 
     /// Takes one frame, or a piece of one to be skipped, off the input block. False when
     /// more bytes are needed.
-    private mutating func takeFrame(_ s: UInt32) -> Bool {
+    private mutating func takeFrame(_ s: ServerIndex) -> Bool {
         if servers[s].bodyLeft > 0 {
             let step = min(servers[s].bodyLeft, servers[s].input.count)
             guard step > 0 else { return false }
@@ -90,7 +90,7 @@ extension EngineThread {
         }
     }
 
-    private mutating func violation(_ s: UInt32) {
+    private mutating func violation(_ s: ServerIndex) {
         if servers[s].state == .login || servers[s].state == .confirming {
             serverLoginFailed(
                 s, ErrorFields(.fatal, "08P01", "server sent an invalid message during login"),
@@ -100,7 +100,7 @@ extension EngineThread {
         }
     }
 
-    private mutating func serverFrame(_ s: UInt32, _ tag: UInt8, _ body: ArraySlice<UInt8>) {
+    private mutating func serverFrame(_ s: ServerIndex, _ tag: UInt8, _ body: ArraySlice<UInt8>) {
         if servers[s].state == .login { return serverLoginFrame(s, tag, body) }
         switch tag {
         case BackendTag.parameterStatus:
@@ -134,7 +134,7 @@ extension EngineThread {
     }
 
     /// An ErrorResponse outside a client's link.
-    private mutating func serverError(_ s: UInt32, _ fields: ErrorFields) {
+    private mutating func serverError(_ s: ServerIndex, _ fields: ErrorFields) {
         switch servers[s].state {
         case .setup, .resetting:
             servers[s].failed = true

@@ -30,9 +30,9 @@ struct ServerAddress {
 
 /// Servers are opened: where to, connect, log in, confirm.
 extension EngineThread {
-    mutating func askRoute(_ s: UInt32, _ record: PoolRecord) {
+    mutating func askRoute(_ s: ServerIndex, _ record: PoolRecord) {
         let (keys, password) = shared.directory.locked { (record.keys != nil, record.password != nil) }
-        var question = question(.route, s, servers.generation(s))
+        var question = question(.route, s.number, servers.generation(s))
         question.database_id = record.databaseID
         question.user_id = record.isShared ? firstRole(servers[s].pool, record) : record.userID
         question.for_roles = record.isShared
@@ -45,18 +45,18 @@ extension EngineThread {
     }
 
     /// The role that a new server of a shared pool serves first.
-    private func firstRole(_ p: UInt32, _ record: PoolRecord) -> UInt32 {
+    private func firstRole(_ p: PoolIndex, _ record: PoolRecord) -> UInt32 {
         let c = pools[p].waiting.first
-        return c != noIndex ? clients[c].role : shared.directory.locked { record.latest }
+        return c != .absent ? clients[c].role : shared.directory.locked { record.latest }
     }
 
     /// Beyond the slots of servers: with the pool's index the slot of a question about settings.
     static let settingsSlots: UInt32 = 1 << 31
 
     /// Asks for the settings of a pool after a reload; the route in the answer is not used.
-    mutating func askSettings(_ p: UInt32) {
+    mutating func askSettings(_ p: PoolIndex) {
         guard let record = poolDetails[p]?.record else { return }
-        var question = question(.route, Self.settingsSlots | p, record.serial)
+        var question = question(.route, Self.settingsSlots | p.number, record.serial)
         question.database_id = record.databaseID
         question.user_id = record.userID
         question.for_roles = record.isShared
@@ -64,7 +64,7 @@ extension EngineThread {
     }
 
     /// The settings of a pool are known anew: they hold for clients that wait already, too.
-    mutating func settingsAnswered(_ p: UInt32, _ answer: HostAnswer) {
+    mutating func settingsAnswered(_ p: PoolIndex, _ answer: HostAnswer) {
         // Whether a route was found doesn't matter here; without the names there is no pool.
         guard let record = poolDetails[p]?.record, record.serial == answer.generation,
             !answer.serverUser.isEmpty
@@ -74,7 +74,7 @@ extension EngineThread {
         if !pools[p].waiting.isEmpty { openServers(p) }
     }
 
-    mutating func routeAnswered(_ s: UInt32, _ answer: HostAnswer) {
+    mutating func routeAnswered(_ s: ServerIndex, _ answer: HostAnswer) {
         let p = servers[s].pool
         guard let record = poolDetails[p]?.record else { return closeServer(s, .evicted) }
         if let failure = answer.failure {
@@ -110,12 +110,12 @@ extension EngineThread {
     }
 
     /// Watches a socket that connects: it can be written to when it stands.
-    mutating func watchConnecting(_ s: UInt32) -> Bool {
+    mutating func watchConnecting(_ s: ServerIndex) -> Bool {
         servers[s].watchesOutput = true
         return poller.watch(servers[s].fd, serverToken(s), output: true) == 0
     }
 
-    private mutating func connectFailed(_ s: UInt32, _ error: Int32) {
+    private mutating func connectFailed(_ s: ServerIndex, _ error: Int32) {
         let address = addresses[s]?.text ?? "?"
         let fields = ErrorFields(
             .fatal, "08006", "\(shared.host.name) cannot connect to server",
@@ -124,7 +124,7 @@ extension EngineThread {
     }
 
     /// A connecting socket is writable: it stands, or it failed.
-    mutating func serverConnected(_ s: UInt32) {
+    mutating func serverConnected(_ s: ServerIndex) {
         let error = csys_socket_error(servers[s].fd)
         guard error == 0 else { return connectFailed(s, error) }
         servers[s].state = .login
@@ -132,7 +132,7 @@ extension EngineThread {
     }
 
     /// A frame of a server that logs in.
-    mutating func serverLoginFrame(_ s: UInt32, _ tag: UInt8, _ body: ArraySlice<UInt8>) {
+    mutating func serverLoginFrame(_ s: ServerIndex, _ tag: UInt8, _ body: ArraySlice<UInt8>) {
         switch tag {
         case BackendTag.authentication:
             guard var machine = serverLogins[s]?.machine, serverLogins[s]?.authenticated == false else {
@@ -177,17 +177,17 @@ extension EngineThread {
         }
     }
 
-    mutating func loginViolation(_ s: UInt32) {
+    mutating func loginViolation(_ s: ServerIndex) {
         serverLoginFailed(
             s, ErrorFields(.fatal, "08P01", "server sent an unexpected message during login"),
             reachable: false)
     }
 
-    func hashAsker(server s: UInt32) -> Hasher.Asker {
-        Hasher.Asker(thread: number, isClient: false, index: s, generation: servers.generation(s))
+    func hashAsker(server s: ServerIndex) -> Hasher.Asker {
+        Hasher.Asker(thread: number, isClient: false, index: s.number, generation: servers.generation(s))
     }
 
-    private mutating func serverLoginStep(_ s: UInt32, _ step: ServerLogin.Step, _ output: [UInt8]) {
+    private mutating func serverLoginStep(_ s: ServerIndex, _ step: ServerLogin.Step, _ output: [UInt8]) {
         if !output.isEmpty && !sendServer(s, output) { return }
         switch step {
         case .wait: break
@@ -199,7 +199,7 @@ extension EngineThread {
         }
     }
 
-    mutating func serverHashed(_ s: UInt32, _ generation: UInt32, _ result: [UInt8]) {
+    mutating func serverHashed(_ s: ServerIndex, _ generation: UInt32, _ result: [UInt8]) {
         guard servers.generation(s) == generation, servers[s].state == .login,
             var machine = serverLogins[s]?.machine
         else { return }
@@ -211,12 +211,12 @@ extension EngineThread {
 
     /// The server is ready for queries; where pools are keyed by OIDs the host has the
     /// last word, as names may have changed hands since the route was given.
-    private mutating func serverLoggedIn(_ s: UInt32) {
+    private mutating func serverLoggedIn(_ s: ServerIndex) {
         guard shared.host.keepsOIDs, let record = poolDetails[servers[s].pool]?.record else {
             return serverOpened(s)
         }
         servers[s].state = .confirming
-        var question = question(.confirm, s, servers.generation(s))
+        var question = question(.confirm, s.number, servers.generation(s))
         question.database_id = record.databaseID
         question.user_id = serverLogins[s]?.role ?? record.userID
         question.for_roles = record.isShared
@@ -226,7 +226,7 @@ extension EngineThread {
         }
     }
 
-    mutating func confirmAnswered(_ s: UInt32, _ answer: HostAnswer) {
+    mutating func confirmAnswered(_ s: ServerIndex, _ answer: HostAnswer) {
         if let failure = answer.failure {
             serverLoginFailed(s, failure, reachable: true)
         } else if answer.facts > servers[s].facts {
@@ -243,7 +243,7 @@ extension EngineThread {
 
     /// A server that was logged in as the cluster's owner becomes its pool's role; the host
     /// is asked again when it has.
-    private mutating func become(_ s: UInt32) {
+    private mutating func become(_ s: ServerIndex) {
         guard serverLogins[s]?.becoming == false else {
             return notAsOwner(s, ErrorFields(.fatal, "58000", "the backend did not become its pool's role"))
         }
@@ -257,7 +257,7 @@ extension EngineThread {
     }
 
     /// The pool's servers log in as its role from now on; those of several roles can't.
-    private mutating func notAsOwner(_ s: UInt32, _ why: ErrorFields) {
+    private mutating func notAsOwner(_ s: ServerIndex, _ why: ErrorFields) {
         let p = servers[s].pool
         if poolDetails[p]?.record.isShared == true { return serverLoginFailed(s, why, reachable: true) }
         if let record = poolDetails[p]?.record { shared.directory.locked { record.notAsOwner = true } }
@@ -266,13 +266,13 @@ extension EngineThread {
     }
 
     /// Whether a backend for several roles could not become its first one, for what that is.
-    private func isRoleRefused(_ s: UInt32, _ why: ErrorFields) -> Bool {
+    private func isRoleRefused(_ s: ServerIndex, _ why: ErrorFields) -> Bool {
         serverLogins[s]?.becoming == true && poolDetails[servers[s].pool]?.record.isShared == true
             && ["28000", "55000"].contains(why.sqlstate)
     }
 
     /// That is nothing to the other roles, which may have a server.
-    private mutating func roleRefused(_ s: UInt32, _ why: ErrorFields) {
+    private mutating func roleRefused(_ s: ServerIndex, _ why: ErrorFields) {
         refuseWaiting(servers[s].pool, why, loginsOnly: false, role: serverLogins[s]?.role)
         closeServer(s, .loginFailed(why))
     }
@@ -281,7 +281,7 @@ extension EngineThread {
     /// agent has no other servers; one whose first server had none makes no use of agents.
     /// - Parameter slot: 0: the backend has no agent.
     /// - Returns: why the server can't be had.
-    private mutating func meetAgent(_ s: UInt32, _ slot: UInt32) -> ErrorFields? {
+    private mutating func meetAgent(_ s: ServerIndex, _ slot: UInt32) -> ErrorFields? {
         guard let record = poolDetails[servers[s].pool]?.record else { return nil }
         guard shared.directory.carries(record, with: slot != 0) else { return nil }
         guard slot != 0 else {
@@ -302,7 +302,7 @@ extension EngineThread {
         return nil
     }
 
-    private mutating func serverOpened(_ s: UInt32) {
+    private mutating func serverOpened(_ s: ServerIndex) {
         guard let record = poolDetails[servers[s].pool]?.record else { return closeServer(s, .evicted) }
         let before = shared.directory.told(record, PoolRecord.standby)
         shared.directory.keepWelcome(
@@ -337,7 +337,7 @@ extension EngineThread {
     ///   server can't be reached, only those who log in hear of it at once.
     /// - Parameter ofPlace: servers of other pools at the same address would fare alike.
     mutating func serverLoginFailed(
-        _ s: UInt32, _ fields: ErrorFields, reachable: Bool, ofPlace: Bool = false
+        _ s: ServerIndex, _ fields: ErrorFields, reachable: Bool, ofPlace: Bool = false
     ) {
         if servers[s].isHub { return closeServer(s, .loginFailed(fields)) }
         let p = servers[s].pool

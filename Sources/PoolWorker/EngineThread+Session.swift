@@ -8,7 +8,7 @@ import Wire
 extension EngineThread {
     /// Welcomes a client whose parameters an agent has answered for already; its first
     /// server is told of them. False when a server has to be asked.
-    mutating func welcomeToAgents(_ c: UInt32) -> Bool {
+    mutating func welcomeToAgents(_ c: ClientIndex) -> Bool {
         guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record,
             let answer = shared.directory.locked({ record.answers[answerKey(login)] })
         else { return false }
@@ -26,7 +26,7 @@ extension EngineThread {
 
     /// A client in its welcome has got a server: its agent says what the client's
     /// parameters come to.
-    mutating func askAgent(_ c: UInt32, _ s: UInt32) {
+    mutating func askAgent(_ c: ClientIndex, _ s: ServerIndex) {
         guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record else {
             return release(c, s)
         }
@@ -45,9 +45,9 @@ extension EngineThread {
 
     /// An agent reported a parameter while its client reads nothing: most of the time in
     /// answer to that one's startup parameters.
-    mutating func noteAnswer(_ s: UInt32, _ name: [UInt8], _ value: [UInt8]) {
+    mutating func noteAnswer(_ s: ServerIndex, _ name: [UInt8], _ value: [UInt8]) {
         let c = servers[s].client
-        guard servers[s].state == .setup, c != noIndex else { return }
+        guard servers[s].state == .setup, c != .absent else { return }
         switch servers[s].task {
         case .welcome where (logins[c]?.reported.count ?? 0) < 100:
             logins[c]?.reported.append((name, value))
@@ -58,7 +58,7 @@ extension EngineThread {
     }
 
     /// The agent has taken the client's parameters, and answered.
-    mutating func sessionStarted(_ c: UInt32, _ s: UInt32) {
+    mutating func sessionStarted(_ c: ClientIndex, _ s: ServerIndex) {
         guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record else {
             return release(c, s)
         }
@@ -83,7 +83,7 @@ extension EngineThread {
 
     /// A client has got its first server: the agent is told of the startup parameters, then
     /// come the client's bytes.
-    mutating func startSession(_ c: UInt32, _ s: UInt32) {
+    mutating func startSession(_ c: ClientIndex, _ s: ServerIndex) {
         let packet = starts.removeValue(forKey: c)
         clients[c].parameters = ParameterSets.unknown
         if let packet {

@@ -6,7 +6,7 @@ import Wire
 /// Parameters: a server gets those of the client it is about to serve.
 extension EngineThread {
     /// Sends the SETs that make server `s` suit client `c`, to which it is linked.
-    mutating func startSetup(_ c: UInt32, _ s: UInt32) {
+    mutating func startSetup(_ c: ClientIndex, _ s: ServerIndex) {
         if servers[s].slot != 0 { return startSession(c, s) }
         let from = parameterSets.values(servers[s].parameters)
         let to = parameterSets.values(clients[c].parameters)
@@ -19,14 +19,14 @@ extension EngineThread {
     }
 
     /// Runs a query of ours on a server that is quiet; `taskDone` gets the outcome.
-    mutating func runTask(_ s: UInt32, _ task: Server.Task, _ query: [UInt8], state: Server.State) {
+    mutating func runTask(_ s: ServerIndex, _ task: Server.Task, _ query: [UInt8], state: Server.State) {
         var writer = FrameWriter()
         writer.query(query)
         runTask(s, task, message: writer.bytes, state: state)
     }
 
     /// The same with any message that ReadyForQuery answers.
-    mutating func runTask(_ s: UInt32, _ task: Server.Task, message: [UInt8], state: Server.State) {
+    mutating func runTask(_ s: ServerIndex, _ task: Server.Task, message: [UInt8], state: Server.State) {
         servers[s].state = state
         servers[s].task = task
         servers[s].failed = false
@@ -37,7 +37,7 @@ extension EngineThread {
 
     /// The client's last messages have no answer: PostgreSQL may still have to read them, and
     /// would go on in their client's session. A Sync of ours has one; it is not the client's.
-    mutating func fence(_ c: UInt32, _ s: UInt32) {
+    mutating func fence(_ c: ClientIndex, _ s: ServerIndex) {
         guard !settings.test_releases_early else { return release(c, s) }
         var writer = FrameWriter()
         writer.frame(FrontendTag.sync)
@@ -46,7 +46,7 @@ extension EngineThread {
     }
 
     /// ReadyForQuery came for a query of ours.
-    mutating func taskDone(_ s: UInt32) {
+    mutating func taskDone(_ s: ServerIndex) {
         let task = servers[s].task
         let c = servers[s].client
         servers[s].task = .none
@@ -105,7 +105,7 @@ extension EngineThread {
     }
 
     /// The client was cancelled before its request got to the server, which stays unused.
-    private mutating func dropRequest(_ c: UInt32, _ s: UInt32) {
+    private mutating func dropRequest(_ c: ClientIndex, _ s: ServerIndex) {
         clients[c].cancelled = false
         unlink(c, s)
         clients[c].state = .discarding
@@ -114,7 +114,7 @@ extension EngineThread {
     }
 
     /// The server didn't take the client's parameters.
-    private mutating func refuseParameters(_ c: UInt32, _ s: UInt32) {
+    private mutating func refuseParameters(_ c: ClientIndex, _ s: ServerIndex) {
         var error =
             taskErrors.removeValue(forKey: s) ?? ErrorFields(.fatal, "22023", "invalid startup parameter")
         error.severity = .fatal
@@ -123,7 +123,7 @@ extension EngineThread {
     }
 
     /// Points a client at another set of parameters; the reference is taken here.
-    mutating func adoptParameters(_ c: UInt32, _ set: UInt32) {
+    mutating func adoptParameters(_ c: ClientIndex, _ set: UInt32) {
         guard clients[c].parameters != set else { return }
         parameterSets.retain(set)
         parameterSets.release(clients[c].parameters)
@@ -131,7 +131,7 @@ extension EngineThread {
     }
 
     /// A server reported a parameter.
-    mutating func noteParameter(_ s: UInt32, _ body: ArraySlice<UInt8>) {
+    mutating func noteParameter(_ s: ServerIndex, _ body: ArraySlice<UInt8>) {
         var reader = ByteReader(body)
         guard let name = reader.string(), let value = reader.string() else { return }
         if servers[s].state == .login, serverLogins[s]?.reported(name, value) == false {
@@ -151,7 +151,7 @@ extension EngineThread {
 
     /// The next frame of a linked server is a ParameterStatus: the client has changed a
     /// parameter, or the server's settings were reloaded.
-    mutating func readParameterStatus(_ s: UInt32) {
+    mutating func readParameterStatus(_ s: ServerIndex) {
         let c = servers[s].client
         while servers[s].state == .active, servers[s].client == c {
             switch firstFrame(s, BackendTag.parameterStatus) {
@@ -178,7 +178,7 @@ extension EngineThread {
     }
 
     /// The frame that is next in a linked server's input block; it stays there.
-    mutating func firstFrame(_ s: UInt32, _ tag: UInt8) -> FirstFrame {
+    mutating func firstFrame(_ s: ServerIndex, _ tag: UInt8) -> FirstFrame {
         while servers[s].input.hasMemory {
             let bytes = servers[s].input.array
             guard bytes.count >= FrameHeader.size, bytes[0] == tag else { return .other }
@@ -197,8 +197,8 @@ extension EngineThread {
     }
 
     /// Goes on with what is left in a linked server's input block.
-    mutating func continueDelivery(_ s: UInt32, _ c: UInt32) {
-        guard c != noIndex, servers[s].state == .active, servers[s].client == c else { return }
+    mutating func continueDelivery(_ s: ServerIndex, _ c: ClientIndex) {
+        guard c != .absent, servers[s].state == .active, servers[s].client == c else { return }
         if servers[s].input.isEmpty { servers[s].input.giveBack() }
         if servers[s].input.hasMemory, clients[c].output.isEmpty {
             let mode = pools[servers[s].pool].mode
@@ -209,7 +209,7 @@ extension EngineThread {
     }
 
     /// Receives into a server's input block. As `Block.receive`; -errno when nothing came.
-    mutating func receiveServer(_ s: UInt32) -> (count: Int, more: Bool) {
+    mutating func receiveServer(_ s: ServerIndex) -> (count: Int, more: Bool) {
         guard servers[s].readable else { return (-11, false) }
         if !servers[s].input.hasMemory { servers[s].input = .take() }
         servers[s].input.compact()

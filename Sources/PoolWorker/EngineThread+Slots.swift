@@ -7,7 +7,7 @@ import Wire
 /// When servers are opened, and which are closed so that other pools can have one.
 extension EngineThread {
     /// Opens servers for the clients that wait, as far as the limits allow.
-    mutating func openServers(_ p: UInt32) {
+    mutating func openServers(_ p: PoolIndex) {
         guard let details = poolDetails[p] else { return }
         let longest = Clock.nanoseconds(settings.server_login_retry)
         while pools[p].isShort || (pools[p].clients > 0 && pools[p].servers < details.minServers),
@@ -35,7 +35,7 @@ extension EngineThread {
     }
 
     /// Begins to open a server that is counted.
-    private mutating func openServer(_ p: UInt32, _ record: PoolRecord) {
+    private mutating func openServer(_ p: PoolIndex, _ record: PoolRecord) {
         guard let s = servers.insert(Server(pool: p, ledger: nobody, now: now)) else {
             // (the next turn of housekeeping tries again)
             poolDetails[p]?.openAfter = now + Self.tick
@@ -46,7 +46,7 @@ extension EngineThread {
     }
 
     /// Attempts have failed: those that log in hear of it, unless waiting helps.
-    private mutating func waitForRetry(_ p: UInt32, _ moment: UInt64, isFull: Bool) {
+    private mutating func waitForRetry(_ p: PoolIndex, _ moment: UInt64, isFull: Bool) {
         poolDetails[p]?.openAfter = moment
         askOtherThreads(p)
         if moment > now { hasten(moment - now) }
@@ -59,7 +59,7 @@ extension EngineThread {
     }
 
     /// No more servers for this pool now: those that others don't use have to do.
-    private mutating func limitReached(_ p: UInt32, _ verdict: PoolLimits.Verdict) {
+    private mutating func limitReached(_ p: PoolIndex, _ verdict: PoolLimits.Verdict) {
         poolDetails[p]?.openAfter = now + Self.tick
         askOtherThreads(p)
         switch verdict {
@@ -70,9 +70,9 @@ extension EngineThread {
     }
 
     /// A server of the pool may be idle on another thread, whatever keeps it from having one more.
-    private func askOtherThreads(_ p: UInt32) {
+    private func askOtherThreads(_ p: PoolIndex) {
         guard crowded, !pools[p].waiting.isEmpty else { return }
-        unsafe shared.post(EngineMessage.wanted.message(a: p, c: UInt32(number)))
+        shared.post(.wanted(p, thread: number))
     }
 
     /// Housekeeping is due that soon.
@@ -83,7 +83,7 @@ extension EngineThread {
     // MARK: slots that other pools have
 
     /// Housekeeping has come by: a pool that is short each time does not have enough servers.
-    mutating func noteShortage(_ p: UInt32) {
+    mutating func noteShortage(_ p: PoolIndex) {
         guard pools[p].isShort, let details = poolDetails[p] else { return }
         if details.shortUntil != houseKept { poolDetails[p]?.shortSince = now }
         poolDetails[p]?.shortUntil = now
@@ -91,7 +91,7 @@ extension EngineThread {
 
     /// Clients of a pool wait for a server that only another pool can give. One that has
     /// servers asks when it has been short for a while.
-    private mutating func queueForSlot(_ p: UInt32, _ scope: SlotQueue.Scope) {
+    private mutating func queueForSlot(_ p: PoolIndex, _ scope: SlotQueue.Scope) {
         guard pools[p].isShort, let details = poolDetails[p] else { return }
         let record = details.record
         let isUrgent =
@@ -101,7 +101,7 @@ extension EngineThread {
         poolDetails[p]?.openAfter = min(openAfter, now + SlotQueue.slice)
         hasten(SlotQueue.slice)
         if shared.directory.queue(record, thread: number, scope: scope, isUrgent: isUrgent) {
-            unsafe shared.post(EngineMessage.makeRoom.message())
+            shared.post(.makeRoom)
         }
     }
 
@@ -110,9 +110,9 @@ extension EngineThread {
     mutating func makeRoom() {
         guard shared.directory.queued.value > 0 else { return }
         hasten(SlotQueue.slice)
-        var wanted: [UInt32: Bool] = [:]
-        var idle: [UInt32] = []
-        for s in 0..<servers.end where servers[s].state.isLoggedIn && !servers[s].isHub {
+        var wanted: [PoolIndex: Bool] = [:]
+        var idle: [ServerIndex] = []
+        for s in servers.indices where servers[s].state.isLoggedIn && !servers[s].isHub {
             let p = servers[s].pool
             guard let record = poolDetails[p]?.record else { continue }
             if wanted[p] == nil { wanted[p] = shared.directory.isWanted(record) }
@@ -126,7 +126,7 @@ extension EngineThread {
     }
 
     /// Whether a free server is to be closed for another pool.
-    mutating func givesWay(_ s: UInt32) -> Bool {
+    mutating func givesWay(_ s: ServerIndex) -> Bool {
         let server = servers[s]
         servers[s].signs.wanted = false
         guard shared.directory.queued.value > 0, let record = poolDetails[server.pool]?.record else {
@@ -148,13 +148,12 @@ extension EngineThread {
     /// A pool that waited may open a server: its thread is told.
     func grant(_ waiter: SlotQueue.Waiter?) {
         guard let waiter else { return }
-        let isFresh: UInt32 = waiter.scope == .place ? 1 : 0
-        unsafe shared.inboxes[waiter.thread].post(
-            EngineMessage.slotGranted.message(a: waiter.owner.pool, b: isFresh))
+        shared.inboxes[waiter.thread].post(
+            .slotGranted(waiter.owner.pool, later: waiter.scope == .place))
     }
 
     /// - Parameter isFresh: the other server's process may take a moment to end.
-    mutating func slotGranted(_ p: UInt32, isFresh: Bool) {
+    mutating func slotGranted(_ p: PoolIndex, isFresh: Bool) {
         guard poolDetails[p] != nil else { return }
         poolDetails[p]?.granted += 1
         grants += 1
@@ -164,7 +163,7 @@ extension EngineThread {
     }
 
     /// A server that is counted for the pool is to be opened, or given back.
-    private mutating func takeGrant(_ p: UInt32) -> Bool {
+    private mutating func takeGrant(_ p: PoolIndex) -> Bool {
         guard grants > 0, let granted = poolDetails[p]?.granted, granted > 0 else { return false }
         poolDetails[p]?.granted -= 1
         grants -= 1
@@ -177,18 +176,16 @@ extension EngineThread {
     mutating func outageEnded(_ record: PoolRecord, ofPool: Bool = true) {
         let over = shared.directory.succeeded(record, ofPool: ofPool, now: now)
         guard over.pool || over.place != nil else { return }
-        unsafe shared.post(
-            EngineMessage.outageOver.message(
-                a: over.place ?? noIndex, b: over.pool ? record.index : noIndex))
+        shared.post(.outageOver(place: over.place, pool: over.pool ? record.index : nil))
     }
 
-    mutating func outageIsOver(place: UInt32, pool: UInt32) {
+    mutating func outageIsOver(place: UInt32?, pool: PoolIndex?) {
         // Pools without a server come first.
         for isFirst in [true, false] {
-            for p in 0..<poolEnd where pools[p].isShort && (pools[p].servers == 0) == isFirst {
+            for p in poolIndices where pools[p].isShort && (pools[p].servers == 0) == isFirst {
                 guard let record = poolDetails[p]?.record else { continue }
                 let here = shared.directory.locked { record.place?.number }
-                guard p == pool || (place != noIndex && here == place) else { continue }
+                guard p == pool || (place != nil && here == place) else { continue }
                 poolDetails[p]?.openAfter = 0
                 openServers(p)
             }

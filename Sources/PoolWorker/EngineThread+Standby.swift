@@ -7,7 +7,7 @@ import Wire
 /// all clients of its pool. After a promotion PostgreSQL tells the client that it serves.
 extension EngineThread {
     /// A server reported it after its login; what logins are told is corrected at once.
-    mutating func noteStandby(_ s: UInt32, _ value: [UInt8]) {
+    mutating func noteStandby(_ s: ServerIndex, _ value: [UInt8]) {
         guard servers[s].state != .login, let record = poolDetails[servers[s].pool]?.record,
             shared.directory.correct(record, PoolRecord.standby, value)
         else { return }
@@ -15,20 +15,19 @@ extension EngineThread {
     }
 
     /// A server of a pool says something else than the last one; all clients are to know.
-    mutating func standbyChanged(_ s: UInt32, _ value: [UInt8]) {
+    mutating func standbyChanged(_ s: ServerIndex, _ value: [UInt8]) {
         let isStandby = value == Array("on".utf8)
         tellStandby(servers[s].pool, isStandby, but: servers[s].client)
         for other in 0..<shared.threads where other != number {
-            unsafe shared.inboxes[other].post(
-                EngineMessage.standbyChanged.message(a: servers[s].pool, b: isStandby ? 1 : 0))
+            shared.inboxes[other].post(.standbyChanged(servers[s].pool, isStandby: isStandby))
         }
     }
 
     /// Tells the clients of a pool on this thread, as soon as they are outside a transaction.
     /// - Parameter served: the client that the server itself tells.
-    mutating func tellStandby(_ p: UInt32, _ isStandby: Bool, but served: UInt32) {
+    mutating func tellStandby(_ p: PoolIndex, _ isStandby: Bool, but served: ClientIndex) {
         let frame = parameterMessages([(PoolRecord.standby, Array((isStandby ? "on" : "off").utf8))])
-        for c in 0..<clients.end where clients[c].pool == p && c != served {
+        for c in clients.indices where clients[c].pool == p && c != served {
             switch clients[c].state {
             case .idle, .waiting, .active, .discarding:
                 listening.waiting.append(frame, for: c)

@@ -7,7 +7,7 @@ import Wire
 /// its pool has them, with those of its own startup packet laid over.
 extension EngineThread {
     /// Welcomes a client that has entered its pool, as soon as its parameters are known.
-    mutating func welcome(_ c: UInt32) {
+    mutating func welcome(_ c: ClientIndex) {
         guard let record = poolDetails[clients[c].pool]?.record else { return }
         let carries = shared.directory.locked { record.carries }
         if carries == true {
@@ -20,7 +20,7 @@ extension EngineThread {
         clients[c].since = now
         let p = clients[c].pool
         let s = leaseServer(c)
-        if s != noIndex {
+        if s != .absent {
             link(c, s)
             welcomeOnServer(c, s)
         } else {
@@ -33,7 +33,7 @@ extension EngineThread {
 
     /// Welcomes a client without asking a server; false when one has to be asked, or when
     /// the client was refused.
-    private mutating func welcomeAtOnce(_ c: UInt32) -> Bool {
+    private mutating func welcomeAtOnce(_ c: ClientIndex) -> Bool {
         guard checkParameters(c), let login = logins[c], let record = poolDetails[clients[c].pool]?.record
         else { return false }
         login.asksServer = shared.directory.locked { mayBePromoted(clients[c].pool, record) }
@@ -47,7 +47,7 @@ extension EngineThread {
     /// the answer to a query it says so, but never without being asked; and clients that look for a
     /// primary would ask nothing. Once a second, and where a server is free or may be opened. Under the
     /// directory's lock.
-    private func mayBePromoted(_ p: UInt32, _ record: PoolRecord) -> Bool {
+    private func mayBePromoted(_ p: PoolIndex, _ record: PoolRecord) -> Bool {
         guard now &- record.heard >= 1_000_000_000, record.isStandby else { return false }
         let limit = Int(record.settings.pool_size)
         guard !pools[p].idle.isEmpty || limit == 0 || record.servers < limit else { return false }
@@ -72,7 +72,7 @@ extension EngineThread {
     }
 
     /// Without agents not all startup parameters can be taken; false when the client was refused.
-    private mutating func checkParameters(_ c: UInt32) -> Bool {
+    private mutating func checkParameters(_ c: ClientIndex) -> Bool {
         guard shared.host.keepsOIDs, let login = logins[c] else { return true }
         do {
             login.wanted = try trackedParameters(login.sent)
@@ -84,7 +84,7 @@ extension EngineThread {
     }
 
     /// A client in its welcome has got a server.
-    mutating func welcomeOnServer(_ c: UInt32, _ s: UInt32) {
+    mutating func welcomeOnServer(_ c: ClientIndex, _ s: ServerIndex) {
         if servers[s].slot != 0 { return askAgent(c, s) }
         guard checkParameters(c) else { return }
         guard let login = logins[c] else { return release(c, s) }
@@ -95,7 +95,7 @@ extension EngineThread {
     }
 
     /// The server has taken the client's parameters: in its spelling they hold from now on.
-    mutating func parametersResolved(_ c: UInt32, _ s: UInt32) {
+    mutating func parametersResolved(_ c: ClientIndex, _ s: ServerIndex) {
         guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record else {
             return release(c, s)
         }
@@ -154,7 +154,7 @@ extension EngineThread {
     }
 
     /// - Parameter told: the ParameterStatus messages of its session.
-    mutating func finishLogin(_ c: UInt32, _ told: [UInt8], parameters: UInt32) {
+    mutating func finishLogin(_ c: ClientIndex, _ told: [UInt8], parameters: UInt32) {
         logins[c] = nil
         parameterSets.release(clients[c].parameters)
         clients[c].parameters = parameters
@@ -177,7 +177,7 @@ extension EngineThread {
     }
 
     /// Logins don't wait for servers that can't be had now: they hear why at once.
-    private mutating func failFast(_ p: UInt32) {
+    private mutating func failFast(_ p: PoolIndex) {
         guard let record = poolDetails[p]?.record else { return }
         guard pools[p].servers == 0, let failure = shared.directory.obstacle(record, now: now),
             !failure.passesByItself
@@ -188,12 +188,12 @@ extension EngineThread {
     /// Tells the clients that wait in a pool that they can't be served.
     /// - Parameter role: only its clients; nil: all.
     mutating func refuseWaiting(
-        _ p: UInt32, _ failure: ErrorFields, loginsOnly: Bool, role: UInt32? = nil
+        _ p: PoolIndex, _ failure: ErrorFields, loginsOnly: Bool, role: UInt32? = nil
     ) {
         var error = failure
         error.severity = .fatal
         var c = pools[p].waiting.first
-        while c != noIndex {
+        while c != .absent {
             let next = clientLinks[c].next
             let isMeant = role == nil || clients[c].role == role
             if isMeant, !loginsOnly || clients[c].state == .welcome {

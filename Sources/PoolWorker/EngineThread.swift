@@ -30,19 +30,21 @@ struct EngineThread: ~Copyable {
     let ledgerClients: LedgerClients
 
     var poller: Poller
-    var clients: Table<Client>
-    var servers: Table<Server>
-    var clientLinks: Links
-    var serverLinks: Links
-    var pools: Table<Pool>
+    var clients: Table<Client, ClientKind>
+    var servers: Table<Server, ServerKind>
+    var clientLinks: ClientLinks
+    var serverLinks: ServerLinks
+    var pools: Table<Pool, PoolKind>
     /// By pool index; what of a pool only slow paths need.
-    var poolDetails: [UInt32: PoolDetails] = [:]
+    var poolDetails: [PoolIndex: PoolDetails] = [:]
     /// One more than the highest index of a pool this thread has met.
     var poolEnd: UInt32 = 0
+    /// All pools that this thread has met.
+    var poolIndices: Range<PoolIndex> { PoolIndex(0)..<PoolIndex(poolEnd) }
     /// Some pool has a min_pool_size.
     var keepsServers = false
     /// Servers that are free and about to be passed on, in the order in which they became so.
-    var freed = SlotList()
+    var freed = IndexList<ServerKind>()
     /// One of them is being passed on.
     var isPassing = false
     /// When housekeeping was done last.
@@ -50,16 +52,16 @@ struct EngineThread: ~Copyable {
     /// Servers that pools may open and have not begun to.
     var grants = 0
     var parameterSets = ParameterSets()
-    var logins: [UInt32: ClientLoginState] = [:]
+    var logins: [ClientIndex: ClientLoginState] = [:]
     /// What a client's first server is to be told of its startup parameters, until it has one.
-    var starts: [UInt32: [UInt8]] = [:]
-    var serverLogins: [UInt32: ServerLoginState] = [:]
+    var starts: [ClientIndex: [UInt8]] = [:]
+    var serverLogins: [ServerIndex: ServerLoginState] = [:]
     /// By server index: where it was opened, and takes cancel requests.
-    var addresses: [UInt32: ServerAddress] = [:]
+    var addresses: [ServerIndex: ServerAddress] = [:]
     /// By the index of a canceller: who has brought its request.
-    var cancelRequesters: [UInt32: CancelRequester] = [:]
+    var cancelRequesters: [ServerIndex: CancelRequester] = [:]
     /// What a server said when a query of ours failed.
-    var taskErrors: [UInt32: ErrorFields] = [:]
+    var taskErrors: [ServerIndex: ErrorFields] = [:]
 
     var processNumbers: ProcessNumbers
 
@@ -174,9 +176,9 @@ struct EngineThread: ~Copyable {
     @inline(__always)
     private mutating func handle(_ event: PollEvent) {
         if event.token.isClient {
-            clientEvent(event.token.index, event)
+            clientEvent(ClientIndex(event.token.index), event)
         } else if event.token.isServer {
-            serverEvent(event.token.index, event)
+            serverEvent(ServerIndex(event.token.index), event)
         } else {
             otherEvent(event.token)
         }
@@ -196,7 +198,7 @@ struct EngineThread: ~Copyable {
     }
 
     @inline(never)
-    private mutating func clientEvent(_ c: UInt32, _ event: PollEvent) {
+    private mutating func clientEvent(_ c: ClientIndex, _ event: PollEvent) {
         guard event.token.matches(clients.generation(c)) else { return }
         guard let server = serverForCommonRequest(c, event) else { return otherClientEvent(c, event) }
         let stop = moveRequest(c, to: server)
@@ -204,7 +206,7 @@ struct EngineThread: ~Copyable {
     }
 
     @inline(never)
-    private mutating func serverEvent(_ s: UInt32, _ event: PollEvent) {
+    private mutating func serverEvent(_ s: ServerIndex, _ event: PollEvent) {
         guard event.token.matches(servers.generation(s)) else { return }
         guard isCommonReply(s, event) else { return otherServerEvent(s, event) }
         let c = servers[s].client
@@ -212,7 +214,7 @@ struct EngineThread: ~Copyable {
     }
 
     @inline(never)
-    private mutating func otherClientEvent(_ c: UInt32, _ event: PollEvent) {
+    private mutating func otherClientEvent(_ c: ClientIndex, _ event: PollEvent) {
         if event.isReadable { clients[c].readable = !clients[c].ended }
         if event.isHungUp { clients[c].hungUp = true }
         if event.isWritable {
@@ -234,7 +236,7 @@ struct EngineThread: ~Copyable {
     }
 
     @inline(never)
-    private mutating func otherServerEvent(_ s: UInt32, _ event: PollEvent) {
+    private mutating func otherServerEvent(_ s: ServerIndex, _ event: PollEvent) {
         if event.isReadable { servers[s].readable = true }
         if event.isHungUp { servers[s].hungUp = true }
         if event.isWritable {
@@ -253,12 +255,12 @@ struct EngineThread: ~Copyable {
         }
     }
 
-    private mutating func clientWritable(_ c: UInt32) {
+    private mutating func clientWritable(_ c: ClientIndex) {
         if clients[c].output.isEmpty { return watchClient(c, output: false) }
         flushClient(c)
     }
 
-    private mutating func serverWritable(_ s: UInt32) {
+    private mutating func serverWritable(_ s: ServerIndex) {
         switch servers[s].state {
         case .connecting: serverConnected(s)
         case .canceller: cancellerWritable(s)
@@ -272,13 +274,13 @@ struct EngineThread: ~Copyable {
 
     /// Watches a client for output while some waits. It isn't ended with the last byte,
     /// as more often follows, but with the next event that finds none.
-    mutating func watchClient(_ c: UInt32, output: Bool) {
+    mutating func watchClient(_ c: ClientIndex, output: Bool) {
         guard clients[c].watchesOutput != output else { return }
         clients[c].watchesOutput = output
         poller.change(clients[c].fd, clientToken(c), output: output)
     }
 
-    mutating func watchServer(_ s: UInt32, output: Bool) {
+    mutating func watchServer(_ s: ServerIndex, output: Bool) {
         guard servers[s].watchesOutput != output else { return }
         servers[s].watchesOutput = output
         poller.change(servers[s].fd, serverToken(s), output: output)
@@ -287,13 +289,13 @@ struct EngineThread: ~Copyable {
     // MARK: tokens
 
     @_noLocks
-    mutating func clientToken(_ c: UInt32) -> PollToken {
-        PollToken(.client, index: c, generation: clients.generation(c))
+    mutating func clientToken(_ c: ClientIndex) -> PollToken {
+        PollToken(.client, index: c.number, generation: clients.generation(c))
     }
 
     @_noLocks
-    mutating func serverToken(_ s: UInt32) -> PollToken {
-        PollToken(.server, index: s, generation: servers.generation(s))
+    mutating func serverToken(_ s: ServerIndex) -> PollToken {
+        PollToken(.server, index: s.number, generation: servers.generation(s))
     }
 }
 

@@ -99,8 +99,7 @@ public func carpoolWorkerAnswer(_ answer: OpaquePointer) {
     guard let shared = unsafe worker?.shared else { return }
     let thread = unsafe Int(cworker_answer(answer).thread)
     guard thread < shared.threads else { return }
-    let copy = unsafe UnsafeMutableRawPointer(cworker_answer_copy(answer))
-    unsafe shared.inboxes[thread].post(EngineMessage.answered.message(payload: copy))
+    shared.inboxes[thread].post(.answered(unsafe HostAnswer(answer)))
 }
 
 @_cdecl("carpool_worker_reload")
@@ -116,12 +115,12 @@ public func carpoolWorkerReload(_ settings: OpaquePointer) {
     }
     shared.settings = next
     shared.directory.forgetAnswers()
-    unsafe shared.post(EngineMessage.reload.message())
+    shared.post(.reload)
 }
 
 @_cdecl("carpool_worker_drain")
 public func carpoolWorkerDrain(_ how: UInt32) {
-    unsafe worker?.shared.drain(how)
+    unsafe worker?.shared.drain(Drain(rawValue: how) ?? .clients)
 }
 
 @_cdecl("carpool_worker_client_count")
@@ -139,7 +138,7 @@ public func carpoolWorkerDatabaseServers(_ database: UInt32) -> Int32 {
 
 @_cdecl("carpool_worker_evict")
 public func carpoolWorkerEvict(_ database: UInt32) {
-    unsafe worker?.shared.post(EngineMessage.evict.message(a: database))
+    unsafe worker?.shared.post(.evict(database: database))
 }
 
 @_cdecl("carpool_worker_moved")
@@ -147,14 +146,13 @@ public func carpoolWorkerMoved(_ database: UInt32, _ moment: UInt64) {
     guard let shared = unsafe worker?.shared else { return }
     // Threads that meet a pool of it later look there.
     shared.directory.moved(database: database, at: moment)
-    let (high, low) = (UInt32(moment >> 32), UInt32(truncatingIfNeeded: moment))
-    unsafe shared.post(EngineMessage.moved.message(a: database, b: high, c: low))
+    shared.post(.moved(database: database, moment: moment))
 }
 
 @_cdecl("carpool_worker_stop")
 public func carpoolWorkerStop() {
     guard let stopped = unsafe worker else { return }
-    unsafe stopped.shared.post(EngineMessage.stop.message())
+    unsafe stopped.shared.post(.stop)
     stopped.shared.hasher.stop()
     csys_threads_end(csys_trapped() ? 200 : 3000)
     // A thread that trapped can't close its sockets: the end of the process will.

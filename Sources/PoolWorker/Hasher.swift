@@ -1,9 +1,9 @@
 import Auth
-import CSys
+import Pooling
 
 /// A thread that runs the slow password hashes (PBKDF2), so that a login never stops the
 /// engine; a slice of each owner's in turn, so that no login's hash stops those of others.
-/// Results come back as `clientHashed` and `serverHashed` messages with 32 bytes as payload.
+/// Results come back as `clientHashed` and `serverHashed` messages.
 final class Hasher: @unchecked Sendable {
     /// A job of PostgreSQL's usual number of iterations is done in one slice.
     private static let slice = 4096
@@ -13,7 +13,7 @@ final class Hasher: @unchecked Sendable {
         /// Clients by the name they gave.
         case user([UInt8])
         /// Servers by their pool.
-        case pool(UInt32)
+        case pool(PoolIndex)
     }
 
     /// A client or server of an engine thread. Its login has one hash at a time.
@@ -87,9 +87,10 @@ final class Hasher: @unchecked Sendable {
         guard let (id, run) = next(waits: waits) else { return false }
         guard let result = run.step(Self.slice), monitor.locked({ queue.finish(id) }) else { return true }
         let asker = Asker(id: id)
-        let kind = asker.isClient ? EngineMessage.clientHashed : .serverHashed
-        unsafe inboxes[asker.thread].post(
-            kind.message(a: asker.index, b: asker.generation, payload: EngineMessage.payload(result)))
+        inboxes[asker.thread].post(
+            asker.isClient
+                ? .clientHashed(ClientIndex(asker.index), generation: asker.generation, hash: result)
+                : .serverHashed(ServerIndex(asker.index), generation: asker.generation, hash: result))
         return true
     }
 }

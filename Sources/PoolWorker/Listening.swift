@@ -35,15 +35,15 @@ struct Listening {
     }
 
     /// Clients whose notifications a hub reads.
-    var clients: [UInt32: Hub] = [:]
+    var clients: [ClientIndex: Hub] = [:]
     /// Notifications that a client can't be sent yet.
     var waiting = WaitingFrames()
     /// By linked server.
-    var requests: [UInt32: Request] = [:]
+    var requests: [ServerIndex: Request] = [:]
     /// By slot: the last request the hub has answered.
     var answered: [UInt32: UInt32] = [:]
     /// Pools whose clients keep servers for want of a hub.
-    var wanting: Set<UInt32> = []
+    var wanting: Set<PoolIndex> = []
 
     /// Whether all has come that there was at a request.
     func isAnswered(_ request: Request) -> Bool {

@@ -301,7 +301,7 @@ enum Relay {
 extension Relay {
     @_noLocks @inline(__always)
     static func link(
-        _ client: inout Client, _ c: UInt32, _ server: inout Server, _ s: UInt32, _ now: UInt64
+        _ client: inout Client, _ c: ClientIndex, _ server: inout Server, _ s: ServerIndex, _ now: UInt64
     ) {
         client.state = .active
         client.server = s
@@ -316,20 +316,20 @@ extension Relay {
     static func unlink(_ client: inout Client, _ server: inout Server, _ now: UInt64) {
         client.state = .idle
         client.since = now
-        server.client = noIndex
+        server.client = .absent
     }
 }
 
 extension EngineThread {
     @_noLocks @inline(never)
-    mutating func pumpClient(_ c: UInt32) -> PumpStop {
+    mutating func pumpClient(_ c: ClientIndex) -> PumpStop {
         let s = clients[c].server
         let pooled = pools[clients[c].pool].mode != .session
         return Relay.allToServer(&clients[c], &servers[s], scratch, pooled: pooled)
     }
 
     @_noLocks @inline(never)
-    mutating func pumpServer(_ s: UInt32) -> PumpStop {
+    mutating func pumpServer(_ s: ServerIndex) -> PumpStop {
         Relay.allToClient(&servers[s], &clients[servers[s].client], scratch, pools[servers[s].pool].mode)
     }
 }

@@ -50,7 +50,7 @@ struct Server: BitwiseCopyable {
     var ending = false
     /// A query of ours has failed.
     var failed = false
-    let pool: UInt32
+    let pool: PoolIndex
     /// Nothing that its login took on for its life had changed after this moment when it
     /// had logged in.
     var facts: UInt64 = 0
@@ -58,18 +58,18 @@ struct Server: BitwiseCopyable {
     var isHub = false
     /// Its client was to be handed over to the hub just now.
     var handedOver = false
-    /// Index of the linked client, or `noIndex`. canceller: of the client it is for.
-    var client = noIndex
+    /// Index of the linked client, or `absent`. canceller: of the client it is for.
+    var client = ClientIndex.absent
     /// canceller: the server to interrupt, with its generation.
-    var target = noIndex
+    var target = ServerIndex.absent
     var targetGeneration: UInt32 = 0
     /// Cancel requests on their way to it.
     var cancels: Int32 = 0
     /// Its agent's slot in the ledger, and the entry there; 0: it has none.
     var slot: UInt32 = 0
     var ledger: LedgerServer
-    /// The client whose session's start went to its agent last, or `noIndex`.
-    var startedFor = noIndex
+    /// The client whose session's start went to its agent last, or `absent`.
+    var startedFor = ClientIndex.absent
     /// The client that has left and whose statements it still runs.
     var left = LedgerClient.nobody
     /// What its client is known to keep it for: CLEDGER_PIN_…
@@ -91,7 +91,7 @@ struct Server: BitwiseCopyable {
     /// When its lifetime is over.
     var expires = UInt64.max
 
-    init(pool: UInt32, ledger: LedgerServer, now: UInt64) {
+    init(pool: PoolIndex, ledger: LedgerServer, now: UInt64) {
         self.pool = pool
         self.ledger = ledger
         since = now

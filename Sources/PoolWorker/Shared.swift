@@ -82,15 +82,15 @@ final class Shared: @unchecked Sendable {
     }
 
     /// The host waits for the clients to leave.
-    func drain(_ how: UInt32) {
-        unsafe post(EngineMessage.drain.message(a: how))
+    func drain(_ how: Drain) {
+        post(.drain(how))
         drains.add(1)
         // An addition, too: of it and the last client's, the later one sees what the other did.
         if clientCount.add(0) == 0 { csys_eventfd_write(notify) }
     }
 
-    func post(_ message: CsysMessage) {
-        for inbox in inboxes { unsafe inbox.post(message) }
+    func post(_ message: EngineMessage) {
+        for inbox in inboxes { inbox.post(message) }
     }
 
     func log(_ level: Host.Level, _ line: String) { host.log(level, line) }
@@ -115,17 +115,23 @@ final class SharedCounter: @unchecked Sendable {
 }
 
 /// Messages to one engine thread; see `EngineMessage`.
-@safe
 final class Inbox: @unchecked Sendable {
-    private let inbox = unsafe csys_inbox_new()!
+    private let monitor = Monitor()
+    private var messages: [EngineMessage] = []
+    /// Can be read while messages wait; the owner reads it before it takes them.
+    let descriptor = csys_wake_new()
 
-    var descriptor: Int32 { unsafe csys_inbox_fd(inbox) }
+    func post(_ message: EngineMessage) {
+        monitor.locked { messages.append(message) }
+        csys_eventfd_write(descriptor)
+    }
 
-    func post(_ message: CsysMessage) { unsafe csys_inbox_post(inbox, message) }
-
-    func take() -> CsysMessage? {
-        var message = unsafe CsysMessage()
-        return unsafe csys_inbox_take(inbox, &message) ? message : nil
+    /// Takes out all messages that wait, in order.
+    func take() -> [EngineMessage] {
+        monitor.locked {
+            defer { messages = [] }
+            return messages
+        }
     }
 }
 

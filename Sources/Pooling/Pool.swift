@@ -8,9 +8,9 @@ import FixedStorage
 @frozen
 public struct Pool: BitwiseCopyable, Sendable {
     /// Servers to lease, the most recently used first.
-    public var idle = SlotList()
+    public var idle = IndexList<ServerKind>()
     /// Clients that need a server, the one that waits longest first.
-    public var waiting = SlotList()
+    public var waiting = IndexList<ClientKind>()
     /// Servers leased, or busy with our own queries.
     public var leased: Int32 = 0
     /// Servers connecting or logging in.
@@ -32,25 +32,25 @@ public struct Pool: BitwiseCopyable, Sendable {
 
     /// The idle server that is next, unless somebody waits for it.
     @inlinable
-    public var next: UInt32 { @_noLocks get { waiting.isEmpty ? idle.first : noIndex } }
+    public var next: ServerIndex { @_noLocks get { waiting.isEmpty ? idle.first : .absent } }
 
     /// Leases the idle server that is next; there is one.
     @inlinable @_noLocks @inline(__always)
-    public mutating func leaseNext(_ servers: inout Links) -> UInt32 {
+    public mutating func leaseNext(_ servers: inout ServerLinks) -> ServerIndex {
         leased &+= 1
         return idle.popFirst(&servers)
     }
 
     /// A leased server is free again, and nobody waits.
     @inlinable @_noLocks @inline(__always)
-    public mutating func becameIdle(_ server: UInt32, _ servers: inout Links) {
+    public mutating func becameIdle(_ server: ServerIndex, _ servers: inout ServerLinks) {
         leased &-= 1
         idle.pushFirst(server, &servers)
     }
 
     /// The same, to be the last to be leased again.
     @_noLocks
-    public mutating func becameIdleLast(_ server: UInt32, _ servers: inout Links) {
+    public mutating func becameIdleLast(_ server: ServerIndex, _ servers: inout ServerLinks) {
         leased &-= 1
         idle.pushLast(server, &servers)
     }
@@ -59,12 +59,12 @@ public struct Pool: BitwiseCopyable, Sendable {
     @_noLocks
     public mutating func handedOver() { leased &-= 1 }
 
-    /// A client needs a server. Returns the server it now has, or `noIndex`: then it is
+    /// A client needs a server. Returns the server it now has, or `absent`: then it is
     /// on the waiting list. Nobody overtakes: while others wait, it queues.
     @_noLocks
-    public mutating func lease(_ client: UInt32, _ clients: inout Links, _ servers: inout Links) -> UInt32 {
-        let server = waiting.isEmpty ? idle.popFirst(&servers) : noIndex
-        if server == noIndex {
+    public mutating func lease(_ client: ClientIndex, _ clients: inout ClientLinks, _ servers: inout ServerLinks) -> ServerIndex {
+        let server = waiting.isEmpty ? idle.popFirst(&servers) : .absent
+        if server == .absent {
             waiting.pushLast(client, &clients)
         } else {
             leased &+= 1
@@ -76,7 +76,7 @@ public struct Pool: BitwiseCopyable, Sendable {
     @frozen
     public enum Release: BitwiseCopyable, Sendable {
         /// It is leased to this client, which waited.
-        case toClient(UInt32)
+        case toClient(ClientIndex)
         /// It is on the idle list.
         case idle
         /// A client on another thread waits: hand it over (it is no longer counted here).
@@ -87,7 +87,7 @@ public struct Pool: BitwiseCopyable, Sendable {
     /// - Parameter foreign: how many clients of the pool wait on other threads.
     @_noLocks
     public mutating func release(
-        _ server: UInt32, foreign: Int32, _ clients: inout Links, _ servers: inout Links
+        _ server: ServerIndex, foreign: Int32, _ clients: inout ClientLinks, _ servers: inout ServerLinks
     ) -> Release {
         releases &+= 1
         if foreign > 0 && (waiting.isEmpty || releases & 3 == 0) {
@@ -95,7 +95,7 @@ public struct Pool: BitwiseCopyable, Sendable {
             return .toOtherThread
         }
         let client = waiting.popFirst(&clients)
-        if client != noIndex { return .toClient(client) }
+        if client != .absent { return .toClient(client) }
         becameIdle(server, &servers)
         return .idle
     }
@@ -110,13 +110,13 @@ public struct Pool: BitwiseCopyable, Sendable {
 
     /// Takes an idle server off the list, to close it or to use it for ourselves.
     @inlinable @_noLocks
-    public mutating func takeIdle(_ server: UInt32, _ servers: inout Links) {
+    public mutating func takeIdle(_ server: ServerIndex, _ servers: inout ServerLinks) {
         idle.remove(server, &servers)
         leased &+= 1
     }
 
     /// A waiting client gave up.
-    public mutating func abandon(_ client: UInt32, _ clients: inout Links) {
+    public mutating func abandon(_ client: ClientIndex, _ clients: inout ClientLinks) {
         waiting.remove(client, &clients)
     }
 

@@ -13,7 +13,7 @@ public struct ProcessNumbers {
     /// How many ids a thread has.
     private let count: UInt32
     private var next: UInt32
-    private var slots: [UInt32: UInt32] = [:]
+    private var clients: [UInt32: ClientIndex] = [:]
 
     /// - Parameter seed: where to begin: after a restart others come than before.
     public init(thread: Int, threads: Int, seed: UInt32) {
@@ -29,19 +29,19 @@ public struct ProcessNumbers {
         return Int((id - first) % UInt32(max(1, threads)))
     }
 
-    /// An id for the client in this slot of the thread's table.
-    public mutating func take(for slot: UInt32) -> UInt32 {
+    /// Returns an id for a client of this thread.
+    public mutating func take(for client: ClientIndex) -> UInt32 {
         var id: UInt32
         repeat {
             id = Self.first + next * threads + thread
             next = (next + 1) % count
-        } while slots[id] != nil
-        slots[id] = slot
+        } while clients[id] != nil
+        clients[id] = client
         return id
     }
 
-    /// The slot of the client with this id.
-    public func slot(of id: UInt32) -> UInt32? { slots[id] }
+    /// The client with this id; nil when there is none.
+    public func client(of id: UInt32) -> ClientIndex? { clients[id] }
 
-    public mutating func giveBack(_ id: UInt32) { slots[id] = nil }
+    public mutating func giveBack(_ id: UInt32) { clients[id] = nil }
 }

@@ -1,12 +1,12 @@
 /// Who a server is counted for, by the numbers of the pool and of what it shares with others.
 public struct SlotOwner: Equatable, Sendable {
-    public var pool: UInt32
+    public var pool: PoolIndex
     public var database: UInt32
     public var user: UInt32
     /// The server program that its servers are connections to.
     public var place: UInt32
 
-    public init(pool: UInt32, database: UInt32, user: UInt32, place: UInt32) {
+    public init(pool: PoolIndex, database: UInt32, user: UInt32, place: UInt32) {
         self.pool = pool
         self.database = database
         self.user = user
@@ -62,15 +62,15 @@ public struct SlotQueue: Sendable {
     }
 
     /// A pool waits no longer.
-    public mutating func remove(pool: UInt32, thread: Int) {
+    public mutating func remove(pool: PoolIndex, thread: Int) {
         waiters.removeAll { $0.owner.pool == pool && $0.thread == thread }
     }
 
     /// A pool is no more.
-    public mutating func remove(pool: UInt32) { waiters.removeAll { $0.owner.pool == pool } }
+    public mutating func remove(pool: PoolIndex) { waiters.removeAll { $0.owner.pool == pool } }
 
     /// Drops pools for which this is false.
-    public mutating func keep(_ waits: (UInt32) -> Bool) { waiters.removeAll { !waits($0.owner.pool) } }
+    public mutating func keep(_ waits: (PoolIndex) -> Bool) { waiters.removeAll { !waits($0.owner.pool) } }
 
     private func matches(_ waiter: Waiter, _ owner: SlotOwner) -> Bool {
         guard waiter.owner.pool != owner.pool else { return false }
@@ -95,7 +95,7 @@ public struct SlotQueue: Sendable {
     ///   - mayOpen: whether the limits of a pool allow for one more, without this one.
     public mutating func giveWay(
         _ owner: SlotOwner, age: UInt64, idle: UInt64, slice: UInt64 = Self.slice,
-        servers: (UInt32) -> Int, mayOpen: (UInt32) -> Bool
+        servers: (PoolIndex) -> Int, mayOpen: (PoolIndex) -> Bool
     ) -> Answer {
         var answer = Answer.unwanted
         var best: (place: Int, servers: Int)?
@@ -127,7 +127,7 @@ public struct SlotQueue: Sendable {
     ///   - held: there was a connection.
     ///   - mayOpen: whether the limits of a pool allow for one more server now.
     public mutating func next(
-        after owner: SlotOwner, held: Bool, servers: (UInt32) -> Int, mayOpen: (UInt32) -> Bool
+        after owner: SlotOwner, held: Bool, servers: (PoolIndex) -> Int, mayOpen: (PoolIndex) -> Bool
     ) -> Waiter? {
         var best: (place: Int, servers: Int)?
         for place in waiters.indices where matches(waiters[place], owner) {

@@ -4,10 +4,10 @@ import FixedStorage
 /// longest. There are two kinds: pools that have had a server, which are worth remembering, and
 /// pools that never had one. So many of each kind are kept; one more pushes the oldest out.
 public struct UnusedPools: ~Copyable {
-    private var rested = SlotList()
-    private var failed = SlotList()
-    private var links: Links
-    private var members: [UInt32: Member] = [:]
+    private var rested = IndexList<PoolKind>()
+    private var failed = IndexList<PoolKind>()
+    private var links: Links<PoolKind>
+    private var members: [PoolIndex: Member] = [:]
     private let most: Int
 
     private struct Member {
@@ -28,7 +28,7 @@ public struct UnusedPools: ~Copyable {
 
     /// Adds a pool, unless it is there already.
     /// - Returns: the pool that has to be freed for it, which is still a member.
-    public mutating func add(_ index: UInt32, failed isFailed: Bool, now: UInt64) -> UInt32? {
+    public mutating func add(_ index: PoolIndex, failed isFailed: Bool, now: UInt64) -> PoolIndex? {
         guard members[index] == nil else { return nil }
         members[index] = Member(failed: isFailed, since: now)
         if isFailed {
@@ -40,16 +40,16 @@ public struct UnusedPools: ~Copyable {
     }
 
     /// Takes a pool off that is used again, or freed.
-    public mutating func remove(_ index: UInt32) {
+    public mutating func remove(_ index: PoolIndex) {
         guard let member = members.removeValue(forKey: index) else { return }
         if member.failed { failed.remove(index, &links) } else { rested.remove(index, &links) }
     }
 
     /// The oldest of those that never had a server.
-    public var oldestFailed: UInt32? { failed.isEmpty ? nil : failed.first }
+    public var oldestFailed: PoolIndex? { failed.isEmpty ? nil : failed.first }
 
     /// The oldest of the others, and since when it is unused.
-    public var oldestRested: (index: UInt32, since: UInt64)? {
+    public var oldestRested: (index: PoolIndex, since: UInt64)? {
         guard !rested.isEmpty, let member = members[rested.first] else { return nil }
         return (rested.first, member.since)
     }

@@ -1,5 +1,5 @@
 /// Frames that wait for clients that can't take them now, and how many bytes they come to:
-/// for each client, and for all. Clients are numbers here.
+/// for each client, and for all.
 public struct WaitingFrames {
     /// What memory a frame takes beside its own bytes: an array's header, its place in another.
     public static let overhead = 64
@@ -10,7 +10,7 @@ public struct WaitingFrames {
         var bytes = 0
     }
 
-    private var queues: [UInt32: Queue] = [:]
+    private var queues: [ClientIndex: Queue] = [:]
     /// Bytes that wait for all clients, overhead included.
     public private(set) var bytes = 0
 
@@ -18,14 +18,14 @@ public struct WaitingFrames {
 
     public var isEmpty: Bool { queues.isEmpty }
     /// Those for whom something waits, in no order.
-    public var clients: [UInt32] { Array(queues.keys) }
+    public var clients: [ClientIndex] { Array(queues.keys) }
 
-    public func isWaiting(_ client: UInt32) -> Bool { queues[client] != nil }
+    public func isWaiting(_ client: ClientIndex) -> Bool { queues[client] != nil }
 
     /// Bytes that wait for a client, overhead included.
-    public func bytes(of client: UInt32) -> Int { queues[client]?.bytes ?? 0 }
+    public func bytes(of client: ClientIndex) -> Int { queues[client]?.bytes ?? 0 }
 
-    public mutating func append(_ frame: [UInt8], for client: UInt32) {
+    public mutating func append(_ frame: [UInt8], for client: ClientIndex) {
         let size = frame.count + Self.overhead
         queues[client, default: Queue()].frames.append(frame)
         queues[client, default: Queue()].bytes += size
@@ -33,7 +33,7 @@ public struct WaitingFrames {
     }
 
     /// The first frame of a client; nil when none waits.
-    public mutating func takeFirst(of client: UInt32) -> [UInt8]? {
+    public mutating func takeFirst(of client: ClientIndex) -> [UInt8]? {
         guard var queue = queues.removeValue(forKey: client) else { return nil }
         let frame = queue.frames[queue.first]
         let size = frame.count + Self.overhead
@@ -51,12 +51,12 @@ public struct WaitingFrames {
     }
 
     /// Nothing waits for a client any more.
-    public mutating func forget(_ client: UInt32) {
+    public mutating func forget(_ client: ClientIndex) {
         if let queue = queues.removeValue(forKey: client) { bytes -= queue.bytes }
     }
 
     /// The client for whom most waits; nil when nothing waits for anyone.
-    public var largest: UInt32? {
+    public var largest: ClientIndex? {
         queues.max { $0.value.bytes < $1.value.bytes }?.key
     }
 }

@@ -207,10 +207,6 @@ bool		csys_random(void *buffer, size_t size);
 /* Reserves zeroed memory whose pages cost nothing until touched; aborts if there is none. */
 void	   *csys_reserve(size_t size);
 
-/* Returns a copy of size bytes, which the caller frees; csys_memory_free takes NULL, too. */
-void	   *csys_memory_copy(const void *bytes, size_t size);
-void		csys_memory_free(void *memory);
-
 /* A mutex with its condition. */
 typedef struct CsysMonitor CsysMonitor;
 CsysMonitor *csys_monitor_new(void);
@@ -219,20 +215,11 @@ void		csys_monitor_unlock(CsysMonitor *monitor);
 void		csys_monitor_wait(CsysMonitor *monitor);	/* locked before and after */
 void		csys_monitor_signal(CsysMonitor *monitor);
 
-/* Messages to an engine thread: a queue under a lock and an eventfd to wake it. */
-typedef struct CsysMessage
-{
-	uint32_t	kind;
-	uint32_t	a;
-	uint32_t	b;
-	uint32_t	c;
-	void	   *payload;		/* from csys_memory_copy; the receiver frees it */
-} CsysMessage;
-typedef struct CsysInbox CsysInbox;
-CsysInbox  *csys_inbox_new(void);
-int			csys_inbox_fd(CsysInbox *inbox);
-void		csys_inbox_post(CsysInbox *inbox, CsysMessage message);
-bool		csys_inbox_take(CsysInbox *inbox, CsysMessage *message);
+/*
+ * Returns an eventfd that wakes one thread; csys_end_at_once() knows the first 80 of a process. Aborts if
+ * there is none.
+ */
+int			csys_wake_new(void);
 
 /* Why a process ends at once. */
 enum
@@ -242,13 +229,13 @@ enum
 };
 
 /*
- * Prepares the end of the process: wakes the owners of all inboxes, and waits until each has
- * said its last words, a fifth of a second at most. For a signal handler.
+ * Prepares the end of the process: wakes the owners of all eventfds of csys_wake_new(), and waits until each
+ * has said its last words, a fifth of a second at most. For a signal handler.
  */
 void		csys_end_at_once(int reason);
 /* Returns that reason, or 0 if the process goes on. */
 int			csys_ends_at_once(void);
-/* The owner of an inbox says that it has said its last words, and never runs again. */
+/* The owner of such an eventfd says that it has said its last words, and never runs again. */
 void		csys_last_words_said(void);
 
 /*

@@ -129,7 +129,6 @@ enum CworkerText
 	CWORKER_FAILURE_STATE, CWORKER_FAILURE_MESSAGE, CWORKER_FAILURE_DETAIL, CWORKER_FAILURE_HINT
 };
 
-CarpoolAnswer *cworker_answer_copy(const CarpoolAnswer *answer);
 void		cworker_answer_free(CarpoolAnswer *answer);
 CworkerAnswer cworker_answer(const CarpoolAnswer *answer);
 CworkerPoolSettings cworker_answer_pool(const CarpoolAnswer *answer);
