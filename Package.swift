@@ -62,7 +62,8 @@ var targets: [Target] = [
     .target(name: "CLaunch", dependencies: ["CHost"], cSettings: gnu),
     .target(name: "LaunchConfig", dependencies: ["CHost", "CLaunch"], swiftSettings: tests),
     // tests of the pure parts
-    .target(name: "TestSupport", dependencies: ["FixedStorage"], path: "Tests/TestSupport", swiftSettings: tests),
+    .target(
+        name: "TestSupport", dependencies: ["FixedStorage"], path: "Tests/TestSupport", swiftSettings: tests),
     .testTarget(
         name: "FixedStorageTests", dependencies: ["FixedStorage", "TestSupport"], swiftSettings: tests),
     .testTarget(

@@ -28,3 +28,7 @@ extension Index: Strideable {
     @inlinable
     public func advanced(by count: Int) -> Index { Index(UInt32(Int(number) + count)) }
 }
+
+extension Index: CustomStringConvertible {
+    public var description: String { "\(number)" }
+}

@@ -117,7 +117,8 @@ extension EngineThread {
     /// (nothing done) when the server is wanted, or has to stay, or when the client has more
     /// to say.
     @_noLocks @inline(__always)
-    private mutating func rest(_ client: Entry<Client>, _ server: Entry<Server>, _ s: ServerIndex) -> PumpStop {
+    private mutating func rest(_ client: Entry<Client>, _ server: Entry<Server>, _ s: ServerIndex) -> PumpStop
+    {
         let pool = pools.entry(server.value.pool)
         guard server.value.ledger.mayRest, client.value.signs.areClear else { return .released }
         guard !client.value.input.hasMemory, pool.value.waiting.isEmpty else { return .released }

@@ -74,7 +74,9 @@ extension EngineThread {
         }
     }
 
-    private func age(_ c: ClientIndex) -> String { " (age=\((now &- clients[c].connected) / 1_000_000_000)s)" }
+    private func age(_ c: ClientIndex) -> String {
+        " (age=\((now &- clients[c].connected) / 1_000_000_000)s)"
+    }
 
     /// "database/user@address:port" of a client.
     func describe(_ c: ClientIndex) -> String {

@@ -191,7 +191,8 @@ extension EngineThread {
         case .answered(let answer): answered(answer)
         case .clientHashed(let c, let generation, let hash): clientHashed(c, generation, hash)
         case .serverHashed(let s, let generation, let hash): serverHashed(s, generation, hash)
-        case .cancel(let processID, let secret, let requester): cancelClient(processID, secret, for: requester)
+        case .cancel(let processID, let secret, let requester):
+            cancelClient(processID, secret, for: requester)
         case .cancelDone(let c, let generation): cancelDone(c, generation)
         case .wanted(let p, let thread): if thread != number { giveIdle(p) }
         case .handOver(let parcel): takeOver(parcel)

@@ -62,7 +62,9 @@ public struct Pool: BitwiseCopyable, Sendable {
     /// A client needs a server. Returns the server it now has, or `absent`: then it is
     /// on the waiting list. Nobody overtakes: while others wait, it queues.
     @_noLocks
-    public mutating func lease(_ client: ClientIndex, _ clients: inout ClientLinks, _ servers: inout ServerLinks) -> ServerIndex {
+    public mutating func lease(
+        _ client: ClientIndex, _ clients: inout ClientLinks, _ servers: inout ServerLinks
+    ) -> ServerIndex {
         let server = waiting.isEmpty ? idle.popFirst(&servers) : .absent
         if server == .absent {
             waiting.pushLast(client, &clients)

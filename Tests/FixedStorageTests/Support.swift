@@ -1,5 +1,8 @@
 @testable import FixedStorage
 
+/// The kind of the tests' indices.
+enum Row {}
+
 /// Zeroed memory for a table; a test never gives it back, as the worker doesn't.
 func reserve(_ size: Int) -> UnsafeMutableRawPointer {
     let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
@@ -9,16 +12,16 @@ func reserve(_ size: Int) -> UnsafeMutableRawPointer {
 
 /// The indices of a list from its first to its last, read by the links forward; nil where
 /// the links backward don't tell the same.
-func contents(_ list: SlotList, _ links: borrowing Links) -> [UInt32]? {
-    var forward: [UInt32] = []
+func contents(_ list: IndexList<Row>, _ links: borrowing Links<Row>) -> [Index<Row>]? {
+    var forward: [Index<Row>] = []
     var index = list.first
-    while index != noIndex, forward.count <= list.count {
+    while index != .absent, forward.count <= list.count {
         forward.append(index)
         index = links[index].next
     }
-    var backward: [UInt32] = []
+    var backward: [Index<Row>] = []
     index = list.last
-    while index != noIndex, backward.count <= list.count {
+    while index != .absent, backward.count <= list.count {
         backward.append(index)
         index = links[index].previous
     }

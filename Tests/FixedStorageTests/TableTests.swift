@@ -10,10 +10,10 @@ import Testing
     }
 
     @Test func `entries are handed out in order until the table is full`() {
-        var table = Table<Int>(capacity: 3, reserve: reserve)
+        var table = Table<Int, Row>(capacity: 3, reserve: reserve)
         let handedOut = (0..<4).map { table.insert($0 * 10) }
         #expect(handedOut == [0, 1, 2, nil])
-        let (count, end, capacity, last) = (table.count, table.end, table.capacity, table[2])
+        let (count, end, capacity, last) = (table.count, table.indices.upperBound, table.capacity, table[2])
         #expect(count == 3)
         #expect(end == 3)
         #expect(capacity == 3)
@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test func `a freed entry is used again and its generation has moved on`() {
-        var table = Table<Int>(capacity: 2, reserve: reserve)
+        var table = Table<Int, Row>(capacity: 2, reserve: reserve)
         guard let index = table.insert(1), table.insert(2) != nil else {
             Issue.record("the table is full too early")
             return
@@ -39,27 +39,27 @@ import Testing
     }
 
     @Test func `an untouched table costs no entry`() {
-        let table = Table<Entry>(capacity: 1_000, reserve: reserve)
-        let (count, end) = (table.count, table.end)
+        let table = Table<Entry, Row>(capacity: 1_000, reserve: reserve)
+        let (count, end) = (table.count, table.indices.upperBound)
         #expect(count == 0)
         #expect(end == 0)
     }
 
     @Test func `an index beyond the capacity traps`() async {
         await #expect(processExitsWith: .failure) {
-            let table = Table<Int>(capacity: 2, reserve: reserve)
+            let table = Table<Int, Row>(capacity: 2, reserve: reserve)
             _ = table[2]
         }
         await #expect(processExitsWith: .failure) {
-            var table = Table<Int>(capacity: 2, reserve: reserve)
-            table[noIndex] = 1
+            var table = Table<Int, Row>(capacity: 2, reserve: reserve)
+            table[.absent] = 1
         }
         await #expect(processExitsWith: .failure) {
-            let table = Table<Int>(capacity: 2, reserve: reserve)
+            let table = Table<Int, Row>(capacity: 2, reserve: reserve)
             _ = table.generation(2)
         }
         await #expect(processExitsWith: .failure) {
-            var table = Table<Int>(capacity: 2, reserve: reserve)
+            var table = Table<Int, Row>(capacity: 2, reserve: reserve)
             table.remove(0)
         }
     }
@@ -69,9 +69,9 @@ import Testing
     func `random operations leave the table as a model has it`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let capacity = 1 + random.below(40)
-        var table = Table<Entry>(capacity: capacity, reserve: reserve)
-        var model: [UInt32: Entry] = [:]
-        var generations: [UInt32: UInt32] = [:]
+        var table = Table<Entry, Row>(capacity: capacity, reserve: reserve)
+        var model: [Index<Row>: Entry] = [:]
+        var generations: [Index<Row>: UInt32] = [:]
         for step in 0..<1_500 {
             let entry = Entry(number: random.next(), flag: random.below(2) == 0)
             switch random.below(5) {
@@ -94,11 +94,11 @@ import Testing
             let count = table.count
             #expect(count == model.count, "seed \(seed), step \(step)")
         }
-        for index in 0..<table.end {
+        for index in table.indices {
             let (entry, generation) = (table[index], table.generation(index))
             #expect(model[index] == nil || model[index] == entry, "seed \(seed), index \(index)")
             #expect(generations[index, default: 0] == generation, "seed \(seed), index \(index)")
         }
-        #expect(model.keys.allSatisfy { $0 < UInt32(capacity) })
+        #expect(model.keys.allSatisfy { $0.number < UInt32(capacity) })
     }
 }

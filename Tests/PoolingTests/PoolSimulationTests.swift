@@ -21,7 +21,7 @@ import Testing
         }
 
         /// A server is free; it goes from thread to thread as long as the pool says so.
-        mutating func release(_ server: UInt32, isHere: Bool) {
+        mutating func release(_ server: ServerIndex, isHere: Bool) {
             let left =
                 isHere
                 ? here.release(server, foreign: there.waiting.count)
@@ -41,7 +41,8 @@ import Testing
     }
 
     /// One thing happens on one of the threads.
-    static func step(_ shard: inout PoolShard, mayOpen: Bool, _ random: inout SeededGenerator) -> UInt32? {
+    static func step(_ shard: inout PoolShard, mayOpen: Bool, _ random: inout SeededGenerator) -> ServerIndex?
+    {
         switch random.pick([(10, 0), (9, 1), (3, 2), (2, 3), (1, 4), (1, 5), (1, 6), (1, 7)]) {
         case 0:
             guard let client = shard.quietClients.randomElement(using: &random) else { break }

@@ -7,16 +7,16 @@ import Testing
     /// A pool with these idle servers, the first to be leased first.
     struct Bench: ~Copyable {
         var pool = Pool(mode: .transaction)
-        var clients = Links(capacity: 8, reserve: reserve)
-        var servers = Links(capacity: 8, reserve: reserve)
+        var clients = ClientLinks(capacity: 8, reserve: reserve)
+        var servers = ServerLinks(capacity: 8, reserve: reserve)
 
-        init(idle: [UInt32]) {
+        init(idle: [ServerIndex]) {
             for server in idle.reversed() { pool.idle.pushFirst(server, &servers) }
         }
 
-        mutating func lease(_ client: UInt32) -> UInt32 { pool.lease(client, &clients, &servers) }
+        mutating func lease(_ client: ClientIndex) -> ServerIndex { pool.lease(client, &clients, &servers) }
 
-        mutating func release(_ server: UInt32, foreign: Int32 = 0) -> String {
+        mutating func release(_ server: ServerIndex, foreign: Int32 = 0) -> String {
             "\(pool.release(server, foreign: foreign, &clients, &servers))"
         }
     }
@@ -25,7 +25,7 @@ import Testing
         var bench = Bench(idle: [3, 5])
         let leased = [bench.lease(0), bench.lease(1), bench.lease(2)]
         let pool = bench.pool
-        #expect(leased == [3, 5, noIndex])
+        #expect(leased == [3, 5, .absent])
         #expect(pool.leased == 2)
         #expect(pool.waiting.count == 1)
         #expect(pool.servers == 2)
@@ -34,7 +34,7 @@ import Testing
     @Test func `a released server goes to who waits longest`() {
         var bench = Bench(idle: [3])
         let leased = (0..<4).map { bench.lease($0) }
-        #expect(leased == [3, noIndex, noIndex, noIndex])
+        #expect(leased == [3, .absent, .absent, .absent])
         let given = (0..<4).map { _ in bench.release(3) }
         #expect(given == ["toClient(1)", "toClient(2)", "toClient(3)", "idle"])
         let pool = bench.pool
@@ -48,7 +48,7 @@ import Testing
         bench.pool.idle.pushFirst(4, &bench.servers)
         let second = bench.lease(1)
         let next = bench.pool.next
-        #expect([first, second, next] == [noIndex, noIndex, noIndex])
+        #expect([first, second, next] == [.absent, .absent, .absent])
     }
 
     @Test func `the next idle server can be leased in two steps`() {
@@ -81,7 +81,7 @@ import Testing
 
     @Test func `a client that gives up is not served`() {
         var bench = Bench(idle: [3])
-        for client: UInt32 in 0..<4 { _ = bench.lease(client) }
+        for client: ClientIndex in 0..<4 { _ = bench.lease(client) }
         bench.pool.abandon(2, &bench.clients)
         let given = (0..<3).map { _ in bench.release(3) }
         #expect(given == ["toClient(1)", "toClient(3)", "idle"])
@@ -98,8 +98,8 @@ import Testing
 
     @Test func `every fourth release serves other threads before its own clients`() {
         var bench = Bench(idle: [0, 1, 2, 3, 4, 5, 6, 7])
-        for client: UInt32 in 0..<8 { _ = bench.lease(client) }
-        for client: UInt32 in 0..<8 { _ = bench.lease(client) }
+        for client: ClientIndex in 0..<8 { _ = bench.lease(client) }
+        for client: ClientIndex in 0..<8 { _ = bench.lease(client) }
         let given = (0..<8).map { bench.release($0, foreign: 5) }
         #expect(
             given == [
@@ -130,7 +130,7 @@ import Testing
         var bench = Bench(idle: [3, 5, 6])
         bench.pool.takeIdle(5, &bench.servers)
         let leased = [bench.lease(0), bench.lease(1), bench.lease(2)]
-        #expect(leased == [3, 6, noIndex])
+        #expect(leased == [3, 6, .absent])
         let given = bench.release(5)
         #expect(given == "toClient(2)")
         let pool = bench.pool

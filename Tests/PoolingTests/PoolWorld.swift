@@ -4,17 +4,17 @@ import FixedStorage
 
 /// A pool of one thread, and beside it the same in plain arrays, which says what is possible.
 struct PoolShard: ~Copyable {
-    static let clientCount: UInt32 = 12
-    static let serverCount: UInt32 = 16
+    static let clientCount: ClientIndex = 12
+    static let serverCount: ServerIndex = 16
 
     var pool = Pool(mode: .transaction)
-    var clients = Links(capacity: Int(clientCount), reserve: reserve)
-    var servers = Links(capacity: Int(serverCount), reserve: reserve)
+    var clients = ClientLinks(capacity: Int(clientCount.number), reserve: reserve)
+    var servers = ServerLinks(capacity: Int(serverCount.number), reserve: reserve)
 
-    private(set) var idle: [UInt32] = []
-    private(set) var waiting: [UInt32] = []
+    private(set) var idle: [ServerIndex] = []
+    private(set) var waiting: [ClientIndex] = []
     /// Server to its client; nil for one in our own use.
-    private(set) var leased: [UInt32: UInt32?] = [:]
+    private(set) var leased: [ServerIndex: ClientIndex?] = [:]
     private(set) var opening = 0
     private(set) var releasesKept = 0
     private(set) var problem: String?
@@ -24,25 +24,27 @@ struct PoolShard: ~Copyable {
     }
 
     var total: Int { idle.count + leased.count + opening }
-    var freeServers: [UInt32] { (0..<Self.serverCount).filter { !idle.contains($0) && leased[$0] == nil } }
+    var freeServers: [ServerIndex] {
+        (0..<Self.serverCount).filter { !idle.contains($0) && leased[$0] == nil }
+    }
 
     /// Clients that neither wait nor have a server.
-    var quietClients: [UInt32] {
+    var quietClients: [ClientIndex] {
         let served = leased.values.compactMap(\.self)
         return (0..<Self.clientCount).filter { !waiting.contains($0) && !served.contains($0) }
     }
 
-    mutating func request(_ client: UInt32, inSteps: Bool) {
-        let expected = waiting.isEmpty ? idle.first ?? noIndex : noIndex
-        var server = noIndex
-        if inSteps && pool.next != noIndex {
+    mutating func request(_ client: ClientIndex, inSteps: Bool) {
+        let expected = waiting.isEmpty ? idle.first ?? .absent : .absent
+        var server = ServerIndex.absent
+        if inSteps && pool.next != .absent {
             server = pool.next
             pool.leaseNext(&servers)
         } else {
             server = pool.lease(client, &clients, &servers)
         }
         expect(server == expected, "client \(client) got server \(server), not \(expected)")
-        if expected == noIndex {
+        if expected == .absent {
             waiting.append(client)
         } else {
             idle.removeFirst()
@@ -51,7 +53,7 @@ struct PoolShard: ~Copyable {
     }
 
     /// - Returns: whether the server left for another thread.
-    mutating func release(_ server: UInt32, foreign: Int) -> Bool {
+    mutating func release(_ server: ServerIndex, foreign: Int) -> Bool {
         leased[server] = nil
         switch pool.release(server, foreign: Int32(foreign), &clients, &servers) {
         case .toClient(let client):
@@ -77,7 +79,7 @@ struct PoolShard: ~Copyable {
         opening += 1
     }
 
-    mutating func opened(_ server: UInt32) {
+    mutating func opened(_ server: ServerIndex) {
         pool.opened()
         opening -= 1
         leased[server] = .some(nil)
@@ -88,23 +90,23 @@ struct PoolShard: ~Copyable {
         opening -= 1
     }
 
-    mutating func adopt(_ server: UInt32) {
+    mutating func adopt(_ server: ServerIndex) {
         pool.adopted()
         leased[server] = .some(nil)
     }
 
-    mutating func takeIdle(_ server: UInt32) {
+    mutating func takeIdle(_ server: ServerIndex) {
         pool.takeIdle(server, &servers)
         idle.removeAll { $0 == server }
         leased[server] = .some(nil)
     }
 
-    mutating func close(_ server: UInt32) {
+    mutating func close(_ server: ServerIndex) {
         pool.leased -= 1
         leased[server] = nil
     }
 
-    mutating func abandon(_ client: UInt32) {
+    mutating func abandon(_ client: ClientIndex) {
         pool.abandon(client, &clients)
         waiting.removeAll { $0 == client }
     }
@@ -117,7 +119,7 @@ struct PoolShard: ~Copyable {
         expect(pool.opening == opening, "opening servers are miscounted")
         expect(pool.servers == total, "servers are miscounted")
         expect(pool.isShort == (waiting.count > opening), "isShort is wrong")
-        expect(pool.next == (waiting.isEmpty ? idle.first ?? noIndex : noIndex), "next is wrong")
+        expect(pool.next == (waiting.isEmpty ? idle.first ?? .absent : .absent), "next is wrong")
         expect(waiting.isEmpty || idle.isEmpty, "somebody waits while a server idles")
         let served = leased.values.compactMap(\.self)
         expect(Set(served).count == served.count, "a client has two servers")
@@ -125,13 +127,15 @@ struct PoolShard: ~Copyable {
         expect(Set(idle).isDisjoint(with: leased.keys), "a server is idle and leased")
     }
 
-    private static func contents(_ list: SlotList, _ links: borrowing Links) -> [UInt32] {
-        var found: [UInt32] = []
+    private static func contents<Kind>(_ list: IndexList<Kind>, _ links: borrowing Links<Kind>) -> [Index<
+        Kind
+    >] {
+        var found: [Index<Kind>] = []
         var index = list.first
-        while index != noIndex && found.count <= list.count {
+        while index != .absent && found.count <= list.count {
             found.append(index)
             index = links[index].next
         }
-        return found.count == list.count && found.last ?? noIndex == list.last ? found : [noIndex]
+        return found.count == list.count && found.last ?? .absent == list.last ? found : [.absent]
     }
 }

@@ -10,9 +10,9 @@ import Testing
             let id = numbers.take(for: 5)
             #expect(id >= ProcessNumbers.first && id < ProcessNumbers.end)
             #expect(seen.insert(id).inserted)
-            #expect(numbers.slot(of: id) == 5)
+            #expect(numbers.client(of: id) == 5)
             numbers.giveBack(id)
-            #expect(numbers.slot(of: id) == nil)
+            #expect(numbers.client(of: id) == nil)
         }
     }
 
@@ -20,7 +20,9 @@ import Testing
         for thread in 0..<3 {
             var numbers = ProcessNumbers(thread: thread, threads: 3, seed: 0xffff_ffff)
             for slot in 0..<10 {
-                #expect(ProcessNumbers.thread(of: numbers.take(for: UInt32(slot)), threads: 3) == thread)
+                #expect(
+                    ProcessNumbers.thread(of: numbers.take(for: ClientIndex(UInt32(slot))), threads: 3)
+                        == thread)
             }
         }
     }

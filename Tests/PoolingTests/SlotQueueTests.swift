@@ -6,8 +6,8 @@ import Testing
 @Suite struct SlotQueueTests {
     static let slice = SlotQueue.slice
 
-    static func owner(_ pool: UInt32, database: UInt32 = 1, user: UInt32? = nil) -> SlotOwner {
-        SlotOwner(pool: pool, database: database, user: user ?? pool, place: 0)
+    static func owner(_ pool: PoolIndex, database: UInt32 = 1, user: UInt32? = nil) -> SlotOwner {
+        SlotOwner(pool: pool, database: database, user: user ?? pool.number, place: 0)
     }
 
     /// What a pool is told about a server of its own while pool 7 waits.
@@ -81,11 +81,13 @@ import Testing
 
     @Test func `who has fewest is next, and among equals who has waited longest`() {
         var queue = SlotQueue()
-        for pool: UInt32 in [4, 5, 6] { _ = queue.add(Self.owner(pool), thread: Int(pool), scope: .database) }
+        for pool: PoolIndex in [4, 5, 6] {
+            _ = queue.add(Self.owner(pool), thread: Int(pool.number), scope: .database)
+        }
         let known = queue.add(Self.owner(4), thread: 4, scope: .database)
         #expect(!known)
-        let servers: [UInt32: Int] = [1: 3, 4: 2, 5: 0, 6: 0]
-        var order: [UInt32] = []
+        let servers: [PoolIndex: Int] = [1: 3, 4: 2, 5: 0, 6: 0]
+        var order: [PoolIndex] = []
         while let next = queue.next(
             after: Self.owner(1), held: true, servers: { servers[$0] ?? 0 }, mayOpen: { _ in true })
         {
@@ -112,7 +114,7 @@ import Testing
         -> (share: [Int], longestWait: UInt64, moves: Int, time: UInt64)
     {
         struct Server {
-            var pool: UInt32
+            var pool: PoolIndex
             var opened: UInt64
             var freeAt: UInt64
         }
@@ -129,31 +131,33 @@ import Testing
             guard let at = servers.indices.min(by: { servers[$0].freeAt < servers[$1].freeAt }) else { break }
             let now = servers[at].freeAt
             let pool = servers[at].pool
-            share[Int(pool)] += 1
-            longest = max(longest, now - lastServed[Int(pool)])
-            lastServed[Int(pool)] = now
+            share[Int(pool.number)] += 1
+            longest = max(longest, now - lastServed[Int(pool.number)])
+            lastServed[Int(pool.number)] = now
             // whose clients have waited for a slice, or who has none, queues
-            for other in 0..<UInt32(pools) where counts[Int(other)] == 0 || random.chance(30) {
+            for other in 0..<PoolIndex(UInt32(pools))
+            where counts[Int(other.number)] == 0 || random.chance(30) {
                 _ = queue.add(Self.owner(other), thread: 0, scope: .database)
             }
-            counts[Int(pool)] -= 1
+            counts[Int(pool.number)] -= 1
             let way = queue.giveWay(Self.owner(pool), age: now - servers[at].opened, idle: 0) {
-                counts[Int($0)]
+                counts[Int($0.number)]
             } mayOpen: { _ in
                 true
             }
             guard way == .now else {
-                counts[Int(pool)] += 1
+                counts[Int(pool.number)] += 1
                 servers[at].freeAt = now + 100_000 + UInt64(random.below(2_000_000))
                 continue
             }
             let next = queue.next(
-                after: Self.owner(pool), held: true, servers: { counts[Int($0)] }, mayOpen: { _ in true })
+                after: Self.owner(pool), held: true, servers: { counts[Int($0.number)] },
+                mayOpen: { _ in true })
             guard let next else {
                 Issue.record("a server was closed for nobody")
                 break
             }
-            counts[Int(next.owner.pool)] += 1
+            counts[Int(next.owner.pool.number)] += 1
             moves += 1
             servers[at] = Server(
                 pool: next.owner.pool, opened: now + login, freeAt: now + login + BackoffTests.ms)

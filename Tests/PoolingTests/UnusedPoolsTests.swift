@@ -42,9 +42,9 @@ import Testing
 
     @Test func `one too many pushes the oldest of its kind out`() {
         var pools = make()
-        var out: [UInt32?] = []
+        var out: [PoolIndex?] = []
         for (index, failed) in [(1, false), (2, true), (3, false), (4, true), (5, true), (6, false)] {
-            let pushed = pools.add(UInt32(index), failed: failed, now: 0)
+            let pushed = pools.add(PoolIndex(UInt32(index)), failed: failed, now: 0)
             if let pushed { pools.remove(pushed) }
             out.append(pushed)
         }

@@ -1,6 +1,6 @@
 import FixedStorage
 
 /// Tests write indices as numbers.
-extension Index: @retroactive ExpressibleByIntegerLiteral {
+extension Index: ExpressibleByIntegerLiteral {
     public init(integerLiteral number: UInt32) { self.init(number) }
 }
