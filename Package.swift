@@ -78,7 +78,8 @@ var targets: [Target] = [
     .testTarget(
         name: "PoolWorkerTests",
         dependencies: [
-            "PoolWorker", "Engine", "Wire", "Auth", "CSys", "CLedger", "CWorker", "CTestHost", "TestSupport",
+            "PoolWorker", "Engine", "Pooling", "Wire", "Auth", "FixedStorage", "CSys", "CLedger", "CWorker",
+            "CTestHost", "TestSupport",
         ],
         swiftSettings: tests),
     .testTarget(

@@ -166,6 +166,12 @@ ctest_settings_set(CarpoolSettings *settings, const char *name, const char *valu
 	return info != NULL && carpool_setting_parse(info, value, settings, error, sizeof(error));
 }
 
+void
+ctest_free(void *memory)
+{
+	free(memory);
+}
+
 int
 ctest_listen(const char *name, int backlog)
 {

@@ -29,7 +29,7 @@ struct FrameBuffer {
         let length = bytes[1...4].reduce(0) { $0 << 8 | Int($1) }
         guard bytes.count > length else { return nil }
         defer { bytes.removeFirst(length + 1) }
-        return Frame(tag: bytes[0], body: Array(bytes[5...length]))
+        return Frame(tag: bytes[0], body: Array(bytes[5..<length + 1]))
     }
 }
 

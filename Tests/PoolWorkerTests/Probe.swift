@@ -1,6 +1,8 @@
 import CSys
 import CTestHost
 import CWorker
+import FixedStorage
+import Pooling
 
 @testable import Engine
 @testable import PoolWorker
@@ -45,7 +47,7 @@ final class Probe {
     /// Clients in each state there is one in.
     var clients: [String: Int] {
         var counts: [String: Int] = [:]
-        for c in 0..<thread.clients.end where thread.clients[c].state != .gone {
+        for c in thread.clients.indices where thread.clients[c].state != .gone {
             counts["\(thread.clients[c].state)", default: 0] += 1
         }
         return counts
@@ -54,7 +56,7 @@ final class Probe {
     /// Servers in each state there is one in; connections that carry cancel requests are cancellers.
     var servers: [String: Int] {
         var counts: [String: Int] = [:]
-        for s in 0..<thread.servers.end where thread.servers[s].state != .gone {
+        for s in thread.servers.indices where thread.servers[s].state != .gone {
             counts["\(thread.servers[s].state)", default: 0] += 1
         }
         return counts
@@ -84,14 +86,14 @@ final class Probe {
             let counted = PoolCounts(
                 idle: pool.idle.count, waiting: pool.waiting.count, leased: Int(pool.leased),
                 opening: Int(pool.opening), clients: Int(pool.clients))
-            pools[p] = (counted, found(p))
+            pools[p.number] = (counted, found(p))
         }
         return pools
     }
 
-    private func found(_ p: UInt32) -> PoolCounts {
+    private func found(_ p: PoolIndex) -> PoolCounts {
         var found = PoolCounts()
-        for c in 0..<thread.clients.end where thread.clients[c].state != .gone && thread.clients[c].pool == p
+        for c in thread.clients.indices where thread.clients[c].state != .gone && thread.clients[c].pool == p
         {
             found.clients += thread.clients[c].counted ? 1 : 0
             switch thread.clients[c].state {
@@ -99,7 +101,7 @@ final class Probe {
             default: break
             }
         }
-        for s in 0..<thread.servers.end where thread.servers[s].state != .gone && thread.servers[s].pool == p
+        for s in thread.servers.indices where thread.servers[s].state != .gone && thread.servers[s].pool == p
         {
             guard !thread.servers[s].isHub else { continue }
             switch thread.servers[s].state {
@@ -144,12 +146,12 @@ final class SharedProbe {
     /// A client's socket comes in, as from the thread that accepts.
     func adopt(_ descriptor: Int32, thread: Int) {
         shared.countClient(1)
-        shared.inboxes[thread].post(EngineMessage.accepted.message(a: UInt32(descriptor)))
+        shared.inboxes[thread].post(.accepted(descriptor: descriptor))
     }
 
-    /// As `carpool_worker_answer`, which copies.
+    /// As `carpool_worker_answer`; the answer stays the caller's.
     func answer(_ answer: UnsafeMutableRawPointer, thread: Int) {
-        shared.inboxes[thread].post(EngineMessage.answered.message(payload: answer))
+        shared.inboxes[thread].post(.answered(HostAnswer(OpaquePointer(answer))))
     }
 
     /// As `carpool_worker_reload`.
@@ -158,23 +160,21 @@ final class SharedProbe {
         next.limitClients(to: shared.ledger.capacity)
         shared.settings = next
         shared.directory.forgetAnswers()
-        shared.post(EngineMessage.reload.message())
+        shared.post(.reload)
     }
 
     /// As `carpool_worker_drain`.
-    func drain(_ transactions: Bool) { shared.drain(transactions ? 0 : 1) }
+    func drain(_ transactions: Bool) { shared.drain(transactions ? .transactions : .clients) }
 
     /// As `carpool_worker_stop`, without the end of threads.
-    func stop() { shared.post(EngineMessage.stop.message()) }
+    func stop() { shared.post(.stop) }
 
-    func evict(database: UInt32) { shared.post(EngineMessage.evict.message(a: database)) }
+    func evict(database: UInt32) { shared.post(.evict(database: database)) }
 
     /// As `carpool_worker_moved`.
     func moved(database: UInt32, moment: UInt64) {
         shared.directory.moved(database: database, at: moment)
-        shared.post(
-            EngineMessage.moved.message(
-                a: database, b: UInt32(moment >> 32), c: UInt32(truncatingIfNeeded: moment)))
+        shared.post(.moved(database: database, moment: moment))
     }
 
     /// Does what hashes wait to be done; false where none does.
@@ -193,5 +193,5 @@ final class SharedProbe {
     var queued: Int { Int(shared.directory.queued.value) }
 
     /// Clients that wait in a pool, as the threads tell each other.
-    func waiting(pool: UInt32) -> Int { Int(shared.directory.waiting.total(pool)) }
+    func waiting(pool: UInt32) -> Int { Int(shared.directory.waiting.total(PoolIndex(pool))) }
 }

@@ -44,3 +44,11 @@ struct Socket {
         csys_close(descriptor)
     }
 }
+
+/// A socket that is connected to a Unix socket's path, or -errno.
+func connectUnix(_ path: String) -> Int32 {
+    var address = [UInt8](repeating: 0, count: 110)
+    withUnsafeBytes(of: UInt16(AF_UNIX)) { address.replaceSubrange(0..<2, with: $0) }
+    address.replaceSubrange(2..<2 + path.utf8.count, with: path.utf8)
+    return address.withUnsafeBytes { csys_connect($0.baseAddress, socklen_t($0.count)) }
+}

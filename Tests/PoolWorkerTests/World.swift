@@ -48,7 +48,7 @@ final class World {
         backend.end()
         shared.end()
         csys_close(notify)
-        csys_memory_free(UnsafeMutableRawPointer(settings))
+        ctest_free(UnsafeMutableRawPointer(settings))
     }
 
     private static func change(_ settings: OpaquePointer, _ values: [String: String]) {
@@ -131,7 +131,10 @@ final class World {
 
     /// The host's answers to the questions that wait.
     func answerAll() {
-        for (thread, answer) in host.takeAnswers() { shared.answer(answer, thread: thread) }
+        for (thread, answer) in host.takeAnswers() {
+            shared.answer(answer, thread: thread)
+            ctest_free(answer)
+        }
         settle()
     }
 

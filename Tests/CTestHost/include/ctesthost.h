@@ -83,6 +83,9 @@ CarpoolSettings *ctest_settings_new(void);
 /* Sets one of them; false when there is none of that name, or it does not take the text. */
 bool		ctest_settings_set(CarpoolSettings *settings, const char *name, const char *text);
 
+/* Gives back what is malloc'd here. */
+void		ctest_free(void *memory);
+
 /* A non-blocking listener on an abstract Unix socket, or -errno. */
 int			ctest_listen(const char *name, int backlog);
 
