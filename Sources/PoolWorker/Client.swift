@@ -29,11 +29,8 @@ struct Client: BitwiseCopyable {
     /// How a client ended: its stream, Terminate, a message that is none, or the pooler's own end.
     enum End: BitwiseCopyable { case stream, terminate, shutdown, unknownType(UInt8), wrongLength }
 
-    let fd: Int32
+    var stream: Stream
     var state: State = .login
-    var signs = SocketSigns()
-    /// Its socket is watched for output, too.
-    var watchesOutput = false
     /// Counted in the pool (logged in).
     var counted = false
     /// Index of the pool; `absent` before login.
@@ -50,10 +47,6 @@ struct Client: BitwiseCopyable {
     var processID: UInt32 = 0
     /// Second half of the cancel key.
     var secret: UInt32
-    /// Received, not yet forwarded.
-    var input = Block()
-    /// To be sent to the client.
-    var output = Block()
     /// Body bytes still to come of the frame last begun.
     var bodyLeft = 0
     /// Cancelled while its server was being given its parameters.
@@ -75,10 +68,38 @@ struct Client: BitwiseCopyable {
     /// It takes no more bytes: who has only ended the stream to us may still read.
     var isUnreachable: Bool { hungUp && !ended }
 
-    init(fd: Int32, secret: UInt32, now: UInt64) {
-        self.fd = fd
+    init(stream: Stream, secret: UInt32, now: UInt64) {
+        self.stream = stream
         self.secret = secret
         since = now
         connected = now
+    }
+}
+
+/// Its signs; see `Signs`.
+extension Client {
+    var readable: Bool {
+        @_noLocks get { stream.signs.readable }
+        @_noLocks set { stream.signs.readable = newValue }
+    }
+    var hungUp: Bool {
+        @_noLocks get { stream.signs.hungUp }
+        @_noLocks set { stream.signs.hungUp = newValue }
+    }
+    /// Nothing more is read of it, as its stream has ended in order or as of what it said (`End`);
+    /// what it sent before is still done and answered.
+    var ended: Bool {
+        @_noLocks get { stream.signs[0] }
+        @_noLocks set { stream.signs[0] = newValue }
+    }
+    /// It changes its server with each transaction (test_rotate_servers), or ends with it.
+    var rotates: Bool {
+        @_noLocks get { stream.signs[1] }
+        @_noLocks set { stream.signs[1] = newValue }
+    }
+    /// One statement at a time goes to its server (statement mode).
+    var inSteps: Bool {
+        @_noLocks get { stream.signs[2] }
+        @_noLocks set { stream.signs[2] = newValue }
     }
 }

@@ -11,7 +11,7 @@ extension EngineThread {
     @_noLocks @inline(__always)
     mutating func serverForCommonRequest(_ c: ClientIndex, _ event: PollEvent) -> Entry<Server>? {
         let client = clients.entry(c)
-        guard event.isInputOnly, client.value.signs.areClear, !client.value.input.hasMemory else {
+        guard event.isInputOnly, client.value.stream.signs.areClear, !client.value.stream.input.hasMemory else {
             return nil
         }
         let server: Entry<Server>
@@ -27,13 +27,13 @@ extension EngineThread {
             server = servers.entry(client.value.server)
             guard case .active = server.value.state else { return nil }
         }
-        return server.value.output.hasMemory ? nil : server
+        return server.value.stream.output.hasMemory ? nil : server
     }
 
     @_noLocks @inline(__always)
     mutating func moveRequest(_ c: ClientIndex, to server: Entry<Server>) -> PumpStop {
         let client = clients.entry(c)
-        let n = scratch.receive(client.value.fd)
+        let n = scratch.receive(client.value.stream.descriptor)
         if n <= 0 { return Relay.failure(n) }
         if case .idle = client.value.state {
             let s = pools[client.value.pool].leaseNext(&serverLinks)
@@ -46,7 +46,7 @@ extension EngineThread {
         guard scan.taken == n, server.value.traffic.isExpecting else {
             return moveRest(ofClient: c, scan, n)
         }
-        let sent = bytes.send(server.value.fd)
+        let sent = bytes.send(server.value.stream.descriptor)
         return sent == n ? .idle : Relay.concludeRequest(&client.value, &server.value, scan, n, sent, scratch)
     }
 
@@ -71,10 +71,10 @@ extension EngineThread {
     @_noLocks @inline(__always)
     mutating func isCommonReply(_ s: ServerIndex, _ event: PollEvent) -> Bool {
         let server = servers.entry(s)
-        guard event.isInputOnly, case .active = server.value.state, server.value.signs.areClear else {
+        guard event.isInputOnly, case .active = server.value.state, server.value.stream.signs.areClear else {
             return false
         }
-        return !server.value.input.hasMemory && !clients[server.value.client].output.hasMemory
+        return !server.value.stream.input.hasMemory && !clients[server.value.client].stream.output.hasMemory
     }
 
     /// Ends the link, too, where nothing is in the way.
@@ -82,15 +82,15 @@ extension EngineThread {
     mutating func moveReply(_ s: ServerIndex) -> PumpStop {
         let server = servers.entry(s)
         let client = clients.entry(server.value.client)
-        let n = scratch.receive(server.value.fd)
-        if n <= 0 { return n == Relay.wouldBlock ? .idle : .serverGone }
+        let n = scratch.receive(server.value.stream.descriptor)
+        if n <= 0 { return n == Stream.wouldBlock ? .idle : .serverGone }
         guard n < Scratch.size else { return moveRest(ofServer: s, nil, n) }
         let bytes = scratch.bytes(n)
         let scan = FrameScan.backend(
             bytes, bodyLeft: &server.value.bodyLeft, traffic: &server.value.traffic,
             mode: pools[server.value.pool].mode)
         guard scan.taken == n else { return moveRest(ofServer: s, scan, n) }
-        let sent = bytes.send(client.value.fd)
+        let sent = bytes.send(client.value.stream.descriptor)
         guard sent == n else {
             return Relay.concludeReply(
                 &server.value, &client.value, scan, n, sent, scratch, pools[server.value.pool].mode)
@@ -120,8 +120,8 @@ extension EngineThread {
     private mutating func rest(_ client: Entry<Client>, _ server: Entry<Server>, _ s: ServerIndex) -> PumpStop
     {
         let pool = pools.entry(server.value.pool)
-        guard server.value.ledger.mayRest, client.value.signs.areClear else { return .released }
-        guard !client.value.input.hasMemory, pool.value.waiting.isEmpty else { return .released }
+        guard server.value.ledger.mayRest, client.value.stream.signs.areClear else { return .released }
+        guard !client.value.stream.input.hasMemory, pool.value.waiting.isEmpty else { return .released }
         if crowded && waitingCounters.total(server.value.pool) > 0 { return .released }
         Relay.unlink(&client.value, &server.value, now)
         server.value.state = .idle

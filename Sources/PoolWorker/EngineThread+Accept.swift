@@ -70,13 +70,13 @@ extension EngineThread {
     /// Takes over a socket that was accepted (and counted).
     mutating func adopt(_ fd: Int32) {
         let secret = randomBytes(4).reduce(0) { $0 << 8 | UInt32($1) } | 1
-        guard let c = clients.insert(Client(fd: fd, secret: secret, now: now)) else {
+        guard let c = clients.insert(Client(stream: Stream(descriptor: fd), secret: secret, now: now)) else {
             csys_close(fd)
             shared.countClient(-1)
             return
         }
         logins[c] = ClientLoginState()
-        if poller.watch(fd, clientToken(c)) < 0 { closeClient(c, .clientLeft) }
+        if !clients[c].stream.watch(poller, clientToken(c)) { closeClient(c, .clientLeft) }
     }
 
     /// Bytes came from a client that logs in.
@@ -98,7 +98,7 @@ extension EngineThread {
 
     /// Reads one startup packet; false when it has to wait.
     private mutating func readStartup(_ c: ClientIndex) -> Bool {
-        switch StartupPacket.parse(clients[c].input.array[...]) {
+        switch StartupPacket.parse(clients[c].stream.input.array[...]) {
         case .needMore:
             return receiveClient(c)
         case .malformed(let error):
@@ -109,8 +109,8 @@ extension EngineThread {
             send(c, error.oldFrame)
             closeClient(c, .invalidStartup(error.message))
         case .packet(let packet, let size):
-            clients[c].input.drop(size)
-            if clients[c].input.isEmpty { clients[c].input.giveBack() }
+            clients[c].stream.input.drop(size)
+            if clients[c].stream.input.isEmpty { clients[c].stream.input.giveBack() }
             return startupPacket(c, packet)
         }
         return false
@@ -127,7 +127,7 @@ extension EngineThread {
             }
             if ssl { login.sawSSL = true } else { login.sawGSS = true }
             send(c, [UInt8(ascii: "N")])
-            guard clients[c].input.isEmpty else {
+            guard clients[c].stream.input.isEmpty else {
                 closeClient(c, .error(unencryptedData(after: ssl ? "SSL" : "GSSAPI encryption")))
                 return false
             }

@@ -78,20 +78,20 @@ extension EngineThread {
         guard servers[s].pid != 0 else { return nil }
         servers[s].ledger.cancel(c == .absent ? servers[s].left : clients[c].ledger)
         if shared.host.interrupt(servers[s].pid, slot: servers[s].slot) { return nil }
-        guard servers[s].cancels < 4, let address = addresses[s] else { return nil }
+        guard servers[s].cancels < 4, let connector = connectors[s] else { return nil }
         var canceller = Server(pool: servers[s].pool, ledger: nobody, now: now)
         canceller.state = .canceller
         canceller.client = c
         canceller.target = s
         canceller.targetGeneration = servers.generation(s)
-        canceller.fd = address.connect()
-        guard canceller.fd >= 0, let index = servers.insert(canceller) else {
-            csys_close(canceller.fd)
+        canceller.stream = connector.connect().stream
+        guard canceller.stream.isOpen, let index = servers.insert(canceller) else {
+            canceller.stream.close()
             return nil
         }
         shared.countServer(1)
         servers[s].cancels += 1
-        servers[s].signs.cancelled = true
+        servers[s].cancelled = true
         guard watchConnecting(index) else {
             closeServer(index, .connectTimeout)
             return nil
@@ -103,7 +103,7 @@ extension EngineThread {
     mutating func cancellerWritable(_ s: ServerIndex) {
         guard servers[s].task == .none else { return }
         let target = servers[s].target
-        guard csys_socket_error(servers[s].fd) == 0,
+        guard servers[s].stream.failure == 0,
             servers.generation(target) == servers[s].targetGeneration,
             servers[target].state == .recovering
                 || (servers[target].state == .active && servers[target].client == servers[s].client
@@ -117,9 +117,9 @@ extension EngineThread {
 
     /// The server closes a canceller's connection when the signal has been sent.
     mutating func readCanceller(_ s: ServerIndex) {
-        let (n, _) = receiveServer(s)
-        if n == -EAGAIN { return }
-        if n > 0 { servers[s].input.clear() }
+        let n = servers[s].stream.receive()
+        if n == Stream.wouldBlock { return }
+        if n > 0 { servers[s].stream.input.clear() }
         closeServer(s, .cancelHandled)
     }
 
@@ -130,7 +130,7 @@ extension EngineThread {
         guard servers.generation(target) == servers[s].targetGeneration else { return }
         servers[target].cancels -= 1
         guard servers[target].cancels == 0 else { return }
-        servers[target].signs.cancelled = false
+        servers[target].cancelled = false
         switch servers[target].state {
         case .settling: passOn(target)
         case .recovering: recover(target)
@@ -151,10 +151,10 @@ extension EngineThread {
     /// Query, or all up to the Sync; then answers as the server would.
     mutating func discardRequest(_ c: ClientIndex) {
         while clients[c].state == .discarding {
-            let input = clients[c].input
+            let input = clients[c].stream.input
             if clients[c].bodyLeft > 0, !input.isEmpty {
                 let step = min(clients[c].bodyLeft, input.count)
-                clients[c].input.drop(step)
+                clients[c].stream.input.drop(step)
                 clients[c].bodyLeft -= step
                 continue
             }
@@ -169,7 +169,7 @@ extension EngineThread {
                 case .invalid: return clientEnded(c, malformation(c))
                 case .forward: break
                 }
-                clients[c].input.drop(FrameHeader.size)
+                clients[c].stream.input.drop(FrameHeader.size)
                 clients[c].bodyLeft = body
                 if tag == FrontendTag.query || tag == FrontendTag.sync || tag == FrontendTag.functionCall {
                     clients[c].requestEnded = true
@@ -188,7 +188,7 @@ extension EngineThread {
         writer.readyForQuery()
         clients[c].state = .idle
         clients[c].since = now
-        if clients[c].input.isEmpty { clients[c].input.giveBack() }
+        if clients[c].stream.input.isEmpty { clients[c].stream.input.giveBack() }
         send(c, writer.bytes)
         if clients[c].state == .idle { startRequest(c) }
     }
@@ -196,38 +196,21 @@ extension EngineThread {
     /// Receives into a client's input block; false when nothing came (the client may be
     /// closed then).
     mutating func receiveClient(_ c: ClientIndex) -> Bool {
-        guard clients[c].readable else { return false }
-        if !clients[c].input.hasMemory { clients[c].input = .take() }
-        clients[c].input.compact()
-        let (n, more) = clients[c].input.receive(clients[c].fd)
-        if n == -EAGAIN {
-            clients[c].readable = false
-            if clients[c].input.isEmpty { clients[c].input.giveBack() }
-            return false
-        }
-        if n <= 0 {
-            closeClient(c, .clientLeft)
-            return false
-        }
-        if !more && !clients[c].hungUp { clients[c].readable = false }
-        return true
+        let n = clients[c].stream.receive()
+        if n > 0 { return true }
+        if n != Stream.wouldBlock { closeClient(c, .clientLeft) }
+        return false
     }
 
     /// The stream of a client that logs in or waits has ended, or failed. What it sent before is
     /// done, as with PostgreSQL; who sent nothing whole is not worth a server.
     mutating func noticeHangUp(_ c: ClientIndex) {
-        if !clients[c].input.hasMemory { clients[c].input = .take() }
-        clients[c].input.compact()
-        var n = 1
-        while clients[c].input.room > 0, n > 0 { n = clients[c].input.receive(clients[c].fd).count }
-        clients[c].readable = true
-        let failed = n < 0 && n != -EAGAIN
-        if failed || !holdsRequest(c) { closeClient(c, .clientLeft) }
+        if !clients[c].stream.receiveAll() || !holdsRequest(c) { closeClient(c, .clientLeft) }
     }
 
     /// Whether a whole message is in a client's input block, or may be.
     private func holdsRequest(_ c: ClientIndex) -> Bool {
-        let input = clients[c].input
+        let input = clients[c].stream.input
         switch FrameHeader.read(input.bytes, at: 0, limit: FrameLimit.large) {
         case .needMore: return false
         case .malformed: return true

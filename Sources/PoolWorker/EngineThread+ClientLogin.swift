@@ -13,7 +13,7 @@ extension EngineThread {
         guard let login = logins[c] else { return }
         login.phase = .asked
         var question = question(.login, c.number, clients.generation(c))
-        question.client_fd = clients[c].fd
+        question.client_fd = clients[c].stream.descriptor
         if !ask(question, user: login.user, database: login.database) {
             closeClient(
                 c, .error(ErrorFields(.fatal, "53300", "too many logins at a time", hint: "Try again.")))
@@ -92,7 +92,7 @@ extension EngineThread {
 
     /// Takes one frame of the exchange; false when it has to wait.
     mutating func readExchange(_ c: ClientIndex) -> Bool {
-        let input = clients[c].input
+        let input = clients[c].stream.input
         let limit = logins[c]?.machine?.frameLimit ?? FrameLimit.login
         switch FrameHeader.read(input.bytes, at: 0, limit: limit) {
         case .needMore:
@@ -114,8 +114,8 @@ extension EngineThread {
             }
             guard input.count >= FrameHeader.size + body else { return receiveClient(c) }
             let frame = input.array
-            clients[c].input.drop(FrameHeader.size + body)
-            if clients[c].input.isEmpty { clients[c].input.giveBack() }
+            clients[c].stream.input.drop(FrameHeader.size + body)
+            if clients[c].stream.input.isEmpty { clients[c].stream.input.giveBack() }
             var output: [UInt8] = []
             guard
                 let step = logins[c]?.machine?.received(
@@ -187,14 +187,14 @@ extension EngineThread {
         clients[c].processID = processNumbers.take(for: c)
         let entry = CworkerLedgerClient(
             process_id: clients[c].processID, database_id: record.databaseID, user_id: answer.userID,
-            thread: UInt32(number), fd: clients[c].fd)
+            thread: UInt32(number), fd: clients[c].stream.descriptor)
         guard let ledger = shared.ledger.enter(entry) else {
             pools[p].clients += 1
             return closeClient(c, .error(tooManyClients))
         }
         clients[c].ledger = ledger
-        clients[c].signs.rotates = settings.test_rotate_servers
-        clients[c].signs.inSteps = pools[p].mode == .statement
+        clients[c].rotates = settings.test_rotate_servers
+        clients[c].inSteps = pools[p].mode == .statement
         clients[c].idleTimeout = Clock.nanoseconds(answer.settings.client_idle_timeout)
         clients[c].transactionTimeout = Clock.nanoseconds(answer.settings.idle_transaction_timeout)
         pools[p].clients += 1
@@ -219,7 +219,7 @@ extension EngineThread {
         if pools[p].mode != mode {
             pools[p].mode = mode
             for c in clients.indices where clients[c].state != .gone && clients[c].pool == p {
-                clients[c].signs.inSteps = mode == .statement
+                clients[c].inSteps = mode == .statement
             }
         }
         poolEnd = max(poolEnd, p.number + 1)

@@ -19,7 +19,7 @@ extension EngineThread {
         clients[c].server = .absent
         clients[c].state = .closing
         clients[c].since = now
-        clients[c].input.giveBack()
+        clients[c].stream.input.giveBack()
         if logins[c]?.phase == .hashing { shared.hasher.drop(hashAsker(client: c)) }
         defer { logins[c] = nil }
         starts[c] = nil
@@ -40,7 +40,7 @@ extension EngineThread {
         if let error = reason.error, mayTell {
             send(c, logins[c]?.isProved == true ? authenticationOk + error.frame : error.frame)
         }
-        if clients[c].output.isEmpty || clients[c].isUnreachable { forgetClient(c) }
+        if clients[c].stream.output.isEmpty || clients[c].isUnreachable { forgetClient(c) }
     }
 
     /// Takes a client off its pool's waiting list.
@@ -53,12 +53,9 @@ extension EngineThread {
 
     /// Closes the socket of a client in state closing.
     mutating func forgetClient(_ c: ClientIndex) {
-        poller.forget(clients[c].fd)
-        csys_close(clients[c].fd)
+        clients[c].stream.close(poller)
         parameterSets.release(clients[c].parameters)
         processNumbers.giveBack(clients[c].processID)
-        clients[c].input.giveBack()
-        clients[c].output.giveBack()
         clients[c].state = .gone
         clients.remove(c)
         shared.countClient(-1)
@@ -86,7 +83,7 @@ extension EngineThread {
         } else {
             names = logins[c]?.names ?? "(nodb)/(nouser)"
         }
-        return "C-\(number).\(c): \(names)@\(peerText(clients[c].fd))"
+        return "C-\(number).\(c): \(names)@\(peerText(clients[c].stream.descriptor))"
     }
 
     /// The name of the user of a client that has entered its pool.
@@ -105,7 +102,7 @@ extension EngineThread {
 
     /// Sends bytes of ours to a client, behind what is already on its way to it.
     mutating func send(_ c: ClientIndex, _ bytes: [UInt8]) {
-        guard clients[c].output.append(bytes) else {
+        guard clients[c].stream.output.append(bytes) else {
             clients[c].hungUp = true
             return
         }
@@ -113,49 +110,42 @@ extension EngineThread {
     }
 
     private mutating func flushOutput(_ c: ClientIndex) {
-        while !clients[c].output.isEmpty {
-            let count = clients[c].output.count
-            let n = clients[c].output.send(clients[c].fd, count)
-            if n == -EAGAIN { return watchClient(c, output: true) }
-            if n < 0 {
-                clients[c].output.clear()
-                clients[c].hungUp = true
-                clients[c].readable = true
-            }
+        switch clients[c].stream.flush() {
+        case .all: break
+        case .waits: watchClient(c, output: true)
+        case .failed:
+            clients[c].stream.output.giveBack()
+            clients[c].hungUp = true
+            clients[c].readable = true
         }
-        clients[c].output.giveBack()
     }
 
     /// The client takes bytes again.
     mutating func flushClient(_ c: ClientIndex) {
         flushOutput(c)
-        guard clients[c].output.isEmpty else { return }
+        guard clients[c].stream.output.isEmpty else { return }
         if listening.waiting.isWaiting(c) { hear(c) }
         let s = clients[c].server
         if clients[c].state == .active, s != .absent, servers[s].state == .active {
-            if servers[s].input.hasMemory { servers[s].readable = true }
+            if servers[s].stream.input.hasMemory { servers[s].readable = true }
             settle(pumpServer(s), client: c, server: s)
         }
     }
 
     /// Sends bytes of ours to a server; false when it is gone.
     mutating func sendServer(_ s: ServerIndex, _ bytes: [UInt8]) -> Bool {
-        guard servers[s].output.append(bytes) else { return false }
+        guard servers[s].stream.output.append(bytes) else { return false }
         return flushServerOutput(s)
     }
 
     private mutating func flushServerOutput(_ s: ServerIndex) -> Bool {
-        while !servers[s].output.isEmpty {
-            let count = servers[s].output.count
-            let n = servers[s].output.send(servers[s].fd, count)
-            if n == -EAGAIN {
-                watchServer(s, output: true)
-                return true
-            }
-            if n < 0 { return false }
+        switch servers[s].stream.flush() {
+        case .all: return true
+        case .waits:
+            watchServer(s, output: true)
+            return true
+        case .failed: return false
         }
-        servers[s].output.giveBack()
-        return true
     }
 
     /// The server takes bytes again.
@@ -163,11 +153,11 @@ extension EngineThread {
         guard flushServerOutput(s) else {
             servers[s].readable = true  // the receive will say what happened
             servers[s].hungUp = true
-            servers[s].output.giveBack()
+            servers[s].stream.output.giveBack()
             return
         }
         let c = servers[s].client
-        if servers[s].output.isEmpty, servers[s].state == .active, c != .absent {
+        if servers[s].stream.output.isEmpty, servers[s].state == .active, c != .absent {
             settle(pumpClient(c), client: c, server: s)
         }
     }
@@ -176,12 +166,12 @@ extension EngineThread {
 
     /// A linked server takes no more: it has closed its end, behind its last words, if it had any.
     mutating func serverDeaf(_ c: ClientIndex, _ s: ServerIndex) {
-        servers[s].output.giveBack()
+        servers[s].stream.output.giveBack()
         servers[s].readable = true
         servers[s].hungUp = true
         let stop = pumpServer(s)
         // Without more to come it would wait for nothing; a slow client comes back to it.
-        if stop == .idle && clients[c].output.isEmpty { return serverDied(s, .serverGone) }
+        if stop == .idle && clients[c].stream.output.isEmpty { return serverDied(s, .serverGone) }
         settle(stop, client: c, server: s)
     }
 
@@ -200,7 +190,7 @@ extension EngineThread {
         if wasToEnd {
             closeEnded(c)
         } else if told, clients[c].state == .active {
-            clients[c].hungUp = clients[c].output.isEmpty
+            clients[c].hungUp = clients[c].stream.output.isEmpty
             closeClient(c, .toldByServer(reason.text))
         } else if var words {
             words.severity = .fatal
@@ -238,17 +228,14 @@ extension EngineThread {
         shared.ledger.leave(servers[s].left)
         shared.ledger.giveBack(server: servers[s].slot)
         serverLogins[s] = nil
-        addresses[s] = nil
+        connectors[s] = nil
         taskErrors[s] = nil
-        if servers[s].fd >= 0 {
+        if servers[s].stream.isOpen {
             if state == .idle { sayGoodbye(s) }
-            poller.forget(servers[s].fd)
-            csys_close(servers[s].fd)
             shared.countServer(-1)
         }
+        servers[s].stream.close(poller)
         parameterSets.release(servers[s].parameters)
-        servers[s].input.giveBack()
-        servers[s].output.giveBack()
         servers[s].state = .gone
         servers.remove(s)
         if let hub { return hubClosed(hub) }
@@ -258,9 +245,7 @@ extension EngineThread {
     private mutating func sayGoodbye(_ s: ServerIndex) {
         var writer = FrameWriter()
         writer.frame(FrontendTag.terminate)
-        _ = servers[s].output.append(writer.bytes)
-        let count = servers[s].output.count
-        _ = servers[s].output.send(servers[s].fd, count)
+        servers[s].stream.sendLast(writer.bytes)
     }
 
     /// A server of the pool is gone: another pool that waited may have a new one, or this one.

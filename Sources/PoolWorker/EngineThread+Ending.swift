@@ -18,7 +18,7 @@ extension EngineThread {
         clients[c].end = end
         clients[c].since = now
         clients[c].readable = false
-        clients[c].input.giveBack()
+        clients[c].stream.input.giveBack()
         guard s != .absent, servers[s].state == .active else { return closeEnded(c) }
         let traffic = servers[s].traffic
         if clients[c].bodyLeft > 0 || traffic.isOpenEnded || traffic.needsClient { lastAnswer(c, s) }
@@ -47,7 +47,7 @@ extension EngineThread {
 
     /// What is wrong with the message whose header is next in a client's input block.
     func malformation(_ c: ClientIndex) -> Client.End {
-        guard let tag = clients[c].input.array.first else { return .wrongLength }
+        guard let tag = clients[c].stream.input.array.first else { return .wrongLength }
         var traffic = Traffic()
         if case .invalid = traffic.frontend(tag) { return .unknownType(tag) }
         return .wrongLength
@@ -64,7 +64,7 @@ extension EngineThread {
             if !sendServer(s, writer.bytes) { serverDied(s, .serverGone) }
             return
         }
-        guard servers[s].output.isEmpty else { return closeEnded(c) }
-        csys_shutdown_output(servers[s].fd)
+        guard servers[s].stream.output.isEmpty else { return closeEnded(c) }
+        servers[s].stream.endOutput()
     }
 }

@@ -8,12 +8,12 @@ import Pooling
 final class ServerHandOver {
     let server: Server
     let parameters: ParameterValues
-    let address: ServerAddress?
+    let connector: Connector?
 
-    init(server: Server, parameters: ParameterValues, address: ServerAddress?) {
+    init(server: Server, parameters: ParameterValues, connector: Connector?) {
         self.server = server
         self.parameters = parameters
-        self.address = address
+        self.connector = connector
     }
 }
 
@@ -26,10 +26,10 @@ extension EngineThread {
             pools[p].adopted()
             return keep(s)
         }
+        servers[s].stream.unwatch(poller)
         let parcel = ServerHandOver(
             server: servers[s], parameters: parameterSets.values(servers[s].parameters),
-            address: addresses.removeValue(forKey: s))
-        poller.forget(servers[s].fd)
+            connector: connectors.removeValue(forKey: s))
         parameterSets.release(servers[s].parameters)
         servers[s].state = .gone
         servers.remove(s)
@@ -41,20 +41,19 @@ extension EngineThread {
         var server = parcel.server
         server.parameters = parameterSets.number(for: parcel.parameters)
         server.readable = true
-        server.watchesOutput = false
         server.state = .active
         server.client = .absent
         if server.slot == 0 { server.ledger = nobody }
         let p = server.pool
         guard poolDetails[p] != nil, let s = servers.insert(server) else {
-            csys_close(server.fd)
+            server.stream.close()
             shared.countServer(-1)
             shared.ledger.giveBack(server: server.slot)
             return
         }
-        addresses[s] = parcel.address
+        connectors[s] = parcel.connector
         pools[p].adopted()
-        guard poller.watch(server.fd, serverToken(s)) == 0 else { return closeServer(s, .serverGone) }
+        guard servers[s].stream.watch(poller, serverToken(s)) else { return closeServer(s, .serverGone) }
         passOn(s)
     }
 
@@ -62,7 +61,7 @@ extension EngineThread {
     mutating func giveIdle(_ p: PoolIndex) {
         guard poolDetails[p] != nil, pools[p].waiting.isEmpty, !pools[p].idle.isEmpty else { return }
         let s = pools[p].idle.first
-        guard !servers[s].input.hasMemory else { return }
+        guard !servers[s].stream.input.hasMemory else { return }
         pools[p].takeIdle(s, &serverLinks)
         servers[s].state = .active
         passOn(s)

@@ -230,7 +230,7 @@ extension EngineThread {
         settings = texts.tuning
         if number == 0 { shared.log(.info, "the settings were read again") }
         for c in clients.indices where clients[c].state != .gone {
-            clients[c].signs.rotates = settings.test_rotate_servers || draining == .transactions
+            clients[c].rotates = settings.test_rotate_servers || draining == .transactions
         }
         for p in poolIndices where pools[p].clients > 0 { askSettings(p) }
     }
@@ -244,7 +244,7 @@ extension EngineThread {
         }
         if how == .transactions {
             // the hot path leaves the end of their transactions to `release`
-            for c in clients.indices where clients[c].state != .gone { clients[c].signs.rotates = true }
+            for c in clients.indices where clients[c].state != .gone { clients[c].rotates = true }
         }
         keepHouse()
     }
@@ -256,9 +256,8 @@ extension EngineThread {
         for c in clients.indices where clients[c].state != .gone && clients[c].state != .closing {
             let s = clients[c].linkedServer
             // not in the middle of another message
-            guard clients[c].output.isEmpty, s == .absent || servers[s].bodyLeft == 0 else { continue }
-            _ = clients[c].output.append(frame)
-            _ = clients[c].output.send(clients[c].fd, frame.count)
+            guard clients[c].stream.output.isEmpty, s == .absent || servers[s].bodyLeft == 0 else { continue }
+            clients[c].stream.sendLast(frame)
         }
         csys_last_words_said()
     }
@@ -270,7 +269,7 @@ extension EngineThread {
             if clients[c].state != .gone { forgetClient(c) }
         }
         for s in servers.indices where servers[s].state != .gone {
-            if servers[s].fd >= 0 { csys_close(servers[s].fd) }
+            servers[s].stream.close()
         }
     }
 }

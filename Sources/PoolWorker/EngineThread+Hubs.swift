@@ -77,7 +77,7 @@ extension EngineThread {
     private mutating func handOver(listenerOf s: ServerIndex) -> Bool {
         let c = servers[s].client
         guard c != .absent, servers[s].traffic.isReleasable, servers[s].cancels == 0,
-            servers[s].bodyLeft == 0, !servers[s].input.hasMemory, servers[s].output.isEmpty,
+            servers[s].bodyLeft == 0, !servers[s].stream.input.hasMemory, servers[s].stream.output.isEmpty,
             clients[c].bodyLeft == 0
         else { return false }
         runTask(s, .handOver, [], state: .setup)

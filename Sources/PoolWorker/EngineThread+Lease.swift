@@ -28,21 +28,12 @@ extension EngineThread {
     /// Receives from a client without a server, and looks at the first frame.
     @_noLocks
     private mutating func readRequest(_ c: ClientIndex) -> Request {
-        if clients[c].input.count < FrameHeader.size {
-            guard clients[c].readable else { return .nothing }
-            if !clients[c].input.hasMemory { clients[c].input = .take() }
-            clients[c].input.compact()
-            let (n, more) = clients[c].input.receive(clients[c].fd)
-            if n <= 0 {
-                if clients[c].input.isEmpty { clients[c].input.giveBack() }
-                if n == 0 { clients[c].ended = true }
-                if n != -11 { return .gone }
-                clients[c].readable = false
-                return .nothing
-            }
-            if !more && !clients[c].hungUp { clients[c].readable = false }
+        if clients[c].stream.input.count < FrameHeader.size {
+            let n = clients[c].stream.receive()
+            if n == 0 { clients[c].ended = true }
+            if n <= 0 { return n == Stream.wouldBlock ? .nothing : .gone }
         }
-        let input = clients[c].input
+        let input = clients[c].stream.input
         switch FrameHeader.read(input.bytes, at: 0, limit: FrameLimit.large) {
         case .needMore: return clients[c].hungUp ? .gone : .nothing
         case .malformed: return .malformed
@@ -76,7 +67,7 @@ extension EngineThread {
     @_noLocks
     mutating func leaseServer(_ c: ClientIndex) -> ServerIndex {
         let p = clients[c].pool
-        if clients[c].signs.rotates { return leaseOther(c) }
+        if clients[c].rotates { return leaseOther(c) }
         let last = clients[c].server
         if last != .absent, case .idle = servers[last].state, servers[last].pool == p,
             pools[p].waiting.isEmpty
@@ -139,7 +130,7 @@ extension EngineThread {
         unlink(c, s)
         passOn(s)
         // It may have sent its next request already.
-        if clients[c].state == .idle && (clients[c].readable || clients[c].input.hasMemory) {
+        if clients[c].state == .idle && (clients[c].readable || clients[c].stream.input.hasMemory) {
             startRequest(c)
         }
     }
@@ -176,7 +167,7 @@ extension EngineThread {
             closeServer(s, servers[s].hungUp ? .serverGone : .lifetime)
             return
         }
-        if servers[s].signs.wanted && givesWay(s) { return closeServer(s, .evicted) }
+        if servers[s].wanted && givesWay(s) { return closeServer(s, .evicted) }
         let p = servers[s].pool
         let foreign = crowded ? waitingCounters.total(p) - Int32(pools[p].waiting.count) : 0
         place(s, foreign: foreign)
@@ -201,7 +192,7 @@ extension EngineThread {
     mutating func becameIdle(_ s: ServerIndex) {
         servers[s].state = .idle
         servers[s].since = now
-        if servers[s].readable || servers[s].input.hasMemory { readServer(s) }
+        if servers[s].readable || servers[s].stream.input.hasMemory { readServer(s) }
     }
 
     /// A client that waited gets a server.
@@ -222,8 +213,8 @@ extension EngineThread {
     @inline(never)
     private mutating func watchOutput(_ c: ClientIndex, _ s: ServerIndex) {
         scratch.blocked = false
-        if !clients[c].output.isEmpty { watchClient(c, output: true) }
-        if !servers[s].output.isEmpty { watchServer(s, output: true) }
+        if !clients[c].stream.output.isEmpty { watchClient(c, output: true) }
+        if !servers[s].stream.output.isEmpty { watchServer(s, output: true) }
     }
 
     @inline(never)

@@ -27,7 +27,7 @@ extension EngineThread {
             guard !listening.waiting.isWaiting(c) else { return }
         }
         guard servers[s].state == .active, servers[s].client == c else { return }
-        servers[s].input.drop(frame.count)
+        servers[s].stream.input.drop(frame.count)
         continueDelivery(s, c)
     }
 
@@ -120,7 +120,7 @@ extension EngineThread {
     /// - Parameter isDue: nothing of its server's is under way to it.
     mutating func hear(_ c: ClientIndex, isDue: Bool = false) {
         guard listening.waiting.isWaiting(c), isDue || mayHear(c) else { return }
-        while clients[c].output.isEmpty, !clients[c].isUnreachable {
+        while clients[c].stream.output.isEmpty, !clients[c].isUnreachable {
             guard let frame = listening.waiting.takeFirst(of: c) else { break }
             send(c, frame)
         }
@@ -134,12 +134,12 @@ extension EngineThread {
     /// Whether a client is outside a transaction, and outside a frame.
     private func mayHear(_ c: ClientIndex) -> Bool {
         switch clients[c].state {
-        case .idle, .waiting: return clients[c].output.isEmpty
+        case .idle, .waiting: return clients[c].stream.output.isEmpty
         case .active:
             let s = clients[c].server
             return servers[s].state == .active && servers[s].traffic.isAnswered
                 && servers[s].traffic.status == TransactionStatus.idle && servers[s].bodyLeft == 0
-                && !servers[s].input.hasMemory && clients[c].output.isEmpty
+                && !servers[s].stream.input.hasMemory && clients[c].stream.output.isEmpty
         case .login, .welcome, .discarding, .cancelling, .closing, .gone: return false
         }
     }

@@ -17,11 +17,11 @@ extension EngineThread {
         servers[s].handedOver = false
         let (generation, server) = (clients.generation(c), servers.generation(s))
         // What stopped here goes on here.
-        if servers[s].readable || servers[s].input.hasMemory { continueDelivery(s, c) }
+        if servers[s].readable || servers[s].stream.input.hasMemory { continueDelivery(s, c) }
         guard clients.generation(c) == generation, servers.generation(s) == server,
             clients[c].linkedServer == s, servers[s].state == .active
         else { return }
-        if clients[c].readable || clients[c].input.count >= FrameHeader.size {
+        if clients[c].readable || clients[c].stream.input.count >= FrameHeader.size {
             settle(pumpClient(c), client: c, server: s)
         }
     }

@@ -64,7 +64,7 @@ extension EngineThread {
         }
         guard servers[s].bodyLeft == 0 else { return }
         if servers[s].cancels > 0 { return }  // cancellerGone comes back here
-        servers[s].input.isEmpty ? servers[s].input.giveBack() : ()
+        servers[s].stream.input.isEmpty ? servers[s].stream.input.giveBack() : ()
         if servers[s].traffic.status == TransactionStatus.idle {
             // (an agent that has yet to read how the session of that client starts goes on in it)
             if servers[s].startedFor == .absent { forgetLeft(s) }

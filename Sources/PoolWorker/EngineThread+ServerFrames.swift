@@ -20,10 +20,9 @@ extension EngineThread {
             }
             if takeFrame(s) { continue }
             guard servers.generation(s) == generation else { return }
-            let (n, _) = receiveServer(s)
+            let n = servers[s].stream.receive()
             if n > 0 { continue }
-            if servers[s].input.isEmpty { servers[s].input.giveBack() }
-            if n == -EAGAIN { return }
+            if n == Stream.wouldBlock { return }
             return lostServer(s)
         }
     }
@@ -46,14 +45,14 @@ extension EngineThread {
     /// more bytes are needed.
     private mutating func takeFrame(_ s: ServerIndex) -> Bool {
         if servers[s].bodyLeft > 0 {
-            let step = min(servers[s].bodyLeft, servers[s].input.count)
+            let step = min(servers[s].bodyLeft, servers[s].stream.input.count)
             guard step > 0 else { return false }
-            servers[s].input.drop(step)
+            servers[s].stream.input.drop(step)
             servers[s].bodyLeft -= step
             return true
         }
         let limit = servers[s].state == .login ? FrameLimit.login : FrameLimit.large
-        switch FrameHeader.read(servers[s].input.bytes, at: 0, limit: limit) {
+        switch FrameHeader.read(servers[s].stream.input.bytes, at: 0, limit: limit) {
         case .needMore:
             return false
         case .malformed:
@@ -61,7 +60,7 @@ extension EngineThread {
             return true
         case .header(let tag, let body):
             guard isNeeded(tag, servers[s].state) else {
-                servers[s].input.drop(FrameHeader.size)
+                servers[s].stream.input.drop(FrameHeader.size)
                 servers[s].bodyLeft = body
                 return true
             }
@@ -69,9 +68,9 @@ extension EngineThread {
                 violation(s)
                 return true
             }
-            guard servers[s].input.count >= FrameHeader.size + body else { return false }
-            let frame = servers[s].input.array
-            servers[s].input.drop(FrameHeader.size + body)
+            guard servers[s].stream.input.count >= FrameHeader.size + body else { return false }
+            let frame = servers[s].stream.input.array
+            servers[s].stream.input.drop(FrameHeader.size + body)
             serverFrame(s, tag, frame[FrameHeader.size..<FrameHeader.size + body])
             return true
         }

@@ -5,29 +5,6 @@ import FixedStorage
 import Pooling
 import Wire
 
-/// Where servers of a pool are reached: the bytes of a socket address.
-struct ServerAddress {
-    let bytes: [UInt8]
-
-    /// A socket that is connecting, or -errno.
-    func connect() -> Int32 {
-        guard bytes.count > 2 else { return -EINVAL }
-        return unsafe bytes.withUnsafeBytes { unsafe csys_connect($0.baseAddress, socklen_t($0.count)) }
-    }
-
-    var isUnix: Bool {
-        bytes.count > 2 && bytes[0] == UInt8(truncatingIfNeeded: AF_UNIX) && bytes[1] == 0
-    }
-
-    var text: String {
-        // As long as the largest address, so that reading past a short one can't happen.
-        let padded = bytes + [UInt8](repeating: 0, count: max(0, 128 - bytes.count))
-        return unsafe padded.withUnsafeBytes { address in
-            unsafe withTextBuffer { unsafe csys_address_text(address.baseAddress, $0, $1) }
-        }
-    }
-}
-
 /// Servers are opened: where to, connect, log in, confirm.
 extension EngineThread {
     mutating func askRoute(_ s: ServerIndex, _ record: PoolRecord) {
@@ -81,9 +58,9 @@ extension EngineThread {
             return serverLoginFailed(s, failure, reachable: true)
         }
         servers[s].facts = answer.facts
-        let address = answer.server
-        addresses[s] = address
-        shared.directory.settle(record, at: address.bytes)
+        let connector = answer.server
+        connectors[s] = connector
+        shared.directory.settle(record, at: connector.address)
         let (keys, password) = shared.directory.locked { (record.keys, record.password) }
         var secret = Secret(stored: answer.secret)
         if case .password = secret {} else if let password { secret = .password(password) }
@@ -96,36 +73,35 @@ extension EngineThread {
             .init(name: Array("database".utf8), value: answer.serverDatabase),
         ]
         // Over a Unix socket the backend sees whose process we are.
-        if !address.isUnix, let token = shared.ledger.token { parameters.append(token) }
+        if !connector.isUnix, let token = shared.ledger.token { parameters.append(token) }
         let startup = StartupPacket.startupPacket(parameters)
-        let fd = address.connect()
-        guard fd >= 0 else { return connectFailed(s, fd) }
-        servers[s].fd = fd
+        let (stream, error) = connector.connect()
+        guard error == 0 else { return connectFailed(s, error) }
+        servers[s].stream = stream
         shared.countServer(1)
         servers[s].state = .connecting
         servers[s].since = now
-        guard servers[s].output.append(startup), watchConnecting(s) else {
+        guard servers[s].stream.output.append(startup), watchConnecting(s) else {
             return closeServer(s, .connectTimeout)
         }
     }
 
     /// Watches a socket that connects: it can be written to when it stands.
     mutating func watchConnecting(_ s: ServerIndex) -> Bool {
-        servers[s].watchesOutput = true
-        return poller.watch(servers[s].fd, serverToken(s), output: true) == 0
+        servers[s].stream.watch(poller, serverToken(s), output: true)
     }
 
     private mutating func connectFailed(_ s: ServerIndex, _ error: Int32) {
-        let address = addresses[s]?.text ?? "?"
+        let address = connectors[s]?.text ?? "?"
         let fields = ErrorFields(
             .fatal, "08006", "\(shared.host.name) cannot connect to server",
-            detail: "\(address): \(errorText(-error))")
+            detail: "\(address): \(errorText(error))")
         serverLoginFailed(s, fields, reachable: false, ofPlace: true)
     }
 
     /// A connecting socket is writable: it stands, or it failed.
     mutating func serverConnected(_ s: ServerIndex) {
-        let error = csys_socket_error(servers[s].fd)
+        let error = servers[s].stream.failure
         guard error == 0 else { return connectFailed(s, error) }
         servers[s].state = .login
         flushServer(s)
@@ -326,7 +302,7 @@ extension EngineThread {
         servers[s].opened = now
         passOn(s)
         guard servers.generation(s) == generation else { return }
-        servers[s].signs.wanted = shared.directory.isWanted(record)
+        servers[s].wanted = shared.directory.isWanted(record)
         servers[s].expires = servers[s].connected &+ lifetime
         if now >= servers[s].expires { servers[s].obsolete = true }
     }

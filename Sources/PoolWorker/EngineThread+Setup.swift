@@ -162,7 +162,7 @@ extension EngineThread {
                     noteParameter(s, bytes[5...])
                     adoptParameters(c, servers[s].parameters)
                 }
-                servers[s].input.drop(bytes.count)
+                servers[s].stream.input.drop(bytes.count)
                 send(c, bytes)
             }
         }
@@ -179,8 +179,8 @@ extension EngineThread {
 
     /// The frame that is next in a linked server's input block; it stays there.
     mutating func firstFrame(_ s: ServerIndex, _ tag: UInt8) -> FirstFrame {
-        while servers[s].input.hasMemory {
-            let bytes = servers[s].input.array
+        while servers[s].stream.input.hasMemory {
+            let bytes = servers[s].stream.input.array
             guard bytes.count >= FrameHeader.size, bytes[0] == tag else { return .other }
             let length = bytes[1...4].reduce(0) { $0 << 8 | Int($1) }
             if bytes.count > length { return .frame(Array(bytes[...length])) }
@@ -189,7 +189,7 @@ extension EngineThread {
                 serverDied(s, .serverMalformed)
                 return .incomplete
             }
-            let (n, _) = receiveServer(s)
+            let n = servers[s].stream.receive()
             if n == 0 { serverDied(s, .serverGone) }
             if n <= 0 { return .incomplete }
         }
@@ -199,24 +199,12 @@ extension EngineThread {
     /// Goes on with what is left in a linked server's input block.
     mutating func continueDelivery(_ s: ServerIndex, _ c: ClientIndex) {
         guard c != .absent, servers[s].state == .active, servers[s].client == c else { return }
-        if servers[s].input.isEmpty { servers[s].input.giveBack() }
-        if servers[s].input.hasMemory, clients[c].output.isEmpty {
+        if servers[s].stream.input.isEmpty { servers[s].stream.input.giveBack() }
+        if servers[s].stream.input.hasMemory, clients[c].stream.output.isEmpty {
             let mode = pools[servers[s].pool].mode
             let stop = Relay.deliver(&servers[s], &clients[c], scratch, mode)
             if stop != .idle { return settle(stop, client: c, server: s) }
         }
         settle(pumpServer(s), client: c, server: s)
-    }
-
-    /// Receives into a server's input block. As `Block.receive`; -errno when nothing came.
-    mutating func receiveServer(_ s: ServerIndex) -> (count: Int, more: Bool) {
-        guard servers[s].readable else { return (-11, false) }
-        if !servers[s].input.hasMemory { servers[s].input = .take() }
-        servers[s].input.compact()
-        let result = servers[s].input.receive(servers[s].fd)
-        if result.count == -11 || (result.count > 0 && !result.more && !servers[s].hungUp) {
-            servers[s].readable = false
-        }
-        return result
     }
 }

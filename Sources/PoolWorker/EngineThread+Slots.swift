@@ -117,7 +117,7 @@ extension EngineThread {
             guard let record = poolDetails[p]?.record else { continue }
             if wanted[p] == nil { wanted[p] = shared.directory.isWanted(record) }
             guard wanted[p] == true else { continue }
-            if case .idle = servers[s].state { idle.append(s) } else { servers[s].signs.wanted = true }
+            if case .idle = servers[s].state { idle.append(s) } else { servers[s].wanted = true }
         }
         for s in idle.sorted(by: { servers[$0].since < servers[$1].since })
         where servers[s].state == .idle && givesWay(s) {
@@ -128,7 +128,7 @@ extension EngineThread {
     /// Whether a free server is to be closed for another pool.
     mutating func givesWay(_ s: ServerIndex) -> Bool {
         let server = servers[s]
-        servers[s].signs.wanted = false
+        servers[s].wanted = false
         guard shared.directory.queued.value > 0, let record = poolDetails[server.pool]?.record else {
             return false
         }
@@ -141,7 +141,7 @@ extension EngineThread {
         ) { p in
             crowded ? waitingCounters.total(p) > 0 : !pools[p].waiting.isEmpty
         }
-        servers[s].signs.wanted = answer == .later
+        servers[s].wanted = answer == .later
         return answer == .now
     }
 

@@ -120,7 +120,7 @@ extension EngineThread {
         unlink(c, s)
         finishLogin(c, told(known, values), parameters: parameterSets.number(for: values))
         passOn(s)
-        if clients[c].state == .idle && (clients[c].readable || clients[c].input.hasMemory) {
+        if clients[c].state == .idle && (clients[c].readable || clients[c].stream.input.hasMemory) {
             startRequest(c)
         }
     }
@@ -171,7 +171,7 @@ extension EngineThread {
         writer.readyForQuery()
         send(c, writer.bytes)
         if draining == .transactions { closeClient(c, .shutdown) }
-        if clients[c].state == .idle, clients[c].readable || clients[c].input.hasMemory {
+        if clients[c].state == .idle, clients[c].readable || clients[c].stream.input.hasMemory {
             goOn(clientToken(c))
         }
     }

@@ -57,7 +57,7 @@ struct EngineThread: ~Copyable {
     var starts: [ClientIndex: [UInt8]] = [:]
     var serverLogins: [ServerIndex: ServerLoginState] = [:]
     /// By server index: where it was opened, and takes cancel requests.
-    var addresses: [ServerIndex: ServerAddress] = [:]
+    var connectors: [ServerIndex: Connector] = [:]
     /// By the index of a canceller: who has brought its request.
     var cancelRequesters: [ServerIndex: CancelRequester] = [:]
     /// What a server said when a query of ours failed.
@@ -229,7 +229,7 @@ struct EngineThread: ~Copyable {
         case .login: readLogin(c)
         case .waiting, .welcome: if clients[c].hungUp { noticeHangUp(c) }
         case .discarding: discardRequest(c)
-        case .closing: if clients[c].isUnreachable || clients[c].output.isEmpty { forgetClient(c) }
+        case .closing: if clients[c].isUnreachable || clients[c].stream.output.isEmpty { forgetClient(c) }
         // As with PostgreSQL, its hanging up changes nothing.
         case .cancelling, .gone: break
         }
@@ -256,7 +256,7 @@ struct EngineThread: ~Copyable {
     }
 
     private mutating func clientWritable(_ c: ClientIndex) {
-        if clients[c].output.isEmpty { return watchClient(c, output: false) }
+        if clients[c].stream.output.isEmpty { return watchClient(c, output: false) }
         flushClient(c)
     }
 
@@ -265,25 +265,19 @@ struct EngineThread: ~Copyable {
         case .connecting: serverConnected(s)
         case .canceller: cancellerWritable(s)
         default:
-            if servers[s].output.isEmpty { return watchServer(s, output: false) }
+            if servers[s].stream.output.isEmpty { return watchServer(s, output: false) }
             flushServer(s)
         }
     }
 
     // MARK: output that waits
 
-    /// Watches a client for output while some waits. It isn't ended with the last byte,
-    /// as more often follows, but with the next event that finds none.
     mutating func watchClient(_ c: ClientIndex, output: Bool) {
-        guard clients[c].watchesOutput != output else { return }
-        clients[c].watchesOutput = output
-        poller.change(clients[c].fd, clientToken(c), output: output)
+        clients[c].stream.watchOutput(output, poller, clientToken(c))
     }
 
     mutating func watchServer(_ s: ServerIndex, output: Bool) {
-        guard servers[s].watchesOutput != output else { return }
-        servers[s].watchesOutput = output
-        poller.change(servers[s].fd, serverToken(s), output: output)
+        servers[s].stream.watchOutput(output, poller, serverToken(s))
     }
 
     // MARK: tokens

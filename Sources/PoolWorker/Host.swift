@@ -1,5 +1,6 @@
 import CLedger
 import CWorker
+import Engine
 import Wire
 
 /// Whoever runs the worker; chost.h says what it does for us. Any thread may call it.
@@ -76,7 +77,7 @@ struct HostAnswer {
     let databaseID: UInt32
     let userID: UInt32
     let pool: CworkerPoolSettings
-    let server: ServerAddress
+    let server: Connector
     let serverUser: [UInt8]
     let serverDatabase: [UInt8]
     /// What ALTER ROLE and ALTER DATABASE have set for the client.
@@ -128,8 +129,8 @@ struct HostAnswer {
         }
         refusal = error(CWORKER_REFUSAL_STATE)
         failure = error(CWORKER_FAILURE_STATE)
-        unsafe server = ServerAddress(
-            bytes: Array(
+        unsafe server = Connector(
+            address: Array(
                 UnsafeRawBufferPointer(
                     start: cworker_answer_server(answer), count: Int(min(numbers.server_size, 128)))))
     }

@@ -47,21 +47,19 @@ enum PumpStop: UInt8, BitwiseCopyable {
 enum Relay {
     /// Rounds a pump may take before others get their turn.
     private static var fairRounds: Int { @_noLocks get { 8 } }
-    /// -EAGAIN
-    static var wouldBlock: Int { @_noLocks get { -11 } }
 
     /// Moves what the client sends to its server.
     @_noLocks @inline(never)
     static func allToServer(
         _ client: inout Client, _ server: inout Server, _ scratch: Scratch, pooled: Bool
     ) -> PumpStop {
-        guard server.output.isEmpty else { return .idle }
+        guard server.stream.output.isEmpty else { return .idle }
         var rounds = fairRounds
-        while client.readable || client.input.count >= FrameHeader.size {
+        while client.readable || client.stream.input.count >= FrameHeader.size {
             if waits(client, server) { return .idle }
             let stop = stepToServer(&client, &server, scratch)
             if stop != .idle { return stop }
-            guard server.output.isEmpty else { return .idle }
+            guard server.stream.output.isEmpty else { return .idle }
             rounds &-= 1
             if rounds == 0 { return .again }
         }
@@ -72,7 +70,7 @@ enum Relay {
     private static func stepToServer(
         _ client: inout Client, _ server: inout Server, _ scratch: Scratch
     ) -> PumpStop {
-        let n = receive(client.fd, &client.input, &client.signs, scratch, isClient: true)
+        let n = client.stream.receive(scratch, header: FrameHeader.size)
         if n <= 0 { return failure(n) }
         return passToServer(&client, &server, n, scratch)
     }
@@ -80,7 +78,7 @@ enum Relay {
     /// What it means that a receive from a client returned no bytes.
     @_noLocks @inline(__always)
     static func failure(_ n: Int) -> PumpStop {
-        if n == wouldBlock { return .idle }
+        if n == Stream.wouldBlock { return .idle }
         return n == 0 ? .clientEnded : .clientGone
     }
 
@@ -88,7 +86,7 @@ enum Relay {
     /// that a transaction block is open, in which nothing may run.
     @_noLocks @inline(__always)
     private static func waits(_ client: borrowing Client, _ server: borrowing Server) -> Bool {
-        guard client.signs.inSteps, client.bodyLeft == 0 else { return false }
+        guard client.inSteps, client.bodyLeft == 0 else { return false }
         guard server.traffic.isExpecting else { return false }
         return !server.traffic.isCopyingIn
     }
@@ -99,7 +97,7 @@ enum Relay {
         _ client: inout Client, _ server: inout Server, _ n: Int, _ scratch: Scratch
     ) -> PumpStop {
         var bytes = scratch.bytes(n)
-        if client.signs.inSteps {
+        if client.inSteps {
             bytes = bytes.first(FrameScan.firstRequest(bytes, bodyLeft: client.bodyLeft))
         }
         let scan = FrameScan.frontend(bytes, bodyLeft: &client.bodyLeft, traffic: &server.traffic)
@@ -114,8 +112,8 @@ enum Relay {
         _ scratch: Scratch
     ) -> PumpStop {
         let bytes = scratch.bytes(n)
-        let passed = pass(bytes, scan.taken, sent, to: server.fd, &server.output, scratch)
-        if scan.taken < n { keep(bytes, scan.taken, &client.input) }
+        let passed = pass(bytes, scan.taken, sent, to: server.stream.descriptor, &server.stream.output, scratch)
+        if scan.taken < n { keep(bytes, scan.taken, &client.stream.input) }
         guard passed else { return .serverDeaf }
         if scan.stop == .end { return .idle }
         return scan.stop == .terminate ? .terminated : .clientMalformed
@@ -127,7 +125,7 @@ enum Relay {
         _ server: inout Server, _ client: inout Client, _ scratch: Scratch, _ mode: PoolMode
     ) -> PumpStop {
         var rounds = fairRounds
-        while server.readable && client.output.isEmpty {
+        while server.readable && client.stream.output.isEmpty {
             let stop = stepToClient(&server, &client, scratch, mode)
             if stop != .idle { return stop }
             rounds &-= 1
@@ -140,8 +138,8 @@ enum Relay {
     private static func stepToClient(
         _ server: inout Server, _ client: inout Client, _ scratch: Scratch, _ mode: PoolMode
     ) -> PumpStop {
-        let n = receive(server.fd, &server.input, &server.signs, scratch, isClient: false)
-        if n <= 0 { return n == wouldBlock ? .idle : .serverGone }
+        let n = server.stream.receive(scratch, header: FrameHeader.size)
+        if n <= 0 { return n == Stream.wouldBlock ? .idle : .serverGone }
         return passToClient(&server, &client, n, scratch, mode)
     }
 
@@ -162,8 +160,8 @@ enum Relay {
         _ scratch: Scratch, _ mode: PoolMode
     ) -> PumpStop {
         let bytes = scratch.bytes(n)
-        let passed = pass(bytes, scan.taken, sent, to: client.fd, &client.output, scratch)
-        if scan.taken < n { keep(bytes, scan.taken, &server.input) }
+        let passed = pass(bytes, scan.taken, sent, to: client.stream.descriptor, &client.stream.output, scratch)
+        if scan.taken < n { keep(bytes, scan.taken, &server.stream.input) }
         guard passed else { return .clientGone }
         return meaning(scan.stop, client, server, mode)
     }
@@ -174,10 +172,10 @@ enum Relay {
         _ server: inout Server, _ client: inout Client, _ scratch: Scratch, _ mode: PoolMode
     ) -> PumpStop {
         let scan = FrameScan.backend(
-            server.input.bytes, bodyLeft: &server.bodyLeft, traffic: &server.traffic, mode: mode)
-        let passed = pass(server.input.bytes, scan.taken, nil, to: client.fd, &client.output, scratch)
-        server.input.drop(scan.taken)
-        if server.input.isEmpty { server.input.giveBack() }
+            server.stream.input.bytes, bodyLeft: &server.bodyLeft, traffic: &server.traffic, mode: mode)
+        let passed = pass(server.stream.input.bytes, scan.taken, nil, to: client.stream.descriptor, &client.stream.output, scratch)
+        server.stream.input.drop(scan.taken)
+        if server.stream.input.isEmpty { server.stream.input.giveBack() }
         guard passed else { return .clientGone }
         return meaning(scan.stop, client, server, mode)
     }
@@ -195,8 +193,8 @@ enum Relay {
             return .fence
         case .end:
             // What the client has sent may have waited for just this.
-            if client.signs.inSteps, !client.input.isEmpty, !waits(client, server) { return .again }
-            if client.signs.ended { return isLast(server) ? .answered : .idle }
+            if client.inSteps, !client.stream.input.isEmpty, !waits(client, server) { return .again }
+            if client.ended { return isLast(server) ? .answered : .idle }
             // An asynchronous message may end after the link had nothing else to carry.
             return mode != .session ? end(client, server) : .idle
         default:
@@ -229,44 +227,11 @@ enum Relay {
     private static func end(_ client: borrowing Client, _ server: borrowing Server) -> PumpStop {
         // An error that answers nothing is the server's last word.
         guard server.traffic.mayEnd, !server.traffic.hasFailed else { return .idle }
-        guard client.bodyLeft == 0, server.bodyLeft == 0, server.input.isEmpty else { return .idle }
+        guard client.bodyLeft == 0, server.bodyLeft == 0, server.stream.input.isEmpty else { return .idle }
         return server.traffic.isReleasable ? .released : .fence
     }
 
     // MARK: steps
-
-    /// Receives into `scratch`. Bytes there are now, 0 at the end of the stream, or -errno.
-    /// `readable` stays while more may be waiting.
-    @_noLocks @inline(__always)
-    private static func receive(
-        _ fd: Int32, _ held: inout Block, _ signs: inout SocketSigns, _ scratch: Scratch, isClient: Bool
-    ) -> Int {
-        if !held.isEmpty { return receiveMore(fd, &held, &signs, scratch, isClient) }
-        let n = scratch.receive(fd)
-        signs.readable = n == Scratch.size || (signs.hungUp && n > 0)
-        return n
-    }
-
-    /// Moves what is held to `scratch`; when it is only a part of a header, or a server's
-    /// ReadyForQuery without its status, new bytes join it.
-    @_noLocks @inline(never)
-    private static func receiveMore(
-        _ fd: Int32, _ held: inout Block, _ signs: inout SocketSigns, _ scratch: Scratch, _ isClient: Bool
-    ) -> Int {
-        let count = held.count
-        let lacksStatus =
-            !isClient && count == FrameHeader.size && held.bytes.byte(0) == BackendTag.readyForQuery
-        scratch.put(held.bytes)
-        if count < FrameHeader.size || lacksStatus {
-            let (n, more) = scratch.receive(fd, behind: count)
-            signs.readable = more || (signs.hungUp && n > 0)
-            if n <= 0 { return n }
-            held.giveBack()
-            return count &+ n
-        }
-        held.giveBack()
-        return count
-    }
 
     /// Sends the first `count` bytes, unless they were; what the socket doesn't take now
     /// waits in `output`. False when the stream has ended.
@@ -285,7 +250,7 @@ enum Relay {
     private static func passLater(
         _ due: ByteView, _ sent: Int, _ output: inout Block, _ scratch: Scratch
     ) -> Bool {
-        if sent < 0 && sent != wouldBlock { return false }
+        if sent < 0 && sent != Stream.wouldBlock { return false }
         scratch.blocked = true
         return output.append(due.dropping(UInt(max(0, sent))))
     }

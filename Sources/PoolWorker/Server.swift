@@ -36,12 +36,9 @@ struct Server: BitwiseCopyable {
     /// What a query of ours is for.
     enum Task: UInt8, BitwiseCopyable { case none, parameters, welcome, handOver, fence, rollback, reset }
 
-    var fd: Int32 = -1
+    var stream = Stream(descriptor: -1)
     var state: State = .routing
     var task: Task = .none
-    var signs = SocketSigns()
-    /// Its socket is watched for output, too: from the start, which tells that it stands.
-    var watchesOutput = false
     /// A cancel was sent for the client that died.
     var interrupted = false
     /// recovering: may take as long as it takes.
@@ -80,8 +77,6 @@ struct Server: BitwiseCopyable {
     var parameters: UInt32 = 0
     var traffic = Traffic()
     var bodyLeft = 0
-    var input = Block()
-    var output = Block()
     var since: UInt64
     let connected: UInt64
     /// When it was ready for its first client.
@@ -96,5 +91,32 @@ struct Server: BitwiseCopyable {
         self.ledger = ledger
         since = now
         connected = now
+    }
+}
+
+/// Its signs; see `Signs`.
+extension Server {
+    var readable: Bool {
+        @_noLocks get { stream.signs.readable }
+        @_noLocks set { stream.signs.readable = newValue }
+    }
+    var hungUp: Bool {
+        @_noLocks get { stream.signs.hungUp }
+        @_noLocks set { stream.signs.hungUp = newValue }
+    }
+    /// It is closed instead of released.
+    var obsolete: Bool {
+        @_noLocks get { stream.signs[0] }
+        @_noLocks set { stream.signs[0] = newValue }
+    }
+    /// Cancel requests are on their way to it.
+    var cancelled: Bool {
+        @_noLocks get { stream.signs[1] }
+        @_noLocks set { stream.signs[1] = newValue }
+    }
+    /// Another pool waits for what it is counted for (`SlotQueue`).
+    var wanted: Bool {
+        @_noLocks get { stream.signs[2] }
+        @_noLocks set { stream.signs[2] = newValue }
     }
 }
