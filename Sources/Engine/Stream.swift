@@ -55,14 +55,18 @@ public struct Stream: BitwiseCopyable {
     }
 
     /// Receives behind what `input` holds, if the socket may have something.
-    /// - Returns: bytes received, 0 at the end of the stream, or -errno. An empty input has no memory then.
+    /// - Returns: bytes received, 0 at the end of the stream, or -errno; if nothing came, an empty input
+    ///   has no memory.
     @_noLocks
     public mutating func receive() -> Int {
-        guard signs.readable else { return Self.wouldBlock }
-        if !input.hasMemory { input = .take() }
-        input.compact()
-        let (n, more) = input.receive(descriptor)
-        if n == Self.wouldBlock || (n > 0 && !more && !signs.hungUp) { signs.readable = false }
+        var n = Self.wouldBlock
+        if signs.readable {
+            if !input.hasMemory { input = .take() }
+            input.compact()
+            let (count, more) = input.receive(descriptor)
+            n = count
+            if n == Self.wouldBlock || (n > 0 && !more && !signs.hungUp) { signs.readable = false }
+        }
         if n <= 0 && input.isEmpty { input.giveBack() }
         return n
     }

@@ -11,7 +11,8 @@ extension EngineThread {
     @_noLocks @inline(__always)
     mutating func serverForCommonRequest(_ c: ClientIndex, _ event: PollEvent) -> Entry<Server>? {
         let client = clients.entry(c)
-        guard event.isInputOnly, client.value.stream.signs.areClear, !client.value.stream.input.hasMemory else {
+        guard event.isInputOnly, client.value.stream.signs.areClear, !client.value.stream.input.hasMemory
+        else {
             return nil
         }
         let server: Entry<Server>

@@ -112,7 +112,8 @@ enum Relay {
         _ scratch: Scratch
     ) -> PumpStop {
         let bytes = scratch.bytes(n)
-        let passed = pass(bytes, scan.taken, sent, to: server.stream.descriptor, &server.stream.output, scratch)
+        let passed = pass(
+            bytes, scan.taken, sent, to: server.stream.descriptor, &server.stream.output, scratch)
         if scan.taken < n { keep(bytes, scan.taken, &client.stream.input) }
         guard passed else { return .serverDeaf }
         if scan.stop == .end { return .idle }
@@ -160,7 +161,8 @@ enum Relay {
         _ scratch: Scratch, _ mode: PoolMode
     ) -> PumpStop {
         let bytes = scratch.bytes(n)
-        let passed = pass(bytes, scan.taken, sent, to: client.stream.descriptor, &client.stream.output, scratch)
+        let passed = pass(
+            bytes, scan.taken, sent, to: client.stream.descriptor, &client.stream.output, scratch)
         if scan.taken < n { keep(bytes, scan.taken, &server.stream.input) }
         guard passed else { return .clientGone }
         return meaning(scan.stop, client, server, mode)
@@ -173,7 +175,9 @@ enum Relay {
     ) -> PumpStop {
         let scan = FrameScan.backend(
             server.stream.input.bytes, bodyLeft: &server.bodyLeft, traffic: &server.traffic, mode: mode)
-        let passed = pass(server.stream.input.bytes, scan.taken, nil, to: client.stream.descriptor, &client.stream.output, scratch)
+        let passed = pass(
+            server.stream.input.bytes, scan.taken, nil, to: client.stream.descriptor, &client.stream.output,
+            scratch)
         server.stream.input.drop(scan.taken)
         if server.stream.input.isEmpty { server.stream.input.giveBack() }
         guard passed else { return .clientGone }
