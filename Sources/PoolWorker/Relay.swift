@@ -197,7 +197,10 @@ enum Relay {
             return .fence
         case .end:
             // What the client has sent may have waited for just this.
-            if client.inSteps, !client.stream.input.isEmpty, !waits(client, server) { return .again }
+            if client.inSteps, !waits(client, server) {
+                if client.stream.readable { return .again }
+                if !client.stream.input.isEmpty { return .again }
+            }
             if client.ended { return isLast(server) ? .answered : .idle }
             // An asynchronous message may end after the link had nothing else to carry.
             return mode != .session ? end(client, server) : .idle
