@@ -109,6 +109,9 @@ extension EngineThread {
     /// others are looked at when they become free.
     mutating func makeRoom() {
         guard shared.directory.queued.value > 0 else { return }
+        // The clients of one may have gone, and no server that another has says so.
+        shared.directory.keepQueued { isWaitedFor($0) }
+        guard shared.directory.queued.value > 0 else { return }
         hasten(SlotQueue.slice)
         var wanted: [PoolIndex: Bool] = [:]
         var idle: [ServerIndex] = []
@@ -125,6 +128,11 @@ extension EngineThread {
         }
     }
 
+    /// Clients of the pool wait, on whatever thread.
+    private func isWaitedFor(_ p: PoolIndex) -> Bool {
+        crowded ? waitingCounters.total(p) > 0 : !pools[p].waiting.isEmpty
+    }
+
     /// Whether a free server is to be closed for another pool.
     mutating func givesWay(_ s: ServerIndex) -> Bool {
         let server = servers[s]
@@ -138,8 +146,8 @@ extension EngineThread {
         let idle = server.state == .idle ? now &- server.since : 0
         let answer = shared.directory.giveWay(
             record, age: now &- server.opened, idle: idle, slice: slice
-        ) { p in
-            crowded ? waitingCounters.total(p) > 0 : !pools[p].waiting.isEmpty
+        ) {
+            isWaitedFor($0)
         }
         servers[s].wanted = answer == .later
         return answer == .now
