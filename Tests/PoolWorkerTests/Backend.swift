@@ -10,8 +10,10 @@ final class Backend {
     private var listener: Int32 = -1
     /// Sessions whose connection is open, in the order in which they came.
     private(set) var sessions: [BackendSession] = []
-    /// All that ever were.
+    /// How many have logged in so far.
     private(set) var opened = 0
+    /// Each statement that is run.
+    var hears: (BackendSession, String) -> Void = { _, _ in }
     /// Keys that cancel requests named, and what became of them.
     private(set) var cancels: [(process: UInt32, key: UInt32, hit: Bool)] = []
     /// Each new session is told this, and closed; "SQLSTATE message".

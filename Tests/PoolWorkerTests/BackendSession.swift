@@ -68,6 +68,13 @@ final class BackendSession {
     var isOpen: Bool { socket.isOpen }
     var isCancelRequest: Bool { phase == .cancelRequest }
 
+    /// Whose session it is, and what it does.
+    var state: String {
+        let doing = isHolding ? "holding" : isCopyingIn ? "copying" : "waiting"
+        return "\(process) \(database)/\(user) \(doing) after \(heard.suffix(3)) \(tags.suffix(8)), "
+            + "\(unsent) bytes to say"
+    }
+
     func close() { socket.close() }
 
     // MARK: input
@@ -269,6 +276,7 @@ final class BackendSession {
     /// Runs one statement; false where the rest has to wait, or is dropped.
     private func run(_ statement: String) -> Bool {
         heard.append(statement)
+        backend.hears(self, statement)
         let words = statement.lowercased().split(separator: " ")
         let word = words.first.map(String.init) ?? ""
         if status == TransactionStatus.failed && word != "rollback" && word != "commit" {

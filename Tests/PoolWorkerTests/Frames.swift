@@ -5,7 +5,7 @@ struct Frame: Equatable, CustomStringConvertible {
     let tag: UInt8
     let body: [UInt8]
 
-    var description: String { "\(Character(UnicodeScalar(tag)))(\(text(body)))" }
+    var description: String { "\(Character(UnicodeScalar(tag)))(\(text(body.map { $0 < 32 ? 46 : $0 })))" }
 
     /// The error that it is, if it is one.
     var error: ErrorFields? { tag == BackendTag.errorResponse ? ErrorFields(body: body[...]) : nil }

@@ -73,6 +73,21 @@ import Wire
         #expect(one.read().tags == "DCZDCZ")
     }
 
+    @Test func `in statement mode data for a COPY may come before the COPY has begun`() {
+        let world = World()
+        world.host.pool.mode = .statement
+        let one = world.client()
+        world.backend.live[0].allowance = 0
+        one.send(query("copyin"))
+        world.settle()
+        one.send(message(FrontendTag.copyData, "1\n") + message(FrontendTag.copyDone))
+        world.settle()
+        world.backend.live[0].allowance = nil
+        world.settle()
+        #expect(one.read().tags == "GCZ")
+        #expect(world.servers("idle") == 1)
+    }
+
     @Test func `a pipeline of queries stays on one server`() {
         let world = World()
         let one = world.client(name: "one")

@@ -77,15 +77,26 @@ final class World {
     }
 
     /// One turn of everything; what has moved.
-    private func move() -> [String] {
-        var movers: [String] = []
-        for (number, thread) in threads.enumerated() where thread.turn(now) {
-            movers.append("thread \(number)")
-        }
-        for server in [backend] + others where server.serve() { movers.append(server.address) }
-        if shared.hash() { movers.append("hasher") }
-        return movers
+    private func move() -> [String] { (0..<parts).filter { turn($0) }.map(name) }
+
+    /// What can be turned by itself: threads, servers, the hasher.
+    var parts: Int { threads.count + 1 + others.count + 1 }
+
+    /// Lets one part go on a step; false where it has nothing to do.
+    func turn(_ part: Int) -> Bool {
+        if part < threads.count { return threads[part].turn(now) }
+        let server = part - threads.count
+        if server <= others.count { return (server == 0 ? backend : others[server - 1]).serve() }
+        return shared.hash()
     }
+
+    private func name(_ part: Int) -> String {
+        part < threads.count
+            ? "thread \(part)" : part < parts - 1 ? "server \(part - threads.count)" : "hasher"
+    }
+
+    /// Moves the clock, and does nothing.
+    func advance(seconds: Double) { now += UInt64(seconds * 1e9) }
 
     /// Time passes, with housekeeping as often as it comes, and all settles. Long times pass in
     /// larger steps.
