@@ -139,7 +139,8 @@ enum Relay {
     private static func stepToClient(
         _ server: inout Server, _ client: inout Client, _ scratch: Scratch, _ mode: PoolMode
     ) -> PumpStop {
-        let n = server.stream.receive(scratch, header: FrameHeader.size)
+        // (of a ReadyForQuery the status is looked at, too)
+        let n = server.stream.receive(scratch, header: FrameHeader.size + 1)
         if n <= 0 { return n == Stream.wouldBlock ? .idle : .serverGone }
         return passToClient(&server, &client, n, scratch, mode)
     }
@@ -198,7 +199,7 @@ enum Relay {
         case .end:
             // What the client has sent may have waited for just this.
             if client.inSteps, !waits(client, server) {
-                if client.stream.readable { return .again }
+                if client.readable { return .again }
                 if !client.stream.input.isEmpty { return .again }
             }
             if client.ended { return isLast(server) ? .answered : .idle }
