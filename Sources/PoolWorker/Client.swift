@@ -51,6 +51,8 @@ struct Client: BitwiseCopyable {
     var bodyLeft = 0
     /// Cancelled while its server was being given its parameters.
     var cancelled = false
+    /// discarding: a message was dropped that has an answer.
+    var requestBegan = false
     /// discarding: the request's last frame has begun.
     var requestEnded = false
     /// What its stream ended with, once it has.

@@ -171,17 +171,29 @@ extension EngineThread {
                 }
                 clients[c].stream.input.drop(FrameHeader.size)
                 clients[c].bodyLeft = body
+                if !traffic.isAnswered { clients[c].requestBegan = true }
                 if tag == FrontendTag.query || tag == FrontendTag.sync || tag == FrontendTag.functionCall {
                     clients[c].requestEnded = true
                 }
                 continue
             }
             if case .malformed = header, clients[c].bodyLeft == 0 { return clientEnded(c, malformation(c)) }
-            guard receiveClient(c) else { return }
+            guard receiveClient(c) else { return noteNothingCancelled(c) }
         }
     }
 
+    /// There is no more to drop for now. What is left of a COPY has no answer: without a request
+    /// nothing was cancelled, and the next one is none of this cancel's.
+    private mutating func noteNothingCancelled(_ c: ClientIndex) {
+        guard clients[c].state == .discarding, clients[c].bodyLeft == 0, !clients[c].requestBegan else {
+            return
+        }
+        clients[c].state = .idle
+        clients[c].since = now
+    }
+
     private mutating func answerCancelled(_ c: ClientIndex) {
+        clients[c].requestBegan = false
         clients[c].requestEnded = false
         var writer = FrameWriter()
         writer.raw(ErrorFields(.error, "57014", "canceling statement due to user request").frame)
