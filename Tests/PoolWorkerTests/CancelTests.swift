@@ -187,6 +187,22 @@ import Wire
         #expect(two.read().rows == ["select c@two#5001"])
     }
 
+    @Test func `data that is left of a cancelled COPY is no request that could be cancelled`() {
+        let world = World()
+        world.host.pool.size = 1
+        let (one, two) = (world.client(), world.client(name: "two"))
+        _ = one.ask("begin")
+        let data = message(FrontendTag.copyData, "1\n") + message(FrontendTag.copyDone)
+        _ = two.exchange(query("copyin") + data)
+        world.cancel(two)
+        #expect(two.read().states == ["57014"])
+        world.cancel(two)
+        #expect(two.ask("select two").isEmpty)
+        _ = one.ask("commit")
+        #expect(two.read().rows == ["select two@two#5001"])
+        #expect(world.complaints == [])
+    }
+
     @Test func `a client whose server is being set up is cancelled before its statement runs`() {
         let world = World()
         world.host.pool.size = 1
