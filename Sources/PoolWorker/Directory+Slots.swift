@@ -131,9 +131,20 @@ extension Directory {
             defer { countServer(record, 1) }
             return slots.giveWay(owner(record), age: age, idle: idle, slice: slice) {
                 servers(of: $0)
-            } mayOpen: {
-                mayOpen($0)
+            } helps: {
+                isInTheWay(record, of: $0)
             }
+        }
+    }
+
+    /// Whether a server of a pool, which is not counted now, keeps another pool from opening one.
+    private func isInTheWay(_ record: PoolRecord, of pool: PoolIndex) -> Bool {
+        guard let waiting = self.record(pool) else { return false }
+        switch verdict(waiting) {
+        case .open: return true
+        case .poolFull: return false
+        case .databaseFull: return waiting.databaseID == record.databaseID
+        case .userFull: return waiting.userID == record.userID
         }
     }
 

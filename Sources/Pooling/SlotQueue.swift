@@ -32,7 +32,7 @@ public struct SlotQueue: Sendable {
         public let owner: SlotOwner
         /// The thread whose clients wait.
         public let thread: Int
-        public let scope: Scope
+        public fileprivate(set) var scope: Scope
         /// A server is being closed for it.
         var promised = false
     }
@@ -54,9 +54,14 @@ public struct SlotQueue: Sendable {
     /// For so long a pool keeps its only server, and any that may be needed again.
     public static let slice: UInt64 = 100_000_000
 
-    /// A pool waits. False when it is known to.
+    /// A pool waits. Returns false if it is known to wait for this.
     public mutating func add(_ owner: SlotOwner, thread: Int, scope: Scope) -> Bool {
-        if waiters.contains(where: { $0.owner.pool == owner.pool && $0.thread == thread }) { return false }
+        if let place = waiters.firstIndex(where: { $0.owner.pool == owner.pool && $0.thread == thread }) {
+            guard waiters[place].scope != scope else { return false }
+            waiters[place].scope = scope
+            waiters[place].promised = false
+            return true
+        }
         waiters.append(Waiter(owner: owner, thread: thread, scope: scope))
         return true
     }
@@ -92,10 +97,11 @@ public struct SlotQueue: Sendable {
     ///   - idle: how long nobody has needed it; 0: somebody does.
     ///   - slice: how long it may be kept.
     ///   - servers: how many servers a pool has, without this one.
-    ///   - mayOpen: whether the limits of a pool allow for one more, without this one.
+    ///   - helps: whether it is in a pool's way: the limits allow for one more of that without this one, or
+    ///     are still exceeded, and this one counts.
     public mutating func giveWay(
         _ owner: SlotOwner, age: UInt64, idle: UInt64, slice: UInt64 = Self.slice,
-        servers: (PoolIndex) -> Int, mayOpen: (PoolIndex) -> Bool
+        servers: (PoolIndex) -> Int, helps: (PoolIndex) -> Bool
     ) -> Answer {
         var answer = Answer.unwanted
         var best: (place: Int, servers: Int)?
@@ -105,7 +111,7 @@ public struct SlotQueue: Sendable {
             answer = .later
             if has < best?.servers ?? Int.max,
                 Self.yields(own, to: has, age: age, idle: idle, slice: slice),
-                mayOpen(waiters[place].owner.pool)
+                helps(waiters[place].owner.pool)
             {
                 best = (place, has)
             }
@@ -134,7 +140,12 @@ public struct SlotQueue: Sendable {
             if waiters[place].scope == .place && !held { continue }
             // A pool to which one was promised goes first.
             let has = waiters[place].promised ? -1 : servers(waiters[place].owner.pool)
-            if has < best?.servers ?? Int.max, mayOpen(waiters[place].owner.pool) { best = (place, has) }
+            guard mayOpen(waiters[place].owner.pool) else {
+                // The limit is exceeded still: one more has to be closed.
+                waiters[place].promised = false
+                continue
+            }
+            if has < best?.servers ?? Int.max { best = (place, has) }
         }
         guard let best else { return nil }
         return waiters.remove(at: best.place)

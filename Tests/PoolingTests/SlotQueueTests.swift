@@ -20,7 +20,7 @@ import Testing
         return (0..<times).map { _ in
             queue.giveWay(owner, age: age, idle: idle) {
                 $0 == owner.pool ? own - 1 : other
-            } mayOpen: { _ in
+            } helps: { _ in
                 true
             }
         }
@@ -73,7 +73,7 @@ import Testing
         _ = queue.add(Self.owner(7), thread: 0, scope: .database)
         let answer = queue.giveWay(Self.owner(1), age: Self.slice, idle: Self.slice) { _ in
             3
-        } mayOpen: { _ in
+        } helps: { _ in
             false
         }
         #expect(answer == .later)
@@ -95,6 +95,35 @@ import Testing
         }
         #expect(order == [5, 6, 4])
         #expect(queue.waiters.isEmpty)
+    }
+
+    @Test func `where a limit is exceeded servers are closed until one may be opened`() {
+        var queue = SlotQueue()
+        _ = queue.add(Self.owner(7), thread: 0, scope: .database)
+        var (open, limit, closed) = (4, 2, 0)
+        while let answer = Optional(
+            queue.giveWay(Self.owner(1), age: 0, idle: Self.slice, servers: { _ in 0 }, helps: { _ in true })),
+            answer == .now, closed < 9
+        {
+            open -= 1
+            closed += 1
+            let next = queue.next(
+                after: Self.owner(1), held: true, servers: { _ in 0 }, mayOpen: { _ in open < limit })
+            if next != nil { break }
+        }
+        #expect(closed == 3)
+        #expect(queue.waiters.isEmpty)
+    }
+
+    @Test func `a pool that comes to wait for something else is told from the one that is known`() {
+        var queue = SlotQueue()
+        let added = [SlotQueue.Scope.database, .database, .user, .user].map {
+            queue.add(Self.owner(7, database: 2, user: 3), thread: 0, scope: $0)
+        }
+        #expect(added == [true, false, true, false])
+        #expect(queue.waiters.map(\.scope) == [.user])
+        #expect(queue.wants(Self.owner(1, database: 9, user: 3)))
+        #expect(!queue.wants(Self.owner(1, database: 2, user: 9)))
     }
 
     @Test func `an attempt that failed frees no connection`() {
@@ -142,7 +171,7 @@ import Testing
             counts[Int(pool.number)] -= 1
             let way = queue.giveWay(Self.owner(pool), age: now - servers[at].opened, idle: 0) {
                 counts[Int($0.number)]
-            } mayOpen: { _ in
+            } helps: { _ in
                 true
             }
             guard way == .now else {

@@ -111,6 +111,21 @@ def test_databases_share_max_user_connections(pooler):
     assert not any(crowd.errors for crowd in crowds)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_idle_servers_beyond_a_lowered_limit_give_way(pooler, threads):
+    roles, name = limited(pooler, "database", 3, threads)
+    wires = [pooler.wire(role, dbname=name) for role in roles[:3]]
+    for wire in wires:
+        wire.query("begin")
+    for wire in wires:
+        wire.query("commit")
+    pooler.configure(max_db_connections=1)
+    pooler.configure_database(name, max_db_connections=1)
+    for role in roles[1:] + roles[:1]:
+        assert pooler.wire(role, dbname=name).value("select 1") == "1"
+    wait_until(lambda: sum(len(pooler.servers(role)) for role in roles) <= 1, "not more servers than the limit")
+
+
 def test_a_transaction_is_not_cut_short_for_another_pool(pooler):
     roles, name = limited(pooler, "database", 1, 1)
     holder, waiting = pooler.wire(roles[0], dbname=name), pooler.wire(roles[0], dbname=name)
