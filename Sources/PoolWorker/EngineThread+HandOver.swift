@@ -57,13 +57,16 @@ extension EngineThread {
         passOn(s)
     }
 
-    /// Another thread's clients wait for servers of a pool: an idle one may go there.
+    /// Other threads' clients wait for servers of a pool: idle ones may go there.
     mutating func giveIdle(_ p: PoolIndex) {
-        guard poolDetails[p] != nil, pools[p].waiting.isEmpty, !pools[p].idle.isEmpty else { return }
-        let s = pools[p].idle.first
-        guard !servers[s].stream.input.hasMemory else { return }
-        pools[p].takeIdle(s, &serverLinks)
-        servers[s].state = .active
-        passOn(s)
+        guard poolDetails[p] != nil else { return }
+        for _ in 0..<max(0, waitingCounters.total(p)) {
+            guard pools[p].waiting.isEmpty, !pools[p].idle.isEmpty else { return }
+            let s = pools[p].idle.first
+            guard !servers[s].stream.input.hasMemory else { return }
+            pools[p].takeIdle(s, &serverLinks)
+            servers[s].state = .active
+            passOn(s)
+        }
     }
 }

@@ -10,6 +10,7 @@ extension EngineThread {
     mutating func openServers(_ p: PoolIndex) {
         guard let details = poolDetails[p] else { return }
         let longest = Clock.nanoseconds(settings.server_login_retry)
+        if pools[p].isShort, now < details.openAfter { askOtherThreads(p) }
         while pools[p].isShort || (pools[p].clients > 0 && pools[p].servers < details.minServers),
             now >= (poolDetails[p]?.openAfter ?? 0)
         {
@@ -69,11 +70,18 @@ extension EngineThread {
         }
     }
 
-    /// A server of the pool may be idle on another thread, whatever keeps it from having one more.
-    private func askOtherThreads(_ p: PoolIndex) {
-        guard crowded, !pools[p].waiting.isEmpty else { return }
+    /// A server of the pool may be idle on another thread, whatever keeps it from having one more. Servers
+    /// that become free later look for clients that wait: so the first that waits asks, and those that join
+    /// it in the same moment are counted by then.
+    private mutating func askOtherThreads(_ p: PoolIndex) {
+        guard crowded, let asked = poolDetails[p]?.asked else { return }
+        let waiting = pools[p].waiting.count
+        guard waiting == 1 || (waiting > 1 && now &- asked >= Self.pauseOfAsking) else { return }
+        poolDetails[p]?.asked = now
         shared.post(.wanted(p, thread: number))
     }
+
+    private static var pauseOfAsking: UInt64 { 1_000_000 }
 
     /// Housekeeping is due that soon.
     private func hasten(_ nanoseconds: UInt64) {

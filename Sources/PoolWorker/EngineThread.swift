@@ -306,6 +306,8 @@ struct PoolDetails {
     /// Each time housekeeping came by, from then to then, clients waited.
     var shortSince: UInt64 = 0
     var shortUntil: UInt64 = 0
+    /// When other threads were asked for idle servers last.
+    var asked: UInt64 = 0
     /// Servers that are counted for it and that it has not begun to open.
     var granted = 0
 }

@@ -152,7 +152,7 @@ public func carpoolWorkerMoved(_ database: UInt32, _ moment: UInt64) {
 @_cdecl("carpool_worker_stop")
 public func carpoolWorkerStop() {
     guard let stopped = unsafe worker else { return }
-    unsafe stopped.shared.post(.stop)
+    stopped.shared.post(.stop)
     stopped.shared.hasher.stop()
     csys_threads_end(csys_trapped() ? 200 : 3000)
     // A thread that trapped can't close its sockets: the end of the process will.
