@@ -35,6 +35,27 @@ import Wire
         #expect(world.complaints == [])
     }
 
+    @Test func `clients that take turns fetch the server each time, and wait for no housekeeping`() {
+        let world = world(size: 2)
+        let clients = (0..<6).map { world.client(name: "c\($0)", thread: $0 % 2) }
+        for round in 0..<8 {
+            for (index, client) in clients.enumerated() {
+                #expect(client.ask("select \(round)").status == "I", "client \(index), round \(round)")
+            }
+        }
+        for client in clients[..<2] { #expect(client.ask("begin").status == "T") }
+        for client in clients[..<2] { _ = client.ask("commit") }
+        // two that wait on one thread get both servers of the other
+        world.settle()
+        let (third, fifth) = (clients[3], clients[5])
+        third.send(query("select 3"))
+        fifth.send(query("select 5"))
+        world.settle()
+        #expect(third.read().status == "I" && fifth.read().status == "I")
+        #expect(world.backend.opened == 2)
+        #expect(world.complaints == [])
+    }
+
     @Test func `both threads get their turn with one server`() {
         let world = world()
         let clients = (0..<8).map { world.client(name: "c\($0)", thread: $0 % 2) }
