@@ -32,6 +32,17 @@ local all all scram-sha-256
 host all all 127.0.0.1/32 scram-sha-256
 """
 
+# Debian's: the owner by peer, all others with a password over TCP. The first line is for the
+# tests themselves, whose user isn't the server's. Where the server's user is not the owner's
+# namesake, pg_ident.conf says that it is the owner.
+DEBIAN_RULES = ("local postgres postgres trust\nlocal all postgres peer{map}\nlocal all all peer\n"
+                "host all all 127.0.0.1/32 scram-sha-256\n")
+
+
+def debian_rules(server_user):
+    """Debian's lines of pg_hba.conf, for a server that runs as this user."""
+    return DEBIAN_RULES.format(map="" if server_user == "postgres" else " map=owner")
+
 
 def quote(value):
     """A value as postgresql.conf takes it."""

@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from cluster import Cluster
+from bystander import Check
+from cluster import BASE_RULES, Cluster, debian_rules
 from database_host import DatabaseHost, DirectHost, database_settings
 from environment import make_environment
 from launcher_host import LauncherHost
@@ -47,6 +48,12 @@ def pytest_runtest_makereport(item, call):
             if isinstance(value, Pooler) and value.cluster:
                 report.sections.append((f"log of the {value.name}", value.log_tail()))
     return report
+
+
+def lent(host):
+    """Lends a host to one test, and cleans it afterwards: for `yield from` in a fixture."""
+    yield host
+    host.clean()
 
 
 @pytest.fixture(scope="session")
@@ -114,17 +121,13 @@ def fresh_cluster(environment, template):
 @pytest.fixture
 def database(request):
     """Carpool in the database; this session's cluster."""
-    host = DatabaseHost(request.getfixturevalue("database_cluster"))
-    yield host
-    host.clean()
+    yield from lent(DatabaseHost(request.getfixturevalue("database_cluster")))
 
 
 @pytest.fixture
 def launcher(plain_cluster, environment):
     """A pgpool-launch of this test's own."""
-    host = LauncherHost(plain_cluster, environment)
-    yield host
-    host.clean()
+    yield from lent(LauncherHost(plain_cluster, environment))
 
 
 @pytest.fixture(scope="session")
@@ -140,9 +143,7 @@ def rotating_cluster(environment, template):
 @pytest.fixture
 def rotating(rotating_cluster):
     """Carpool in the database, in transaction mode, with the servers rotating."""
-    host = DatabaseHost(rotating_cluster)
-    yield host
-    host.clean()
+    yield from lent(DatabaseHost(rotating_cluster))
 
 
 @pytest.fixture
@@ -163,6 +164,46 @@ def place(request, places):
 def pooler(request):
     """Carpool in either host."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def check(pooler, transport):
+    """A pooler with a client in a transaction, which a bad client must not disturb."""
+    return Check(pooler, transport)
+
+
+@pytest.fixture
+def pool_of_one(pooler):
+    """A pool of one server in transaction mode, in either host."""
+    pooler.configure(pool_mode="transaction", default_pool_size=1)
+    return pooler
+
+
+@pytest.fixture
+def pool_of_two(pooler):
+    """A pool of two servers in transaction mode, in either host."""
+    pooler.configure(pool_mode="transaction", default_pool_size=2)
+    return pooler
+
+
+@pytest.fixture
+def rules(database):
+    """Puts lines before the others of pg_hba.conf; {role} in them is this test's role."""
+    role = database.role()
+
+    def write(text):
+        database.cluster.write_rules(text.format(role=role.name, app=database.database) + BASE_RULES)
+        database.configure()
+        return role
+
+    yield write
+    write("")
+
+
+@pytest.fixture
+def debian(database, rules):
+    """Debian's rules hold: server logins are the cluster's owner's, by peer."""
+    rules(debian_rules(database.cluster.environment.server_user))
 
 
 @pytest.fixture(params=TRANSPORTS)

@@ -104,6 +104,10 @@ class DirectHost(DatabaseHost):
         self.port = cluster.port
 
 
+# what steps compare: the same cluster, directly and through Carpool
+PLACES = {"direct": DirectHost, "pooled": DatabaseHost}
+
+
 def database_settings(environment, cluster_socket_folder, port, **carpool):
     """postgresql.conf's part for a cluster with Carpool in it."""
     return {

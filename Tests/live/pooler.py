@@ -80,11 +80,17 @@ class Pooler:
         return {"host": host, "port": self.port}
 
     def arguments(self, role, transport="tcp", dbname=None, **extra):
-        """For psycopg.connect, asyncpg and libpq's programs."""
+        """For psycopg.connect and libpq's programs."""
         return {
             **self.address(transport), "user": role.name, "password": role.password,
             "dbname": dbname or self.database, **extra,
         }
+
+    def asyncpg_arguments(self, transport="tcp"):
+        """For asyncpg.connect, as the test's role."""
+        arguments = self.arguments(self.role(), transport)
+        arguments["database"] = arguments.pop("dbname")
+        return {**arguments, "timeout": 20, "ssl": None if transport == "tcp" else False}
 
     def connect(self, role=None, transport="tcp", dbname=None, **extra):
         """A psycopg connection, closed at the end of the test; autocommit, nothing prepared."""

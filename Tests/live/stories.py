@@ -5,10 +5,10 @@ Each is told directly and through a pool of one server, and says itself what is 
 
 from typing import NamedTuple
 
+from constants import PID
 from wire import SYNC, bind, execute, parse, query
 
 SCHEMAS = "create schema one; create schema two; grant all on schema one, two, public to public"
-PID = "select pg_backend_pid()"
 TIMES = 7       # beyond the five custom plans before a generic one
 WAYS = ["sql", "protocol"]
 

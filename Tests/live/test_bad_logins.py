@@ -6,17 +6,11 @@ import struct
 
 import pytest
 
+from bystander import Check, raw
+from constants import VIOLATION
 from scram import ScramClient
-from test_bad_input import Check, raw
 from waiting import wait_until
 from wire import Refused, bind, execute, message, packet, parse, query, startup, text
-
-VIOLATION = "08P01"
-
-
-@pytest.fixture
-def check(pooler, transport):
-    return Check(pooler, transport)
 
 
 def initial(data, mechanism="SCRAM-SHA-256"):

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from constants import PID
 from database_host import DatabaseHost
 from fake_server import READY, WELCOME, FakeServer
 from fake_server import error as server_error
@@ -20,14 +21,7 @@ from wire import (
     CANCEL_REQUEST, Closed, Wire, cancel_packet, error_of, kinds, packet, query, send_cancel, wait_for_bytes,
 )
 
-PID = "select pg_backend_pid()"
 SLEEP = query("select pg_sleep(600)")
-
-
-@pytest.fixture
-def shared(pooler):
-    pooler.configure(pool_mode="transaction", default_pool_size=2)
-    return pooler
 
 
 @pytest.mark.parametrize("mode", ["session", "transaction", "statement"])
@@ -41,13 +35,13 @@ def test_a_running_statement_is_cancelled(pooler, transport, mode):
     assert wire.value("select 1") == "1"
 
 
-def test_a_cancelled_transaction_stays_with_its_client(shared, transport):
-    wire = shared.wire(transport=transport)
+def test_a_cancelled_transaction_stays_with_its_client(pool_of_two, transport):
+    wire = pool_of_two.wire(transport=transport)
     wire.query("begin")
     pid = wire.value(PID)
     wire.send(SLEEP)
-    shared.wait_servers(1, state="active")
-    send_cancel(shared.address(transport), wire.key)
+    pool_of_two.wait_servers(1, state="active")
+    send_cancel(pool_of_two.address(transport), wire.key)
     assert wire.until_ready()[-1].body == b"E"
     wire.query("rollback")
     assert wire.value(PID) == pid
@@ -66,18 +60,18 @@ def test_a_client_that_waits_is_cancelled_at_once(pooler, transport):
     assert pooler.wire(transport=transport).value("select 1") == "1"
 
 
-def test_an_idle_client_is_not_harmed(shared, transport):
-    wire = shared.wire(transport=transport)
+def test_an_idle_client_is_not_harmed(pool_of_two, transport):
+    wire = pool_of_two.wire(transport=transport)
     for _ in range(20):
-        send_cancel(shared.address(transport), wire.key)
+        send_cancel(pool_of_two.address(transport), wire.key)
         assert wire.value("select 1") == "1"
 
 
-def test_an_idle_client_in_a_transaction_is_not_harmed(shared, transport):
-    wire = shared.wire(transport=transport)
+def test_an_idle_client_in_a_transaction_is_not_harmed(pool_of_two, transport):
+    wire = pool_of_two.wire(transport=transport)
     wire.query("begin")
     for _ in range(20):
-        send_cancel(shared.address(transport), wire.key)
+        send_cancel(pool_of_two.address(transport), wire.key)
         frames = wire.query("savepoint here")
         assert kinds(frames) in ("CZ", "EZ")
         if kinds(frames) == "EZ":
@@ -85,48 +79,48 @@ def test_an_idle_client_in_a_transaction_is_not_harmed(shared, transport):
     wire.query("rollback")
 
 
-def test_a_wrong_key_does_nothing(shared, transport):
-    wire = shared.wire(transport=transport).send(SLEEP)
-    shared.wait_servers(1, state="active")
+def test_a_wrong_key_does_nothing(pool_of_two, transport):
+    wire = pool_of_two.wire(transport=transport).send(SLEEP)
+    pool_of_two.wait_servers(1, state="active")
     pid, secret = wire.key[:4], wire.key[4:]
-    address = shared.address(transport)
+    address = pool_of_two.address(transport)
     send_cancel(address, pid + bytes(byte ^ 1 for byte in secret))
     send_cancel(address, bytes(byte ^ 1 for byte in pid) + secret)
     send_cancel(address, b"\0" * 8)
-    assert len(shared.servers(state="active")) == 1
+    assert len(pool_of_two.servers(state="active")) == 1
     send_cancel(address, wire.key)
     assert error_of(wire.until_ready())["C"] == "57014"
 
 
-def test_the_key_of_a_client_that_left_does_nothing(shared, transport):
-    gone = shared.wire(transport=transport)
+def test_the_key_of_a_client_that_left_does_nothing(pool_of_two, transport):
+    gone = pool_of_two.wire(transport=transport)
     gone.value("select 1")
     gone.close()
-    wire = shared.wire(transport=transport).send(query("select pg_sleep(0.3)"))
+    wire = pool_of_two.wire(transport=transport).send(query("select pg_sleep(0.3)"))
     for _ in range(20):
-        send_cancel(shared.address(transport), gone.key)
+        send_cancel(pool_of_two.address(transport), gone.key)
     assert kinds(wire.until_ready()) == "TDCZ"
 
 
-def test_keys_of_clients_differ(shared):
-    keys = {shared.wire().key for _ in range(20)}
+def test_keys_of_clients_differ(pool_of_two):
+    keys = {pool_of_two.wire().key for _ in range(20)}
     assert len(keys) == 20
     assert len({key[4:] for key in keys}) == 20
 
 
 @pytest.mark.parametrize("bad", [packet(80877102), packet(80877102, b"1234"),
                                  packet(80877102, b"\0" * 300)], ids=["none", "short", "long"])
-def test_malformed_cancel_requests_are_closed(shared, transport, bad):
-    wire = shared.raw(transport).send(bad)
+def test_malformed_cancel_requests_are_closed(pool_of_two, transport, bad):
+    wire = pool_of_two.raw(transport).send(bad)
     assert all(frame.kind == "E" for frame in wire.until_closed())
-    assert shared.wire(transport=transport).value("select 1") == "1"
+    assert pool_of_two.wire(transport=transport).value("select 1") == "1"
 
 
-def test_a_cancel_request_after_an_ssl_request(shared):
+def test_a_cancel_request_after_an_ssl_request(pool_of_two):
     """libpq asks for TLS before it cancels."""
-    wire = shared.wire().send(SLEEP)
-    shared.wait_servers(1, state="active")
-    with Wire(shared.address()) as other:
+    wire = pool_of_two.wire().send(SLEEP)
+    pool_of_two.wait_servers(1, state="active")
+    with Wire(pool_of_two.address()) as other:
         other.send(packet(80877103))
         assert other.byte_count(1) == b"N"
         other.send(cancel_packet(wire.key))
@@ -135,10 +129,10 @@ def test_a_cancel_request_after_an_ssl_request(shared):
     assert error_of(wire.until_ready())["C"] == "57014"
 
 
-def test_psycopg_cancels(shared, transport):
-    connection = shared.connect(transport=transport)
+def test_psycopg_cancels(pool_of_two, transport):
+    connection = pool_of_two.connect(transport=transport)
     thread = threading.Thread(
-        target=lambda: (shared.wait_servers(1, state="active"), connection.cancel_safe(timeout=10))
+        target=lambda: (pool_of_two.wait_servers(1, state="active"), connection.cancel_safe(timeout=10))
     )
     thread.start()
     with pytest.raises(psycopg.errors.QueryCanceled):
@@ -371,16 +365,16 @@ def test_sessions_of_others_know_no_such_signal(database):
 
 @pytest.mark.parametrize("before", [[], ["begin"], ["select pg_advisory_lock(7)"]],
                          ids=["free", "in a block", "pinned"])
-def test_a_wait_for_a_lock_is_cancelled(shared, before):
-    holder, wire = shared.wire(), shared.wire()
+def test_a_wait_for_a_lock_is_cancelled(pool_of_two, before):
+    holder, wire = pool_of_two.wire(), pool_of_two.wire()
     holder.query("create table if not exists locked (n int)")
     holder.query("begin; lock table locked")
     for statement in before:
         wire.query(statement)
     wire.send(query("select * from locked"))
-    wait_until(lambda: shared.cluster.value(
+    wait_until(lambda: pool_of_two.cluster.value(
         "select count(*) from pg_stat_activity where wait_event_type = 'Lock'") == 1, "it waits")
-    send_cancel(shared.address(), wire.key)
+    send_cancel(pool_of_two.address(), wire.key)
     assert error_of(wire.until_ready())["C"] == "57014"
     holder.query("rollback")
 

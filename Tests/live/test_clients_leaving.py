@@ -5,17 +5,9 @@ import struct
 
 import pytest
 
+from constants import PID
 from waiting import wait_until
 from wire import copy_data, parse, query
-
-PID = "select pg_backend_pid()"
-
-
-@pytest.fixture
-def shared(pooler):
-    """A pool of one server in transaction mode."""
-    pooler.configure(pool_mode="transaction", default_pool_size=1)
-    return pooler
 
 
 def vanish(wire, how):
@@ -29,11 +21,11 @@ HOW = pytest.mark.parametrize("how", ["close", "reset"])
 
 
 @HOW
-def test_in_a_transaction_it_is_rolled_back_and_the_server_kept(shared, transport, how):
-    setup = shared.wire(transport=transport)
+def test_in_a_transaction_it_is_rolled_back_and_the_server_kept(pool_of_one, transport, how):
+    setup = pool_of_one.wire(transport=transport)
     setup.query("create table notes(x int)")
     pid = setup.value(PID)
-    leaver = shared.wire(transport=transport)
+    leaver = pool_of_one.wire(transport=transport)
     leaver.query("begin")
     leaver.query("insert into notes values (1)")
     vanish(leaver, how)
@@ -42,49 +34,49 @@ def test_in_a_transaction_it_is_rolled_back_and_the_server_kept(shared, transpor
 
 
 @HOW
-def test_in_a_failed_transaction_the_server_is_kept(shared, how):
-    other = shared.wire()
+def test_in_a_failed_transaction_the_server_is_kept(pool_of_one, how):
+    other = pool_of_one.wire()
     pid = other.value(PID)
-    leaver = shared.wire()
+    leaver = pool_of_one.wire()
     leaver.query("begin")
     leaver.query("select 1/0")
     vanish(leaver, how)
     assert other.value(PID) == pid
 
 
-def test_locks_of_a_dead_client_are_free(shared, transport):
-    shared.configure(pool_mode="transaction", default_pool_size=2)
-    other = shared.wire(transport=transport)
+def test_locks_of_a_dead_client_are_free(pool_of_one, transport):
+    pool_of_one.configure(pool_mode="transaction", default_pool_size=2)
+    other = pool_of_one.wire(transport=transport)
     other.query("create table notes(x int)")
-    leaver = shared.wire(transport=transport)
+    leaver = pool_of_one.wire(transport=transport)
     leaver.query("begin")
     leaver.query("lock table notes")
     other.send(query("select count(*) from notes"))
-    wait_until(lambda: shared.cluster.value(
+    wait_until(lambda: pool_of_one.cluster.value(
         "select 1 from pg_stat_activity where wait_event_type = 'Lock' and usename = %s",
-        shared.role().name,
+        pool_of_one.role().name,
     ), "the other waits")
     leaver.close()
     assert [frame.values() for frame in other.until_ready() if frame.kind == "D"] == [["0"]]
 
 
 @HOW
-def test_in_a_statement_the_pool_serves_on(shared, transport, how):
-    leaver = shared.wire(transport=transport)
+def test_in_a_statement_the_pool_serves_on(pool_of_one, transport, how):
+    leaver = pool_of_one.wire(transport=transport)
     leaver.send(query("select pg_sleep(600)"))
-    shared.wait_servers(1, state="active")
+    pool_of_one.wait_servers(1, state="active")
     vanish(leaver, how)
-    assert shared.wire(transport=transport).value("select 1") == "1"
-    wait_until(lambda: not shared.cluster.sql(
+    assert pool_of_one.wire(transport=transport).value("select 1") == "1"
+    wait_until(lambda: not pool_of_one.cluster.sql(
         "select 1 from pg_stat_activity where query = 'select pg_sleep(600)' and state = 'active'"
     ), "the statement has ended")
 
 
 @HOW
-def test_in_a_copy_in_nothing_is_kept(shared, transport, how):
-    setup = shared.wire(transport=transport)
+def test_in_a_copy_in_nothing_is_kept(pool_of_one, transport, how):
+    setup = pool_of_one.wire(transport=transport)
     setup.query("create table items(id int)")
-    leaver = shared.wire(transport=transport)
+    leaver = pool_of_one.wire(transport=transport)
     leaver.send(query("copy items from stdin"))
     assert leaver.frame().kind == "G"
     leaver.send(copy_data(b"1\n"), copy_data(b"2\n"))
@@ -93,30 +85,30 @@ def test_in_a_copy_in_nothing_is_kept(shared, transport, how):
 
 
 @HOW
-def test_in_a_copy_out_the_pool_serves_on(shared, transport, how):
-    leaver = shared.wire(transport=transport)
+def test_in_a_copy_out_the_pool_serves_on(pool_of_one, transport, how):
+    leaver = pool_of_one.wire(transport=transport)
     leaver.send(query("copy (select repeat('x', 1000) from generate_series(1, 1000000)) to stdout"))
     assert leaver.frame().kind == "H"
     vanish(leaver, how)
-    assert shared.wire(transport=transport).value("select 1") == "1"
+    assert pool_of_one.wire(transport=transport).value("select 1") == "1"
 
 
 @HOW
 @pytest.mark.parametrize("part", [1, 3, 5, 9])
-def test_in_the_middle_of_a_message_the_pool_serves_on(shared, transport, how, part):
-    other = shared.wire(transport=transport)
+def test_in_the_middle_of_a_message_the_pool_serves_on(pool_of_one, transport, how, part):
+    other = pool_of_one.wire(transport=transport)
     pid = other.value(PID)
-    leaver = shared.wire(transport=transport)
+    leaver = pool_of_one.wire(transport=transport)
     leaver.send(query("select 12345")[:part])
     vanish(leaver, how)
     after = other.value(PID)
     assert part >= 5 or after == pid, "nothing of it can have reached the server"
 
 
-def test_in_the_middle_of_a_message_in_a_transaction(shared, transport):
-    other = shared.wire(transport=transport)
+def test_in_the_middle_of_a_message_in_a_transaction(pool_of_one, transport):
+    other = pool_of_one.wire(transport=transport)
     other.query("create table notes(x int)")
-    leaver = shared.wire(transport=transport)
+    leaver = pool_of_one.wire(transport=transport)
     leaver.query("begin")
     leaver.query("insert into notes values (1)")
     leaver.send(query("insert into notes values (2)")[:12])
@@ -124,21 +116,21 @@ def test_in_the_middle_of_a_message_in_a_transaction(shared, transport):
     assert other.value("select count(*) from notes") == "0"
 
 
-def test_with_an_unsynced_batch_the_pool_serves_on(shared, transport):
-    leaver = shared.wire(transport=transport)
+def test_with_an_unsynced_batch_the_pool_serves_on(pool_of_one, transport):
+    leaver = pool_of_one.wire(transport=transport)
     leaver.send(parse("select 1", "half") + b"H\0\0\0\4")
     assert leaver.frame().kind == "1"
     leaver.close()
-    other = shared.wire(transport=transport)
+    other = pool_of_one.wire(transport=transport)
     assert other.value("select 1") == "1"
     assert other.query("begin")[-1].body == b"T"
     assert other.query("commit")[-1].body == b"I"
 
 
-def test_while_waiting_for_a_server_nobody_is_disturbed(shared, transport):
-    holder = shared.wire(transport=transport)
+def test_while_waiting_for_a_server_nobody_is_disturbed(pool_of_one, transport):
+    holder = pool_of_one.wire(transport=transport)
     holder.query("begin")
-    waiters = [shared.wire(transport=transport).send(query("select 1")) for _ in range(5)]
+    waiters = [pool_of_one.wire(transport=transport).send(query("select 1")) for _ in range(5)]
     for wire in waiters[::2]:
         wire.close()
     holder.query("commit")
@@ -147,12 +139,12 @@ def test_while_waiting_for_a_server_nobody_is_disturbed(shared, transport):
     assert holder.value("select 3") == "3"
 
 
-def test_in_a_pipeline_the_pool_serves_on(shared, transport):
-    leaver = shared.wire(transport=transport)
+def test_in_a_pipeline_the_pool_serves_on(pool_of_one, transport):
+    leaver = pool_of_one.wire(transport=transport)
     leaver.send(query("select repeat('x', 10000)") * 500)
     leaver.frame()
     leaver.close()
-    assert shared.wire(transport=transport).value("select 1") == "1"
+    assert pool_of_one.wire(transport=transport).value("select 1") == "1"
 
 
 def test_in_session_mode_a_clean_server_goes_back(pooler, transport):
@@ -168,9 +160,9 @@ def test_in_session_mode_a_clean_server_goes_back(pooler, transport):
     assert other.value(PID) == pid
 
 
-def test_half_closed_after_a_query_still_gets_its_answer_or_the_end(shared, transport):
-    wire = shared.wire(transport=transport)
+def test_half_closed_after_a_query_still_gets_its_answer_or_the_end(pool_of_one, transport):
+    wire = pool_of_one.wire(transport=transport)
     wire.send(query("select 1"))
     wire.socket.shutdown(socket.SHUT_WR)
     wire.until_closed()
-    assert shared.wire(transport=transport).value("select 1") == "1"
+    assert pool_of_one.wire(transport=transport).value("select 1") == "1"

@@ -7,23 +7,10 @@ import psycopg
 import pytest
 
 from cluster import BASE_RULES
-from test_logins import WRONG, transcript
+from constants import WRONG
+from test_logins import transcript
 from waiting import wait_until
 from wire import Refused
-
-
-@pytest.fixture
-def rules(database):
-    """Puts lines before the others of pg_hba.conf; {role} stands for this test's role."""
-    role = database.role()
-
-    def write(text):
-        database.cluster.write_rules(text.format(role=role.name, app=database.database) + BASE_RULES)
-        database.configure()
-        return role
-
-    yield write
-    write("")
 
 
 def refused(database, role, password=None, transport="tcp"):

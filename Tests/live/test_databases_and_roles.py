@@ -3,9 +3,8 @@
 import psycopg
 import pytest
 
+from constants import PID
 from waiting import wait_until
-
-PID = "select pg_backend_pid()"
 
 
 @pytest.fixture

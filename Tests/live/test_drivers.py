@@ -6,9 +6,8 @@ import asyncpg
 import psycopg
 import pytest
 
+from constants import MODES
 from wire import SYNC, bind, close, describe, execute, kinds, parse
-
-MODES = pytest.mark.parametrize("mode", ["session", "transaction"])
 
 
 # psycopg
@@ -105,17 +104,11 @@ def test_psycopg_asynchronously(pooler, transport):
 
 # asyncpg
 
-def asyncpg_arguments(pooler, transport):
-    arguments = pooler.arguments(pooler.role(), transport)
-    arguments["database"] = arguments.pop("dbname")
-    return {**arguments, "timeout": 20, "ssl": None if transport == "tcp" else False}
-
-
 def test_asyncpg_with_its_prepared_statements(pooler, transport):
     pooler.configure(pool_mode="session", default_pool_size=5)
 
     async def work():
-        connection = await asyncpg.connect(**asyncpg_arguments(pooler, transport))
+        connection = await asyncpg.connect(**pooler.asyncpg_arguments(transport))
         try:
             for number in range(20):
                 assert await connection.fetchval("select $1::int + 1", number) == number + 1
@@ -148,7 +141,7 @@ def test_an_asyncpg_pool_and_its_reset(pooler, transport):
 
     async def work():
         async with asyncpg.create_pool(
-            **asyncpg_arguments(pooler, transport), min_size=2, max_size=5
+            **pooler.asyncpg_arguments(transport), min_size=2, max_size=5
         ) as pool:
             assert await asyncio.gather(*(one(pool, n) for n in range(100))) == list(range(100))
 
@@ -159,7 +152,7 @@ def test_asyncpg_cancels_what_times_out(pooler, transport):
     pooler.configure(pool_mode="session")
 
     async def work():
-        connection = await asyncpg.connect(**asyncpg_arguments(pooler, transport))
+        connection = await asyncpg.connect(**pooler.asyncpg_arguments(transport))
         try:
             with pytest.raises(asyncio.TimeoutError):
                 await connection.fetchval("select pg_sleep(600)", timeout=0.3)
@@ -175,8 +168,8 @@ def test_asyncpg_listens(pooler, transport):
 
     async def work():
         heard = asyncio.get_running_loop().create_future()
-        listener = await asyncpg.connect(**asyncpg_arguments(pooler, transport))
-        sender = await asyncpg.connect(**asyncpg_arguments(pooler, transport))
+        listener = await asyncpg.connect(**pooler.asyncpg_arguments(transport))
+        sender = await asyncpg.connect(**pooler.asyncpg_arguments(transport))
         await listener.add_listener("news", lambda *event: heard.set_result(event[-1]))
         await sender.execute("notify news, 'hello'")
         assert await asyncio.wait_for(heard, 20) == "hello"

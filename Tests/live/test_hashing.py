@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from test_logins import WRONG
+from constants import WRONG
 from waiting import wait_until
 from wire import Refused, message, text
 

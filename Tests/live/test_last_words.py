@@ -5,14 +5,13 @@ import struct
 
 import pytest
 
-from test_database_logins import rules  # noqa: F401 (a fixture)
+from constants import MODES
 from waiting import wait_until
 from wire import (
     COPY_DONE, FLUSH, SYNC, TERMINATE, Wire, copy_data, extended, message, parse, query, startup, text,
 )
 
 SELECT = query("select 1")
-MODES = pytest.mark.parametrize("mode", ["transaction", "session"])
 
 
 def told(frames):
@@ -201,7 +200,7 @@ BEGINNINGS = {
 
 @pytest.mark.parametrize("last", BEGINNINGS.values(), ids=BEGINNINGS)
 @pytest.mark.parametrize("half_closed", [False, True])
-def test_a_startup_packet_and_more_in_one_write(database, rules, transport, last, half_closed):  # noqa: F811
+def test_a_startup_packet_and_more_in_one_write(database, rules, transport, last, half_closed):
     role = rules("local all {role} trust\nhost all {role} 127.0.0.1/32 trust\n")
     heard = []
     for wire in direct(database, transport), database.raw(transport), database.raw(transport):
@@ -216,7 +215,7 @@ def test_a_startup_packet_and_more_in_one_write(database, rules, transport, last
     assert heard[1:] == [heard[0]] * 2
 
 
-def test_a_password_and_more_in_one_write(database, rules, transport):      # noqa: F811
+def test_a_password_and_more_in_one_write(database, rules, transport):
     role = rules("local all {role} password\nhost all {role} 127.0.0.1/32 password\n")
     heard = []
     for wire in direct(database, transport), database.raw(transport):
@@ -237,7 +236,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_login_that_fails_after_its_proof_hears_of_that_first(database, rules, transport, case):  # noqa: F811
+def test_a_login_that_fails_after_its_proof_hears_of_that_first(database, rules, transport, case):
     role = rules(
         "local template1 {role} reject\nhost template1 {role} 127.0.0.1/32 reject\n"
         "local all {role},nonesuch trust\nhost all {role},nonesuch 127.0.0.1/32 trust\n")

@@ -5,18 +5,16 @@ import os
 import re
 import signal
 import socket
-import struct
 import subprocess
 
 import pytest
 
 from cluster import Cluster
+from constants import TRAP
 from launcher_host import LauncherHost
 from programs import Traffic
 from waiting import wait_until
 from wire import Closed, Refused, Wire, error_of, query, send_cancel
-
-TRAP = struct.pack("!II", 0x7EA9, 0x54524150)
 
 
 def stops_listening(launcher):

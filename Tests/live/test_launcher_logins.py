@@ -3,8 +3,8 @@
 import pytest
 
 from cluster import Cluster
+from constants import WRONG
 from scram import md5_secret
-from test_logins import WRONG
 from waiting import wait_until
 from wire import Refused
 

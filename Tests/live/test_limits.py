@@ -2,11 +2,10 @@
 
 import pytest
 
+from constants import PID
 from database_host import DatabaseHost
 from waiting import wait_until
 from wire import Refused, error_of, kinds, query
-
-PID = "select pg_backend_pid()"
 
 
 def refusal(pooler, role, transport="tcp"):

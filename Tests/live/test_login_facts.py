@@ -4,13 +4,11 @@ import threading
 
 import pytest
 
-from conftest import make_database_cluster
+from conftest import lent, make_database_cluster
+from constants import PID
 from database_host import DatabaseHost
-from test_database_logins import rules  # noqa: F401 (a fixture)
-from test_owner_logins import debian  # noqa: F401 (a fixture)
 from wire import message
 
-PID = "select pg_backend_pid()"
 WHO = "select session_user, current_user, current_setting('session_authorization')"
 LOADED = "select count(*) from pg_settings where name = 'plpgsql.variable_conflict'"
 TERMINATE = message("X")
@@ -26,13 +24,11 @@ def crowded_cluster(environment, template):
 @pytest.fixture
 def crowded(crowded_cluster):
     """Carpool in the database, with two engine threads."""
-    host = DatabaseHost(crowded_cluster)
-    yield host
-    host.clean()
+    yield from lent(DatabaseHost(crowded_cluster))
 
 
 @pytest.fixture
-def owner(database, debian):        # noqa: F811
+def owner(database, debian):
     """Server logins are the cluster's owner's."""
     return database
 

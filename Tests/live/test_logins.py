@@ -3,10 +3,9 @@
 import psycopg
 import pytest
 
+from constants import WRONG
 from waiting import wait_until
 from wire import Refused, Wire
-
-WRONG = "not the password"
 
 
 def transcript(pooler, user, password, database, transport="tcp"):

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
+from constants import PID
 from wire import SYNC, bind, execute, kinds, parse, query
 
-PID = "select pg_backend_pid()"
 ROUNDS = 150
 
 

@@ -5,15 +5,8 @@ import contextlib
 import psycopg
 import pytest
 
-from test_database_logins import rules  # noqa: F401 (a fixture)
 from waiting import wait_until
 from wire import kinds, query
-
-# Debian's: the owner by peer, all others with a password over TCP. The first line is for the
-# tests themselves, whose user isn't the server's. Where the server's user is not the owner's
-# namesake, pg_ident.conf says that it is the owner.
-DEBIAN = ("local postgres postgres trust\nlocal all postgres peer{map}\nlocal all all peer\n"
-          "host all all 127.0.0.1/32 scram-sha-256\n")
 
 WHO = ("select current_user, session_user, usename, current_setting('is_superuser'), system_user is null "
        "from pg_stat_activity where pid = pg_backend_pid()")
@@ -44,13 +37,6 @@ def through_the_owner(database, mark):
     """The log tells that a server logged in as the owner."""
     return [line for line in database.cluster.log.text(mark).splitlines()
             if "connection authenticated" in line and 'method=peer' in line]
-
-
-@pytest.fixture
-def debian(database, rules):        # noqa: F811
-    """Debian's rules hold."""
-    user = database.cluster.environment.server_user
-    rules(DEBIAN.format(map="" if user == "postgres" else " map=owner"))
 
 
 @pytest.fixture

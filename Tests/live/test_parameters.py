@@ -14,16 +14,10 @@ VALUES = {
 }
 
 
-@pytest.fixture
-def shared(pooler):
-    pooler.configure(pool_mode="transaction", default_pool_size=1)
-    return pooler
-
-
 @pytest.mark.parametrize("name", VALUES)
-def test_each_client_has_its_startup_value_on_a_shared_server(shared, transport, name):
-    wires = [shared.wire(transport=transport, **{name: value}) for value in VALUES[name]]
-    plain = shared.wire(transport=transport)
+def test_each_client_has_its_startup_value_on_a_shared_server(pool_of_one, transport, name):
+    wires = [pool_of_one.wire(transport=transport, **{name: value}) for value in VALUES[name]]
+    plain = pool_of_one.wire(transport=transport)
     default = plain.value(f"show {name}")
     for _ in range(3):
         assert [wire.value(f"show {name}") for wire in wires] == list(VALUES[name])
@@ -33,8 +27,8 @@ def test_each_client_has_its_startup_value_on_a_shared_server(shared, transport,
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_each_client_keeps_what_it_set_on_a_shared_server(shared, transport, name):
-    wires = [shared.wire(transport=transport) for _ in VALUES[name]]
+def test_each_client_keeps_what_it_set_on_a_shared_server(pool_of_one, transport, name):
+    wires = [pool_of_one.wire(transport=transport) for _ in VALUES[name]]
     for wire, value in zip(wires, VALUES[name]):
         frames = wire.query(f"set {name} = {value}" if "," in value else f"set {name} = '{value}'")
         assert frames[0].kind in "SC"
@@ -42,9 +36,9 @@ def test_each_client_keeps_what_it_set_on_a_shared_server(shared, transport, nam
         assert [wire.value(f"show {name}") for wire in wires] == list(VALUES[name])
 
 
-def test_the_login_reports_the_clients_own_values(shared, transport):
-    shared.wire(transport=transport).value("select 1")
-    wire = shared.wire(transport=transport, TimeZone="Asia/Tokyo", client_encoding="LATIN1",
+def test_the_login_reports_the_clients_own_values(pool_of_one, transport):
+    pool_of_one.wire(transport=transport).value("select 1")
+    wire = pool_of_one.wire(transport=transport, TimeZone="Asia/Tokyo", client_encoding="LATIN1",
                        application_name="mine", DateStyle="German")
     assert wire.parameters["TimeZone"] == "Asia/Tokyo"
     assert wire.parameters["client_encoding"] == "LATIN1"
@@ -52,23 +46,23 @@ def test_the_login_reports_the_clients_own_values(shared, transport):
     assert wire.parameters["DateStyle"].startswith("German")
 
 
-def test_client_encoding_changes_the_bytes(shared):
-    latin, utf8 = shared.wire(client_encoding="LATIN1"), shared.wire(client_encoding="UTF8")
+def test_client_encoding_changes_the_bytes(pool_of_one):
+    latin, utf8 = pool_of_one.wire(client_encoding="LATIN1"), pool_of_one.wire(client_encoding="UTF8")
     for _ in range(3):
         assert latin.query("select chr(228)")[-3].body[6:] == b"\xe4"
         assert utf8.query("select chr(228)")[-3].body[6:] == b"\xc3\xa4"
 
 
-def test_application_name_reaches_pg_stat_activity(shared):
-    first, second = shared.wire(application_name="one"), shared.wire(application_name="two")
+def test_application_name_reaches_pg_stat_activity(pool_of_one):
+    first, second = pool_of_one.wire(application_name="one"), pool_of_one.wire(application_name="two")
     ask = "select application_name from pg_stat_activity where pid = pg_backend_pid()"
     for _ in range(3):
         assert (first.value(ask), second.value(ask)) == ("one", "two")
 
 
-def test_a_value_with_quotes_is_a_value(shared):
+def test_a_value_with_quotes_is_a_value(pool_of_one):
     name = "it's \"quoted\" \\ ; drop table x; --"
-    first, second = shared.wire(application_name=name), shared.wire(application_name="plain")
+    first, second = pool_of_one.wire(application_name=name), pool_of_one.wire(application_name="plain")
     for _ in range(3):
         assert first.value("show application_name") == name
         assert second.value("show application_name") == "plain"
@@ -130,8 +124,8 @@ def test_parameters_are_right_when_another_server_serves(pooler):
     assert len(pids) > 1
 
 
-def test_a_set_that_is_rolled_back_is_rolled_back_for_its_client(shared):
-    first, second = shared.wire(TimeZone="Asia/Tokyo"), shared.wire()
+def test_a_set_that_is_rolled_back_is_rolled_back_for_its_client(pool_of_one):
+    first, second = pool_of_one.wire(TimeZone="Asia/Tokyo"), pool_of_one.wire()
     first.query("begin")
     first.query("set timezone = 'America/New_York'")
     first.query("rollback")

@@ -3,9 +3,8 @@
 import psycopg
 import pytest
 
+from constants import PID
 from wire import COPY_DONE, SYNC, bind, copy_data, execute, extended, kinds, parse, query
-
-PID = "select pg_backend_pid()"
 
 
 def test_session_mode_keeps_the_server_until_the_client_leaves(pooler, transport):

@@ -1,12 +1,9 @@
 """Queries of the simple and the extended protocol, and what servers say unasked."""
 
-import pytest
-
+from constants import MODES
 from wire import (
     FLUSH, SYNC, bind, close, describe, error_of, execute, extended, function_call, kinds, parse, query,
 )
-
-MODES = pytest.mark.parametrize("mode", ["session", "transaction"])
 
 
 @MODES

@@ -6,65 +6,59 @@ import signal
 import pytest
 
 from cluster import Cluster
+from constants import PID
 from database_host import DatabaseHost
 from launcher_host import LauncherHost
 from waiting import wait_until
 from wire import error_of, query
 
-PID = "select pg_backend_pid()"
 ADMIN = "terminating connection due to administrator command"
-
-
-@pytest.fixture
-def shared(pooler):
-    pooler.configure(pool_mode="transaction", default_pool_size=2)
-    return pooler
 
 
 def terminate(pooler, pid):
     assert pooler.cluster.value("select pg_terminate_backend(%s, 10000)", int(pid))
 
 
-def test_idle_servers_that_end_are_replaced_unseen(shared, transport):
-    wires = [shared.wire(transport=transport) for _ in range(3)]
+def test_idle_servers_that_end_are_replaced_unseen(pool_of_two, transport):
+    wires = [pool_of_two.wire(transport=transport) for _ in range(3)]
     for _ in range(5):
         before = {wire.value(PID) for wire in wires}
         for pid in before:
-            terminate(shared, pid)
+            terminate(pool_of_two, pid)
         # the end of the process precedes the news of it by a moment
-        wait_until(lambda: not set(map(int, before)) & set(shared.servers()), "the old ones are gone")
-        shared.raw(transport).close()
+        wait_until(lambda: not set(map(int, before)) & set(pool_of_two.servers()), "the old ones are gone")
+        pool_of_two.raw(transport).close()
         after = {wire.value(PID) for wire in wires}
         assert not before & after
 
 
-def test_in_a_transaction_the_client_gets_the_servers_message(shared, transport):
-    wire = shared.wire(transport=transport)
+def test_in_a_transaction_the_client_gets_the_servers_message(pool_of_two, transport):
+    wire = pool_of_two.wire(transport=transport)
     wire.query("begin")
-    terminate(shared, wire.value(PID))
+    terminate(pool_of_two, wire.value(PID))
     error = error_of(wire.until_closed())
     assert error["C"] == "57P01" and error["M"] == ADMIN
-    assert shared.wire(transport=transport).value("select 1") == "1"
+    assert pool_of_two.wire(transport=transport).value("select 1") == "1"
 
 
-def test_in_a_statement_the_client_gets_the_servers_message(shared, transport):
-    wire = shared.wire(transport=transport)
+def test_in_a_statement_the_client_gets_the_servers_message(pool_of_two, transport):
+    wire = pool_of_two.wire(transport=transport)
     wire.send(query("select pg_sleep(600)"))
-    terminate(shared, shared.wait_servers(1, state="active")[0])
+    terminate(pool_of_two, pool_of_two.wait_servers(1, state="active")[0])
     error = error_of(wire.until_closed())
     assert error["C"] == "57P01" and error["M"] == ADMIN
-    assert shared.wire(transport=transport).value("select 1") == "1"
+    assert pool_of_two.wire(transport=transport).value("select 1") == "1"
 
 
-def test_one_line_tells_of_a_client_whose_server_had_the_last_word(shared):
-    wire = shared.wire()
+def test_one_line_tells_of_a_client_whose_server_had_the_last_word(pool_of_two):
+    wire = pool_of_two.wire()
     wire.query("begin")
-    mark = shared.log_mark()
-    terminate(shared, wire.value(PID))
+    mark = pool_of_two.log_mark()
+    terminate(pool_of_two, wire.value(PID))
     wire.until_closed()
-    wait_until(lambda: [line for line in shared.log_lines(mark) if " C-" in line], "a line about the client")
-    shared.wire().value("select 1")
-    ends = [line for line in shared.log_lines(mark) if " C-" in line and "closing because" in line]
+    wait_until(lambda: [line for line in pool_of_two.log_lines(mark) if " C-" in line], "a line about the client")
+    pool_of_two.wire().value("select 1")
+    ends = [line for line in pool_of_two.log_lines(mark) if " C-" in line and "closing because" in line]
     assert len(ends) == 1 and "server conn crashed?" in ends[0]
 
 
@@ -76,12 +70,12 @@ def test_in_session_mode_an_idle_client_gets_the_servers_message(pooler, transpo
     assert error["C"] == "57P01" and error["M"] == ADMIN
 
 
-def test_others_do_not_notice(shared, transport):
-    victim, other = shared.wire(transport=transport), shared.wire(transport=transport)
+def test_others_do_not_notice(pool_of_two, transport):
+    victim, other = pool_of_two.wire(transport=transport), pool_of_two.wire(transport=transport)
     victim.query("begin")
     other.query("begin")
     pid = other.value(PID)
-    terminate(shared, victim.value(PID))
+    terminate(pool_of_two, victim.value(PID))
     assert other.value(PID) == pid
     assert other.query("commit")[-1].body == b"I"
 

@@ -8,11 +8,11 @@ import pwd
 
 import pytest
 
-from conftest import make_database_cluster
-from database_host import DatabaseHost, DirectHost
-from stories import PID, TIMES, WAYS, Story, answer, plpgsql, prepare, run, server_of_all, stage, tell
+from conftest import lent, make_database_cluster
+from constants import PID
+from database_host import PLACES, DatabaseHost, DirectHost
+from stories import TIMES, WAYS, Story, answer, plpgsql, prepare, run, server_of_all, stage, tell
 
-HOSTS = {"direct": DirectHost, "pooled": DatabaseHost}
 OWN = ["create schema {first} authorization {first}; create schema {second} authorization {second}"]
 # the first role's helper, found before public's by that role only, accepts none but its own
 SHADOWED = [
@@ -53,12 +53,10 @@ def sharing_cluster(environment, template):
     cluster.remove()
 
 
-@pytest.fixture(params=HOSTS)
+@pytest.fixture(params=PLACES)
 def place(request, sharing_cluster):
     """Directly, and through Carpool."""
-    host = HOSTS[request.param](sharing_cluster)
-    yield host
-    host.clean()
+    yield from lent(PLACES[request.param](sharing_cluster))
 
 
 @pytest.fixture

@@ -6,12 +6,11 @@ import time
 
 import pytest
 
-from test_database_logins import rules  # noqa: F401 (a fixture)
-from test_owner_logins import WAYS_BACK, WHO, debian  # noqa: F401 (a fixture)
+from constants import PID
+from test_owner_logins import WAYS_BACK, WHO
 from waiting import wait_until
 from wire import SYNC, Refused, bind, error_of, execute, kinds, message, parse, query, send_cancel
 
-PID = "select pg_backend_pid()"
 
 WAYS_TO_A_ROLE = [
     "set session authorization {other}",
@@ -24,7 +23,7 @@ WAYS_TO_A_ROLE = [
 
 
 @pytest.fixture
-def shared(database, debian):       # noqa: F811
+def shared(database, debian):
     database.configure(pool_mode="transaction", default_pool_size=1, share_roles="on")
     return database
 
@@ -61,7 +60,7 @@ def test_roles_share_a_backend_and_stay_who_they_are(shared):
         assert wire.parameters["is_superuser"] == "off"
 
 
-def test_without_the_setting_each_role_has_its_pool(database, debian):       # noqa: F811
+def test_without_the_setting_each_role_has_its_pool(database, debian):
     database.configure(pool_mode="transaction", default_pool_size=1)
     assert len({database.wire(database.new_role()).value(PID) for _ in range(2)}) == 2
 
@@ -225,7 +224,7 @@ def test_a_limit_of_all_users_leaves_nobody_to_share(shared):
     assert len({shared.wire(shared.new_role()).value(PID) for _ in range(2)}) == 2
 
 
-def test_where_the_owner_cannot_log_in_roles_have_their_pools(database, rules):     # noqa: F811
+def test_where_the_owner_cannot_log_in_roles_have_their_pools(database, rules):
     rules("local postgres postgres trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
           "local all all scram-sha-256\n")
     database.configure(pool_mode="transaction", default_pool_size=1, share_roles="on")

@@ -5,13 +5,12 @@ made under one client's settings: another one's answers are its own. See stories
 
 import pytest
 
-from conftest import make_database_cluster
-from database_host import DatabaseHost, DirectHost
-from stories import PID, WAYS, Story, answer, called, plpgsql, prepare, prepared, run, server_of_all, stage, tell
+from conftest import lent, make_database_cluster
+from constants import PID
+from database_host import PLACES, DatabaseHost
+from stories import WAYS, Story, answer, called, plpgsql, prepare, prepared, run, server_of_all, stage, tell
 from waiting import wait_until
 from wire import bind, execute, function_call, kinds, parse
-
-HOSTS = {"direct": DirectHost, "pooled": DatabaseHost}
 
 DATE = plpgsql("f()", "return to_char('01.02.2020'::date, 'YYYY-MM-DD');")
 MDY, DMY = ("set datestyle = 'ISO, MDY'", "2020-01-02"), ("set datestyle = 'ISO, DMY'", "2020-02-01")
@@ -40,17 +39,13 @@ def single_cluster(environment, template):
 
 @pytest.fixture
 def pooled(single_cluster):
-    host = DatabaseHost(single_cluster)
-    yield host
-    host.clean()
+    yield from lent(DatabaseHost(single_cluster))
 
 
-@pytest.fixture(params=HOSTS)
+@pytest.fixture(params=PLACES)
 def place(request, single_cluster):
     """Directly, and through Carpool."""
-    host = HOSTS[request.param](single_cluster)
-    yield host
-    host.clean()
+    yield from lent(PLACES[request.param](single_cluster))
 
 
 FUNCTIONS = {
@@ -226,7 +221,6 @@ def test_row_security_is_checked_in_statements(place, way):
     steps = [(1, prepare(way, sql)), *[(1, run(way), "1")] * 7, (2, prepare(way, sql)), (2, run(way), "1"),
              (2, "set row_security = off"), (2, run(way), "error 42501"), (1, run(way), "1")]
     tell(place, Story([SECURED], steps), [place.role()])
-
 
 DATES = "select '01.02.2020'::date::text"
 FOR_A_WHILE = {

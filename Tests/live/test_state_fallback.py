@@ -4,10 +4,9 @@ from typing import NamedTuple
 
 import pytest
 
+from constants import PID
 from database_host import DatabaseHost
 from wire import SYNC, bind, execute, kinds, parse
-
-PID = "select pg_backend_pid()"
 
 
 def by_protocol(wire, *messages):

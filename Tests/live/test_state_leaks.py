@@ -4,17 +4,15 @@ nothing of the others'. CARPOOL_ORACLE_SECONDS: how long each test looks; CARPOO
 where to begin.
 """
 
-import os
 import random
 import threading
 import time
 
 import pytest
 
+from constants import ORACLE_SECONDS, ORACLE_SEED
 from session_model import Session, Wrong
 
-SECONDS = float(os.environ.get("CARPOOL_ORACLE_SECONDS", 4))
-SEED = int(os.environ.get("CARPOOL_ORACLE_SEED", 0)) or random.SystemRandom().randrange(1, 10 ** 9)
 STEPS = 1500
 CLIENTS, SERVERS = 12, 4
 
@@ -45,10 +43,10 @@ def story(seed, session, error):
     return f"seed {seed}, client {session.me}: {error}\nits last steps:\n{lines}"
 
 
-@pytest.mark.deadline(60 + 3 * SECONDS)
+@pytest.mark.deadline(60 + 3 * ORACLE_SECONDS)
 def test_each_client_sees_its_own_state_in_turns(place):
     """One statement at a time, so that a seed always tells the same story."""
-    end, seed = time.monotonic() + SECONDS, SEED
+    end, seed = time.monotonic() + ORACLE_SECONDS, ORACLE_SEED
     while time.monotonic() < end:
         print("seed", seed)
         clients = sessions_of(place, seed)
@@ -69,12 +67,12 @@ def test_each_client_sees_its_own_state_in_turns(place):
         seed += 1
 
 
-@pytest.mark.deadline(60 + 3 * SECONDS)
+@pytest.mark.deadline(60 + 3 * ORACLE_SECONDS)
 def test_each_client_sees_its_own_state_at_once(place):
     """All clients in threads; only so many may hold a server at a time, or nobody gets on."""
-    print("seed", SEED)
-    clients = sessions_of(place, SEED)
-    end = time.monotonic() + SECONDS
+    print("seed", ORACLE_SEED)
+    clients = sessions_of(place, ORACLE_SEED)
+    end = time.monotonic() + ORACLE_SECONDS
     failures = []
     seats = threading.Semaphore(SERVERS - 2)
 
@@ -89,7 +87,7 @@ def test_each_client_sees_its_own_state_at_once(place):
                     seats.release()
                     seated = False
         except Exception as error:
-            failures.append(story(SEED, session, repr(error)))
+            failures.append(story(ORACLE_SEED, session, repr(error)))
         finally:
             session.wire.close()
             if seated:
@@ -99,6 +97,6 @@ def test_each_client_sees_its_own_state_at_once(place):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60 + SECONDS)
+        thread.join(60 + ORACLE_SECONDS)
     assert not failures, failures[0]
     assert not any(thread.is_alive() for thread in threads)

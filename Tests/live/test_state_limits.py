@@ -2,11 +2,11 @@
 
 import pytest
 
+from constants import PID
 from waiting import wait_until
 from wire import SYNC, Closed, bind, execute, parse, query
 
 NAMES = "select count(*) from pg_prepared_statements"
-PID = "select pg_backend_pid()"
 
 
 def grow(wire, kilobytes, first=0):

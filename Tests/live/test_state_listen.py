@@ -94,16 +94,10 @@ def test_listeners_hear_their_own_channels_only(place):
         assert list(listener.notifies(timeout=0)) == []
 
 
-def asyncpg_arguments(place):
-    arguments = place.arguments(place.role())
-    arguments["database"] = arguments.pop("dbname")
-    return {**arguments, "timeout": 20}
-
-
 def test_asyncpg_listeners(place):
     async def work():
         events = asyncio.Queue()
-        arguments = asyncpg_arguments(place)
+        arguments = place.asyncpg_arguments()
         listeners = [await asyncpg.connect(**arguments) for _ in range(2)]
         sender = await asyncpg.connect(**arguments)
         callbacks = []

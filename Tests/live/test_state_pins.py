@@ -3,18 +3,17 @@ State that can't be carried keeps its client on its server, until it is gone. Wi
 servers rotating, who keeps its server for three statements is pinned.
 """
 
-import contextlib
 import threading
 
 import psycopg
 import pytest
 
+from constants import PID
 from database_host import DatabaseHost
 from steps import Case, same_as_direct
 from waiting import wait_until
 from wire import SYNC, TERMINATE, bind, error_of, execute, kinds, parse, send_cancel
 
-PID = "select pg_backend_pid()"
 LOCKS = (
     "select classid, objid, mode from pg_locks "
     "where locktype = 'advisory' and pid = pg_backend_pid() order by 1, 2, 3"

@@ -4,10 +4,9 @@ import socket
 
 import pytest
 
+from constants import PID
 from waiting import wait_until
 from wire import Refused, error_of, query
-
-PID = "select pg_backend_pid()"
 
 
 def test_server_idle_timeout_closes_idle_servers(pooler):

@@ -24,18 +24,16 @@ import time
 
 import pytest
 
+from cluster import debian_rules
+from constants import ORACLE_SECONDS, ORACLE_SEED
 from database_host import DirectHost
 from session_model import Wrong
-from test_database_logins import rules  # noqa: F401 (a fixture)
-from test_owner_logins import DEBIAN
 from wire import Closed, Refused
 from wire_model import Client
 from wire_visitors import Visitors
 from wire_world import World
 
-SECONDS = float(os.environ.get("CARPOOL_ORACLE_SECONDS", 4))
 CHECKS = int(os.environ.get("CARPOOL_ORACLE_CHECKS", 0))
-SEED = int(os.environ.get("CARPOOL_ORACLE_SEED", 0)) or random.SystemRandom().randrange(1, 10 ** 9)
 GROUPS = os.environ.get("CARPOOL_ORACLE_ONLY", "ABC").replace("none", "")
 DIRECT = os.environ.get("CARPOOL_ORACLE_PLACE") == "direct"
 STEPS = 20000       # of a story
@@ -44,11 +42,9 @@ SLOWEST = 100       # checks a second, for the deadline
 
 
 @pytest.fixture
-def pooled(database, rules):        # noqa: F811
+def pooled(database, rules):
     """Debian's rules hold, and the owner may come from anywhere."""
-    user = database.cluster.environment.server_user
-    lines = DEBIAN.format(map="" if user == "postgres" else " map=owner")
-    rules("host all postgres 127.0.0.1/32 trust\n" + lines)
+    rules("host all postgres 127.0.0.1/32 trust\n" + debian_rules(database.cluster.environment.server_user))
     return database
 
 
@@ -102,7 +98,7 @@ class Story:
         self.world.end()
 
 
-@pytest.mark.deadline(120 + 3 * SECONDS + CHECKS / SLOWEST)
+@pytest.mark.deadline(120 + 3 * ORACLE_SECONDS + CHECKS / SLOWEST)
 @pytest.mark.parametrize("rotate", ["off", "on"], ids=["sticky", "rotating"])
 @pytest.mark.parametrize("share", ["off", "on"], ids=["own-pools", "shared"])
 def test_each_client_is_itself_whatever_is_sent(pooled, share, rotate):
@@ -111,10 +107,10 @@ def test_each_client_is_itself_whatever_is_sent(pooled, share, rotate):
     pooled.configure(pool_mode="transaction", default_pool_size=servers, share_roles=share,
                      test_rotate_servers=rotate)
     place = DirectHost(pooled.cluster) if DIRECT else pooled
-    seed, steps, checks, spent = SEED, 0, 0, 0.0
+    seed, steps, checks, spent = ORACLE_SEED, 0, 0, 0.0
 
     def goes_on():
-        return checks < CHECKS if CHECKS else spent < SECONDS
+        return checks < CHECKS if CHECKS else spent < ORACLE_SECONDS
 
     while goes_on():
         print("seed", seed)

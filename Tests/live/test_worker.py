@@ -3,18 +3,16 @@
 import os
 import signal
 import socket
-import struct
 import time
 
 import psycopg
 import pytest
 
+from constants import TRAP
 from database_host import DatabaseHost
 from programs import Traffic
 from waiting import wait_until
 from wire import error_of, query, send_cancel
-
-TRAP = struct.pack("!II", 0x7EA9, 0x54524150)
 
 
 def no_crash(cluster):
