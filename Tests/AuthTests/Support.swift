@@ -2,10 +2,6 @@ import TestSupport
 
 @testable import Auth
 
-func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
-
-func text(_ bytes: some Sequence<UInt8>) -> String { String(decoding: Array(bytes), as: UTF8.self) }
-
 struct Frame: Equatable {
     var tag: UInt8
     var body: [UInt8]

@@ -3,13 +3,6 @@
 /// The kind of the tests' indices.
 enum Row {}
 
-/// Zeroed memory for a table; a test never gives it back, as the worker doesn't.
-func reserve(_ size: Int) -> UnsafeMutableRawPointer {
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
-    memory.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-    return memory
-}
-
 /// The indices of a list from its first to its last, read by the links forward; nil where
 /// the links backward don't tell the same.
 func contents(_ list: IndexList<Row>, _ links: borrowing Links<Row>) -> [Index<Row>]? {

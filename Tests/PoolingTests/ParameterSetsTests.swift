@@ -3,8 +3,6 @@ import Testing
 
 @testable import Pooling
 
-private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
-
 /// Values in the order of `TrackedParameter.names`, nil for those not given.
 private func values(_ given: [String: String]) -> ParameterValues {
     TrackedParameter.names.map { given[$0].map(bytes) }

@@ -1,4 +1,5 @@
 import FixedStorage
+import TestSupport
 
 @testable import Pooling
 

@@ -30,10 +30,3 @@ func frame(_ tag: UInt8, _ body: [UInt8] = []) -> [UInt8] {
 
 /// ReadyForQuery with this status.
 func ready(_ status: UInt8 = TransactionStatus.idle) -> [UInt8] { frame(BackendTag.readyForQuery, [status]) }
-
-/// Zeroed memory for a table; a test never gives it back, as the worker doesn't.
-func reserve(_ size: Int) -> UnsafeMutableRawPointer {
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
-    memory.initializeMemory(as: UInt8.self, repeating: 0, count: size)
-    return memory
-}

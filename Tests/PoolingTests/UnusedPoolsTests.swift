@@ -1,4 +1,5 @@
 import FixedStorage
+import TestSupport
 import Testing
 
 @testable import Pooling

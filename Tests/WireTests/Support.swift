@@ -1,6 +1,6 @@
-@testable import Wire
+import TestSupport
 
-func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+@testable import Wire
 
 /// The four bytes of a number in network order.
 func number(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }

@@ -65,6 +65,14 @@ def at_most(limit, count):
     wait_until(lambda: count() <= limit, f"not more than {limit} servers")
 
 
+def all_at_once(wires):
+    """Has clients ask at the same time, and all of them answered."""
+    for wire in wires:
+        wire.send(query("select pg_sleep(0.02)"))
+    for wire in wires:
+        assert kinds(wire.until_ready()) == "TDCZ"
+
+
 def test_max_db_connections_bounds_all_pools_of_a_database(pooler):
     name = pooler.new_database()
     roles = [pooler.new_role() for _ in range(3)]
@@ -72,10 +80,7 @@ def test_max_db_connections_bounds_all_pools_of_a_database(pooler):
     pooler.configure_database(name, max_db_connections=2)
     wires = [pooler.wire(role, dbname=name) for role in roles for _ in range(2)]
     for _ in range(3):
-        for wire in wires:
-            wire.send(query("select pg_sleep(0.02)"))
-        for wire in wires:
-            assert kinds(wire.until_ready()) == "TDCZ"
+        all_at_once(wires)
         at_most(2, lambda: sum(len(pooler.servers(role)) for role in roles))
 
 
@@ -83,10 +88,7 @@ def test_max_db_connections_as_a_global_setting(pooler):
     name = pooler.new_database()
     pooler.configure(pool_mode="transaction", default_pool_size=10, max_db_connections=2)
     wires = [pooler.wire(dbname=name) for _ in range(5)]
-    for wire in wires:
-        wire.send(query("select pg_sleep(0.02)"))
-    for wire in wires:
-        assert kinds(wire.until_ready()) == "TDCZ"
+    all_at_once(wires)
     at_most(2, lambda: len(pooler.servers()))
 
 
@@ -100,10 +102,7 @@ def test_max_user_connections_bounds_all_pools_of_a_user(pooler, scope):
         pooler.configure_role(role, max_user_connections=2)
     wires = [pooler.wire(role, dbname=name) for name in names for _ in range(2)]
     for _ in range(3):
-        for wire in wires:
-            wire.send(query("select pg_sleep(0.02)"))
-        for wire in wires:
-            assert kinds(wire.until_ready()) == "TDCZ"
+        all_at_once(wires)
         at_most(2, lambda: len(pooler.servers(role)))
 
 
