@@ -25,19 +25,19 @@
 #include "utils/wait_event.h"
 
 #include "private/agent.h"
+#include "private/asyncqueue.h"
+#include "private/backend.h"
 #include "private/compat.h"
 #include "private/ledger.h"
 #include "private/listen.h"
 #include "private/pins.h"
-#include "private/settings.h"
-#include "private/state.h"
-#include "private/pinsigns.h"
 #include "private/reports.h"
+#include "private/session.h"
+#include "private/settings.h"
+#include "private/signs.h"
+#include "private/state.h"
+#include "private/statements.h"
 #include "private/unnamed.h"
-
-bool		carpool_agent_silent;
-bool		carpool_agent_is_working;
-CledgerServer *carpool_own_server;
 
 static ClientAuthentication_hook_type next_authentication;
 static const PQcommMethods *inner;	/* PostgreSQL's own way to the socket */
@@ -157,28 +157,16 @@ tidy(void)
 static void
 wait_for_input(void)
 {
-	WaitEvent	event;
-
 	for (;;)
 	{
 		bool		is_untidy = carpool_statements_are_untidy() || carpool_customs_are_untidy();
+		uint32		events = carpool_input_wait(!is_untidy);
 
-		ModifyWaitEvent(FeBeWaitSet, FeBeWaitSetSocketPos, WL_SOCKET_READABLE, NULL);
-		if (WaitEventSetWait(FeBeWaitSet, is_untidy ? 0 : -1, &event, 1, WAIT_EVENT_CLIENT_READ) == 0)
-		{
+		if (events == 0)
 			work(tidy);
-			continue;
-		}
-		if (event.events & WL_POSTMASTER_DEATH)
-			ereport(FATAL,
-					(errcode(ERRCODE_ADMIN_SHUTDOWN),
-					 errmsg("terminating connection due to unexpected postmaster exit")));
-		if (event.events & WL_LATCH_SET)
-		{
-			ResetLatch(MyLatch);
+		if (events & WL_LATCH_SET)
 			serve_interrupts();
-		}
-		if (event.events & WL_SOCKET_READABLE)
+		if (events & WL_SOCKET_READABLE)
 			return;
 	}
 }

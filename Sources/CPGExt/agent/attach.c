@@ -17,15 +17,19 @@
 #include "utils/snapmgr.h"
 
 #include "private/agent.h"
+#include "private/asyncqueue.h"
+#include "private/backend.h"
 #include "private/caches.h"
-#include "private/facts.h"
+#include "private/environment.h"
 #include "private/guc.h"
+#include "private/gucbase.h"
 #include "private/ledger.h"
 #include "private/listen.h"
 #include "private/pins.h"
-#include "private/pinsigns.h"
+#include "private/placeholders.h"
 #include "private/reports.h"
-#include "private/settings.h"
+#include "private/selftest.h"
+#include "private/session.h"
 #include "private/state.h"
 #include "private/unnamed.h"
 
@@ -41,8 +45,6 @@ static const CarpoolStateKind *const kinds[] = {
 #define CUSTOMS 2
 #define STATEMENTS 3
 
-uint64		carpool_client;			/* whose session this is; 0: nobody's */
-uint64		carpool_held_client;	/* the same, but while it is changed to that */
 static uint32 saves;			/* CledgerClient.saves, as of what is held */
 static uint64 saved[KINDS];		/* fingerprints of what is saved of it, */
 static CarpoolSavedPlace places[KINDS]; /* and where that ends */
@@ -137,7 +139,7 @@ test_once(void)
 	carpool_temp_buffers_open();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	carpool_attach_self_test(&broken, NULL);
+	carpool_self_test_run(&broken, NULL);
 	PopActiveSnapshot();
 	carpool_guc_changes_open();
 	CommitTransactionCommand();
@@ -278,7 +280,7 @@ change(const uint64 *wanted, bool is_same_client)
 	differs[SETTINGS] |= differs[STARTUP];
 	carpool_settings_refused = false;
 	/* the client has heard what there was to hear, and knows its own values */
-	carpool_agent_silent = true;
+	carpool_silence_begin();
 	if (any)
 		StartTransactionCommand();
 	for (int i = KINDS - 1; i >= 0; i--)
@@ -298,8 +300,7 @@ change(const uint64 *wanted, bool is_same_client)
 		CommitTransactionCommand();
 	carpool_startup_settle(differs[STARTUP] && wanted[STARTUP] != 0 ? &contents[STARTUP] : NULL);
 	carpool_settings_load_left(&contents[SETTINGS]);
-	ReportChangedGUCOptions();
-	carpool_agent_silent = false;
+	carpool_silence_end();
 	memcpy(held, wanted, sizeof(held));
 	carpool_customs_loaded(wanted[CUSTOMS]);
 	for (int i = 0; i < KINDS; i++)
@@ -352,12 +353,11 @@ take_role_of(uint64 next)
 		return;
 	if (memcmp(held, nothing, sizeof(held)) != 0)
 		change(nothing, false);
-	carpool_agent_silent = true;
+	carpool_silence_begin();
 	carpool_become_next(role);
 	carpool_functions_reseed();
 	carpool_guc_note_change();
-	ReportChangedGUCOptions();
-	carpool_agent_silent = false;
+	carpool_silence_end();
 }
 
 /* Another client's session. One that is to start is told later what its login set. */
@@ -447,62 +447,4 @@ carpool_attach(void)
 	}
 	carpool_reports_attached(next, held[STARTUP], false);
 	carpool_caches_enter(next, other_client, server->role != role);
-}
-
-typedef void (*Tell) (const char *mechanism, bool works, const char *why);
-
-/* Tells of a mechanism, or logs that it does not work; why is empty again. */
-static void
-conclude(const char *mechanism, bool works, StringInfo why, Tell tell)
-{
-	if (tell)
-		tell(mechanism, works, why->data);
-	else if (!works)
-		ereport(LOG, (errmsg("carpool self-test of %s failed: %s", mechanism, why->data)));
-	resetStringInfo(why);
-}
-
-/* Those that don't need what they test to work before the first client. */
-static void
-tell_of_rest(StringInfo why, Tell tell)
-{
-	bool		works = carpool_unnamed_self_test(why);
-
-	conclude(CARPOOL_UNNAMED, works, why, tell);
-	works = carpool_guc_changes_self_test(why);
-	conclude(CARPOOL_GUC_CHANGES, works, why, tell);
-	works = carpool_async_self_test(why);
-	conclude(CARPOOL_ASYNC, works, why, tell);
-}
-
-/* Tries each kind; *failed gets the bits of those that don't work. Inside a transaction. */
-bool
-carpool_attach_self_test(uint32 *failed, Tell tell)
-{
-	StringInfoData why;
-	uint32		pins_failed = 0;
-	bool		works;
-
-	*failed = 0;
-	initStringInfo(&why);
-	for (int i = 0; i < KINDS; i++)
-	{
-		works = !carpool_settings_breaks(kinds[i]->name, &why) && kinds[i]->self_test(&why);
-		if (!works)
-			*failed |= kinds[i]->pin;
-		conclude(kinds[i]->name, works, &why, tell);
-	}
-	works = carpool_pins_self_test(&why, &pins_failed);
-	conclude("pins", works, &why, tell);
-	works = carpool_caches_self_test(&why);
-	/* then each client has a backend of its own, and so none has what was made for another */
-	if (!works)
-		pins_failed |= CLEDGER_PIN_LANGUAGE;
-	conclude(CARPOOL_CACHES, works, &why, tell);
-	if (tell)
-		tell_of_rest(&why, tell);
-	else
-		carpool_pins_unseen = pins_failed;
-	pfree(why.data);
-	return *failed == 0 && pins_failed == 0;
 }

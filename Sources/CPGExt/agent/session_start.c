@@ -9,17 +9,17 @@
 
 #include "access/xact.h"
 #include "libpq/libpq-be.h"
-#include "libpq/libpq.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "tcop/dest.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
-#include "utils/wait_event.h"
 
 #include "private/agent.h"
+#include "private/backend.h"
 #include "private/listen.h"
 #include "private/reports.h"
+#include "private/session.h"
 #include "private/settings.h"
 #include "private/state.h"
 
@@ -43,17 +43,8 @@ receive(char *to, Size size)
 			ereport(FATAL,
 					(errcode(ERRCODE_CONNECTION_FAILURE),
 					 errmsg("the worker closed the connection in the middle of a message")));
-		ModifyWaitEvent(FeBeWaitSet, FeBeWaitSetSocketPos, WL_SOCKET_READABLE, NULL);
-		{
-			WaitEvent	event;
-
-			WaitEventSetWait(FeBeWaitSet, -1, &event, 1, WAIT_EVENT_CLIENT_READ);
-			if (event.events & WL_LATCH_SET)
-			{
-				ResetLatch(MyLatch);
-				CHECK_FOR_INTERRUPTS();
-			}
-		}
+		if (carpool_input_wait(true) & WL_LATCH_SET)
+			CHECK_FOR_INTERRUPTS();
 	}
 }
 
@@ -100,9 +91,8 @@ report(void)
 	struct config_generic **settings = get_guc_variables(&count);
 
 	/* of a promotion PostgreSQL would tell last, and before that that this is a standby */
-	carpool_agent_silent = true;
-	ReportChangedGUCOptions();
-	carpool_agent_silent = false;
+	carpool_silence_begin();
+	carpool_silence_end();
 	for (int i = 0; i < count; i++)
 		if ((settings[i]->flags & GUC_REPORT) && settings[i]->last_reported != NULL)
 		{
@@ -155,13 +145,12 @@ carpool_start_client(uint32 message)
 	receive(lists, size);
 	if (message != CLEDGER_START_AND_ANSWER)
 	{
-		carpool_agent_silent = true;
+		carpool_silence_begin();
 		StartTransactionCommand();
 		carpool_startup_take(lists, size, true);
 		CommitTransactionCommand();
 		carpool_startup_settle(NULL);
-		ReportChangedGUCOptions();
-		carpool_agent_silent = false;
+		carpool_silence_end();
 		pfree(lists);
 		return false;
 	}

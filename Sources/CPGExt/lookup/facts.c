@@ -13,8 +13,9 @@
 #include "utils/hsearch.h"
 
 #include "private/facts.h"
+#include "private/lookup.h"
 #include "private/scope.h"
-#include "private/state.h"
+#include "private/statebytes.h"
 
 typedef struct FactsKey
 {

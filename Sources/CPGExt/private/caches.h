@@ -10,53 +10,11 @@
 
 #include "lib/stringinfo.h"
 
-/* environment.c: no environment, or several. */
-#define CARPOOL_MIXED 0
-
-struct config_generic;
-
-/* The session's environment, outside of any function: equal in all backends; CARPOOL_MIXED: not known. */
-extern uint64 carpool_environment(void);
-
-/* Whether a setting is part of it. */
-extern bool carpool_environment_has(const struct config_generic *setting);
-
-/*
- * The session's login and settings have these fingerprints: by them its environment is
- * remembered, until a setting may have changed. forget: settings mean something else now.
- */
-extern void carpool_environment_session(uint64 startup, uint64 settings);
-extern void carpool_environment_forget(void);
-
 /* cachefills.c: notices what is put into the caches; once in each backend, at its login. */
 extern void carpool_cache_fills_open(void);
 
-/*
- * Something was made in another environment than the session's: by SET LOCAL, in a function,
- * in a transaction that changed what names mean.
- */
-extern bool carpool_cache_fills_mixed;
-
-/* A user's immutable function became a constant of a plan: whatever it reads is read no more. */
-extern bool carpool_cache_fills_folded;
-
-/*
- * A user's immutable function ran outside of planning: it may have become a constant of a
- * domain's check or of a relation's expression, which are made without a plan.
- */
-extern bool carpool_cache_fills_ran_immutable;
-
-/* namechanges.c: names may have come to mean something else since the caches were dropped, as far as was heard. */
-extern bool carpool_cache_names_changed;
-
 /* caches.c: before ReadyForQuery outside a transaction: what its caches are worth from now on. */
 extern void carpool_caches_ended(uint64 client);
-
-/*
- * caches.c: whether the plans of the client that leaves are for nobody else: they may have
- * been made in several environments.
- */
-extern bool carpool_caches_are_private(void);
 
 /* caches.c: the session is the client's; another_role: the one before had another. */
 extern void carpool_caches_enter(uint64 client, bool is_another, bool another_role);
@@ -78,8 +36,5 @@ extern bool carpool_caches_drop_test(StringInfo why);
 extern void carpool_plpgsql_drop(void);
 extern void carpool_plpgsql_open(void);
 extern bool carpool_plpgsql_works(StringInfo why);
-
-/* plans.c: around ResetPlanCache(): the agent's plan sources are as valid as before. */
-extern void carpool_plans_reset(void);
 
 #endif

@@ -23,12 +23,4 @@ extern uint64 carpool_facts_of_database(Oid database);
 /* lookup/facts.c, main thread: the changes seen so far. */
 extern uint64 carpool_facts_now(void);
 
-/* agent/staleness.c: this backend's own, at its first ReadyForQuery, and when it has become another role. */
-extern void carpool_staleness_open(void);
-extern void carpool_staleness_took(Oid role, const char *name, bool is_superuser);
-
-/* agent/staleness.c: before ReadyForQuery, outside a transaction: looks whether this backend's facts are gone. */
-extern void carpool_staleness_look(void);
-extern bool carpool_is_stale;
-
 #endif

@@ -31,7 +31,10 @@ typedef struct CarpoolChannels
 	CarpoolChannel *list;
 } CarpoolChannels;
 
-/* Reads what a client's room has, into the current context. */
+/* channels.c: the bytes for a client's room, none if there are no channels. */
+extern void carpool_channels_write(StringInfo to, const CarpoolChannels *channels);
+
+/* channels.c: reads what a client's room has, into the current context. */
 extern CarpoolChannels carpool_channels_read(uint64 client);
 
 /*

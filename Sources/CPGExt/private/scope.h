@@ -7,6 +7,8 @@
 #include "csettings.h"
 #include "lib/stringinfo.h"
 #include "utils/array.h"
+#include "utils/relcache.h"
+#include "utils/snapshot.h"
 
 /* A row of pg_db_role_setting. */
 typedef struct CarpoolScopedRow
@@ -33,5 +35,14 @@ extern bool carpool_is_for_start(const char *name);
 
 /* The first list of CLEDGER_START, with its NUL, from these scopes' settings; NULL: none. */
 extern void carpool_role_settings_put(StringInfo to, ArrayType *const configs[CARPOOL_ROLE_SCOPES]);
+
+/*
+ * agent/settings/rolecatalog.c, in a transaction: the settings of a database and a role as the
+ * catalog has them in a snapshot, in the current context; NULL: there are none.
+ */
+extern ArrayType *carpool_role_catalog_settings(Relation relation, Snapshot snapshot, Oid database, Oid role);
+
+/* agent/settings/rolecatalog.c: the first list of CLEDGER_START, as the catalog has it now; in a transaction. */
+extern void carpool_role_settings_read(StringInfo list);
 
 #endif

@@ -41,7 +41,4 @@ extern HTAB *carpool_sequences_make_table(void);
  */
 extern bool carpool_sequences_find(StringInfo why);
 
-/* sequences_test.c */
-extern bool carpool_sequences_self_test(StringInfo why);
-
 #endif

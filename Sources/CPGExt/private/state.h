@@ -1,6 +1,7 @@
 /*
  * state.h: the kinds of session state that follow a client from backend to backend. Each
- * is a module of its own in agent/; attach.c alone calls them.
+ * is a module of its own in agent/state or agent/statements; attach.c calls them,
+ * and selftest/ tries them.
  *
  * "As after login" is the state of a backend before any client was attached to it. All
  * functions run on the main thread of a pooled backend. An error in any of them ends that
@@ -12,7 +13,6 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
-#include "utils/hsearch.h"
 
 typedef struct CarpoolStateKind
 {
@@ -47,13 +47,6 @@ typedef struct CarpoolStateKind
 
 	/* Makes the session as after login again. In a transaction. */
 	void		(*reset) (void);
-
-	/*
-	 * Tries all of the above and what they rely on, once in each backend's life before its
-	 * first client and for carpool.self_test(); in a transaction; leaves nothing behind.
-	 * False: it does not work here, and why is appended.
-	 */
-	bool		(*self_test) (StringInfo why);
 } CarpoolStateKind;
 
 /* In the order in which they are loaded; they are reset the other way round. */
@@ -112,46 +105,18 @@ extern void carpool_customs_look_again(void);
 extern void carpool_customs_loaded(uint64 fingerprint);
 
 /*
- * guclist.c: PostgreSQL's list of settings that are not at their default (guc_nondef_list).
- * Calls visit for each, in no order, until it returns false.
+ * customs_state.c, for its self-test: sets one; puts all away as they were looked at, and returns
+ * false if that isn't done here.
  */
-struct config_generic;
-extern bool carpool_guc_list_open(void);
-extern void carpool_guc_list_walk(bool (*visit) (struct config_generic *setting, void *argument), void *argument);
+struct CarpoolGucSaved;
+extern void carpool_customs_set(const struct CarpoolGucSaved *saved);
+extern bool carpool_customs_put_away(void);
 
 /*
- * dynahash.c: a private hash table of PostgreSQL's, by the name hash_create() was given;
- * NULL when it has not been made yet, or when the self-test failed.
+ * customs_state.c: whether there is something to be freed that no client needs any more; frees a
+ * little of it, outside of a transaction.
  */
-struct HTAB;
-extern struct HTAB *carpool_hash_find(const char *name);
-extern bool carpool_hash_self_test(StringInfo why);
-
-/*
- * dynahash.c: has copier called for the key of each new entry in place of PostgreSQL's function,
- * which is returned for copier to call. NULL: that can't be done here.
- */
-extern HashCopyFunc carpool_hash_watch(struct HTAB *table, HashCopyFunc copier);
-
-/*
- * statements.c, customs_state.c: whether there is something to be freed that no client needs any
- * more; frees a little of it, outside of a transaction.
- */
-extern bool carpool_statements_are_untidy(void);
-extern void carpool_statements_tidy(void);
 extern bool carpool_customs_are_untidy(void);
 extern void carpool_customs_tidy(void);
-
-/* Strings and numbers in a saved session; a string is its length and its bytes. */
-extern void carpool_put_string(StringInfo to, const char *text);	/* NULL is told from "" */
-extern void carpool_put_uint64(StringInfo to, uint64 value);
-extern const char *carpool_get_string(StringInfo from); /* palloc'd; raises an error at the end */
-extern uint64 carpool_get_uint64(StringInfo from);
-
-/* The same where it lies, without a NUL behind it; NULL is NULL. */
-extern const char *carpool_get_text(StringInfo from, uint32 *length);
-
-/* A fingerprint of bytes, to be added up where order doesn't matter; never 0. */
-extern uint64 carpool_fingerprint(uint64 seed, const void *bytes, Size size);
 
 #endif

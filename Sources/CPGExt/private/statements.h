@@ -1,7 +1,6 @@
 /*
  * statements.h: prepared statements that follow their client. A statement is an entry of
- * PostgreSQL's "Prepared Queries" table: a name, a time and a plan source. Plan sources stay
- * in their backend when their client goes, and serve the next client with the same text.
+ * PostgreSQL's "Prepared Queries" table: a name, a time and a plan source (plans.h).
  */
 #ifndef CARPOOL_STATEMENTS_H
 #define CARPOOL_STATEMENTS_H
@@ -9,42 +8,12 @@
 #include "postgres.h"
 
 #include "commands/prepare.h"
-#include "lib/ilist.h"
 #include "lib/stringinfo.h"
 #include "utils/hsearch.h"
-#include "utils/memutils.h"
-#include "utils/plancache.h"
 
-/* Plan sources without a client that a backend keeps: their number, and bytes of memory. */
-#define CARPOOL_IDLE_PLANS 1000
-#define CARPOOL_IDLE_SIZE (32 * 1024 * 1024)
+#include "plans.h"
 
-/*
- * What is known of a plan source. It is in the plan source's own memory context and goes
- * when PostgreSQL drops that; a callback of the context leads to it.
- */
-typedef struct CarpoolPlan
-{
-	CachedPlanSource *source;
-	MemoryContextCallback dropped;
-	bool		is_idle;		/* without a client: in the two lists */
-	Size		memory;			/* then: its bytes */
-	bool		is_shareable;	/* its text means the same at any time */
-	uint64		turn;			/* statements_load.c: the load that gave it to its client; */
-	uint64		counted;		/* the fingerprint of its statement, while that is counted; */
-	NameData	name;			/* and the statement's name */
-	bool		was_valid;		/* carpool_plans_reset() */
-	bool		was_planned;
-	dlist_node	all;
-	dlist_node	bucket;
-	dlist_node	age;			/* the oldest last */
-	uint64		content;		/* fingerprint of body */
-	uint64		environment;	/* in which it was analysed and planned */
-	TimestampTz analysed;		/* at this time or later, or at this time it was still right */
-	TimestampTz moment;			/* what 'now' in it meant; 0: it has no such constant */
-	uint32		size;			/* of body */
-	char		body[FLEXIBLE_ARRAY_MEMBER];	/* planbody.c */
-} CarpoolPlan;
+#define CARPOOL_STATEMENTS_TABLE "Prepared Queries"
 
 /*
  * Before the body of each saved statement, or alone: the statement of this name was dropped.
@@ -61,66 +30,59 @@ typedef struct CarpoolStatementHeader
 	TimestampTz moment;			/* CarpoolPlan's */
 } CarpoolStatementHeader;
 
-/* A statement as it was saved; the strings are the buffer's. */
-typedef struct CarpoolSavedStatement
+/* Names of statements. */
+typedef struct CarpoolStatementNames
 {
-	const char *name;
-	uint64		fingerprint;	/* of the statement; 0: it was dropped */
-	TimestampTz prepared;
-	TimestampTz moment;			/* CarpoolPlan's */
-	const char *body;
-	uint32		size;
-	uint64		content;		/* fingerprint of the body */
-} CarpoolSavedStatement;
+	NameData   *names;
+	int			count;
+} CarpoolStatementNames;
 
 /*
- * planmoment.c: has a plan source analysed now, in a transaction, as it was at some time, so
- * that 'now' in it stays what it was. Where that fails, its first use shall tell the client.
+ * table.c: the statements that are counted, as the session held them when it was looked at last.
+ * A statement never changes; one that goes takes its plan source along, which is noticed, and
+ * the names of new ones are noted when they come.
  */
-extern void carpool_plan_analyse_at(CachedPlanSource *source, TimestampTz moment);
+typedef struct CarpoolHeldStatements
+{
+	HTAB	   *table;			/* name to PreparedStatement; NULL: nobody has prepared anything here */
+	HTAB	  **place;			/* PostgreSQL's variable that points to it; NULL: not found */
+	long		count;
+	uint64		sum;			/* of the fingerprints */
+	Size		size;			/* of what saves them */
+	CarpoolStatementNames fresh;	/* that came since */
 
-/* planbody.c: all that makes a plan source, as bytes: equal bytes, equal plan sources. */
-extern void carpool_plan_write(StringInfo to, const CachedPlanSource *source, bool from_sql);
-extern CachedPlanSource *carpool_plan_make(const char *body, uint32 size);	/* in a transaction; not saved */
-extern bool carpool_plan_from_sql(const char *body);
+	/* What has changed since they were saved or loaded. */
+	CarpoolStatementNames added;
+	CarpoolStatementNames gone;
+	bool		is_changed_unseen;	/* it is not known what */
+} CarpoolHeldStatements;
 
-/* planparameters.c: has types of parameters inferred at its analysis, where those that came out won't do. */
-extern void carpool_plan_infer(CachedPlanSource *source);
+extern CarpoolHeldStatements carpool_held_statements;
 
-/* Whether its analysis looks anything up, so that it can be made invalid and analysed again. */
-extern bool carpool_plan_is_analysed(const CachedPlanSource *source);
+extern void carpool_statement_names_add(CarpoolStatementNames *names, const char *name);
 
-/* planbody.c: whether its text means the same whenever it is analysed. */
-extern bool carpool_plan_is_timeless(const CachedPlanSource *source);
+/* table.c: PostgreSQL's table; NULL: there is none yet. find: where it is not known. */
+extern HTAB *carpool_statements_find_table(void);
 
-/*
- * namechanges.c: whether names may have come to mean something else since then. Changes are seen from the
- * first call of watch on.
- */
-extern void carpool_names_watch(void);
-extern bool carpool_names_changed(TimestampTz since);
+static inline HTAB *
+carpool_statements_table(void)
+{
+	return carpool_held_statements.table != NULL ? carpool_held_statements.table : carpool_statements_find_table();
+}
 
-/* plans.c: what is known of a statement's plan source; looked at now when it is new. */
-extern CarpoolPlan *carpool_plan_of(const PreparedStatement *statement);
-extern CarpoolPlan *carpool_plan_note(CachedPlanSource *source, const char *body, uint32 size,
-									  TimestampTz analysed);
-extern void carpool_statement_dropped(CarpoolPlan *plan); /* statements.c: that of a statement was freed */
+/* table.c: looks for PostgreSQL's pointer to the table, name being a statement that is there. */
+extern void carpool_statements_find_place(const char *name);
 
-/* Keeps a plan source that no longer belongs to a statement, or drops it. */
-extern void carpool_plan_park(CarpoolPlan *plan, uint64 environment);
+/* table.c: counts a statement that is in the table, or no more. anew: none is counted. */
+extern void carpool_statement_count(PreparedStatement *statement, CarpoolPlan *plan, uint64 fingerprint);
+extern void carpool_statement_uncount(CarpoolPlan *plan);
+extern void carpool_statements_count_anew(void);
 
-/* Drops some of those that are kept beyond the limits, so many at most. */
-extern void carpool_plans_trim(long most);
-extern bool carpool_plans_are_many(void);
+/* table.c: PostgreSQL has freed a plan source that is not idle. */
+extern void carpool_statement_dropped(CarpoolPlan *plan);
 
-/* Whether that of the client who leaves can stay for a statement of the next one's, prepared at some time. */
-extern bool carpool_plan_keep(CarpoolPlan *plan, const CarpoolSavedStatement *saved, uint64 environment);
-
-/* A kept one for a statement prepared at some time; no longer kept then. NULL: there is none. */
-extern CarpoolPlan *carpool_plan_take(const CarpoolSavedStatement *saved, uint64 environment);
-
-/* statements_load.c: a transaction, unless one has begun: a load that needs none is spared it. */
-extern void carpool_begin_transaction(void);
+/* table.c: what is held is what is saved. */
+extern void carpool_statements_note_saved(void);
 
 /* statements_load.c: puts a saved statement into PostgreSQL's table, and takes one out of it. */
 extern CarpoolPlan *carpool_statement_attach(const CarpoolSavedStatement *saved, uint64 environment);
@@ -130,18 +92,11 @@ extern void carpool_statement_detach(PreparedStatement *statement, uint64 enviro
 extern void carpool_statements_load(StringInfo from);
 extern void carpool_statements_load_changes(StringInfo from);
 
-/* statements.c: counts a statement that is in the table, or no more; and what is held is what is saved. */
-extern void carpool_statement_count(PreparedStatement *statement, CarpoolPlan *plan, uint64 fingerprint);
-extern void carpool_statement_uncount(CarpoolPlan *plan);
-extern void carpool_statements_note_saved(void);
-
-/* statements.c: the table of statements; and the look for PostgreSQL's pointer to it, name being one that is there. */
-extern HTAB *carpool_statements_table(void);
-extern void carpool_statements_find_place(const char *name);
-
-/* statements_test.c */
-extern bool carpool_statements_test(StringInfo why);
-
-#define CARPOOL_STATEMENTS_TABLE "Prepared Queries"
+/*
+ * statements.c: whether there is something to be freed that no client needs any more; frees a
+ * little of it, outside of a transaction.
+ */
+extern bool carpool_statements_are_untidy(void);
+extern void carpool_statements_tidy(void);
 
 #endif

@@ -9,8 +9,8 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "private/agent.h"
 #include "private/ledger.h"
+#include "private/selftest.h"
 #include "private/state.h"
 
 PG_FUNCTION_INFO_V1(carpool_agents);
@@ -144,6 +144,6 @@ carpool_self_test(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	result = (ReturnSetInfo *) fcinfo->resultinfo;
 	carpool_settings_state_open();
-	carpool_attach_self_test(&failed, tell);
+	carpool_self_test_run(&failed, tell);
 	return (Datum) 0;
 }

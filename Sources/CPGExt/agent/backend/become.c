@@ -36,10 +36,10 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#include "private/agent.h"
+#include "private/backend.h"
 #include "private/compat.h"
-#include "private/facts.h"
 #include "private/scope.h"
+#include "private/session.h"
 
 /*
  * The limits of the database; the role's own are checked where its tuple is at hand, and in
@@ -89,18 +89,17 @@ check_former_settings(void)
 	pfree(settings);
 }
 
-/* The settings of one row of pg_db_role_setting. */
+/* Refuses a role that has settings, in a database or in all of them, which only hold from a login on. */
 static void
-check_row(Relation relation, HeapTuple tuple)
+check_settings(Relation relation, Snapshot snapshot, Oid database, Oid role)
 {
-	bool		is_null;
-	Datum		array = heap_getattr(tuple, Anum_pg_db_role_setting_setconfig, RelationGetDescr(relation), &is_null);
+	ArrayType  *config = carpool_role_catalog_settings(relation, snapshot, database, role);
 	Datum	   *elements;
 	int			count;
 
-	if (is_null)
+	if (config == NULL)
 		return;
-	deconstruct_array_builtin(DatumGetArrayTypeP(array), TEXTOID, &elements, NULL, &count);
+	deconstruct_array_builtin(config, TEXTOID, &elements, NULL, &count);
 	for (int i = 0; i < count; i++)
 	{
 		char	   *name;
@@ -110,23 +109,6 @@ check_row(Relation relation, HeapTuple tuple)
 		if (carpool_is_for_start(name))
 			refuse("The role has a setting that only holds from a login on:", name);
 	}
-}
-
-/* The settings of a role in a database, or in all of them. */
-static void
-check_settings(Relation relation, Snapshot snapshot, Oid database, Oid role)
-{
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&keys[0], Anum_pg_db_role_setting_setdatabase, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(database));
-	ScanKeyInit(&keys[1], Anum_pg_db_role_setting_setrole, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(role));
-	scan = systable_beginscan(relation, DbRoleSettingDatidRolidIndexId, true, snapshot, 2, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		check_row(relation, tuple);
-	systable_endscan(scan);
 }
 
 /* Slots that PostgreSQL keeps for superusers stay free, as at a login of the role's own. */

@@ -9,7 +9,7 @@
 #include "port/atomics.h"
 #include "utils/backend_status.h"
 
-#include "private/agent.h"
+#include "private/backend.h"
 
 static emit_log_hook_type next_emit_log;
 static bool is_named = true;	/* remote_host and remote_port are those of raddr */

@@ -17,11 +17,12 @@
 #include "utils/dsa.h"
 #include "utils/memutils.h"
 
-#include "private/agent.h"
-#include "private/caches.h"
-#include "private/guc.h"
+#include "private/backend.h"
+#include "private/environment.h"
 #include "private/ledger.h"
-#include "private/pinsigns.h"
+#include "private/pins.h"
+#include "private/placeholders.h"
+#include "private/session.h"
 
 /* An entry of the list, in the area of the saved sessions. */
 typedef struct Library
@@ -48,17 +49,6 @@ pool_role(void)
 	const CledgerServer *server = carpool_agent_server();
 
 	return server->is_shared ? InvalidOid : server->role;
-}
-
-/* The names of the libraries that are loaded, each ended by NUL, and a NUL. */
-static char *
-loaded_names(void)
-{
-	Size		size = EstimateLibraryStateSpace();
-	char	   *names = palloc(size);
-
-	SerializeLibraryState(size, names);
-	return names;
 }
 
 /* Whether one of this pool's entries has a name. The lock is held. */
@@ -125,7 +115,7 @@ carpool_libraries_ended(void)
 	carpool_environment_forget();
 	carpool_placeholders_look_again();
 	area = carpool_saved_area(true);
-	names = loaded_names();
+	names = carpool_loaded_libraries();
 	/* in the order in which they were loaded, and the NUL at the end has been counted */
 	for (const char *name = names + known_size - 1; *name != '\0'; name += strlen(name) + 1)
 		list_library(area, name);

@@ -12,10 +12,9 @@
 #include "utils/inval.h"
 #include "utils/syscache.h"
 
-#include "private/agent.h"
+#include "private/backend.h"
 #include "private/facts.h"
-
-bool		carpool_is_stale;
+#include "private/session.h"
 
 static Oid	taken_role;			/* whose facts they are */
 static bool may_be_stale;

@@ -20,8 +20,9 @@
 #include "utils/syscache.h"
 
 #include "private/caches.h"
-#include "private/state.h"
-#include "private/statements.h"
+#include "private/dynahash.h"
+#include "private/plans.h"
+#include "private/session.h"
 
 #define RELATIONS "Relcache by OID"
 

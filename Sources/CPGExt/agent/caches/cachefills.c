@@ -10,23 +10,19 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "access/htup_details.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_language_d.h"
 #include "catalog/pg_proc.h"
 #include "miscadmin.h"
 #include "optimizer/planner.h"
 #include "parser/analyze.h"
-#include "utils/syscache.h"
 
-#include "private/agent.h"
 #include "private/caches.h"
+#include "private/cachesigns.h"
 #include "private/guc.h"
-#include "private/statements.h"
-
-bool		carpool_cache_fills_mixed;
-bool		carpool_cache_fills_folded;
-bool		carpool_cache_fills_ran_immutable;
+#include "private/plans.h"
+#include "private/procs.h"
+#include "private/session.h"
 
 static post_parse_analyze_hook_type next_analyze;
 static planner_hook_type next_planner;
@@ -94,15 +90,10 @@ plan(Query *query, const char *text, int options, ParamListInfo parameters)
 static bool
 may_be_folded(Oid function)
 {
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	bool		result;
+	CarpoolProc proc;
 
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	result = ((Form_pg_proc) GETSTRUCT(tuple))->provolatile == PROVOLATILE_IMMUTABLE &&
-		((Form_pg_proc) GETSTRUCT(tuple))->prolang != ClanguageId;
-	ReleaseSysCache(tuple);
-	return result;
+	return carpool_proc_find(function, &proc) && proc.volatility == PROVOLATILE_IMMUTABLE &&
+		proc.language != ClanguageId;
 }
 
 static void

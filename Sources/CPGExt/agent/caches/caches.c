@@ -8,12 +8,12 @@
 
 #include "access/xact.h"
 
-#include "private/agent.h"
 #include "private/caches.h"
+#include "private/cachesigns.h"
+#include "private/environment.h"
 #include "private/ledger.h"
+#include "private/session.h"
 #include "private/settings.h"
-
-static uint64 made_in;			/* CARPOOL_MIXED: in several */
 
 /* Writes into the ledger what it does not have yet; without a look at it, which may be in another processor's cache. */
 static void
@@ -23,10 +23,10 @@ publish(uint64 client, uint64 environment)
 	static uint64 told_client;
 	static uint64 told_environment;
 
-	if (told_made_in != made_in)
+	if (told_made_in != carpool_caches_made_in)
 	{
-		told_made_in = made_in;
-		__atomic_store_n(&carpool_agent_server()->environment, made_in, __ATOMIC_RELAXED);
+		told_made_in = carpool_caches_made_in;
+		__atomic_store_n(&carpool_agent_server()->environment, carpool_caches_made_in, __ATOMIC_RELAXED);
 	}
 	if (client == 0 || (told_client == client && told_environment == environment))
 		return;
@@ -40,15 +40,9 @@ carpool_caches_ended(uint64 client)
 {
 	uint64		environment = carpool_environment();
 
-	if (environment != made_in || carpool_cache_fills_mixed)
-		made_in = CARPOOL_MIXED;
+	if (environment != carpool_caches_made_in || carpool_cache_fills_mixed)
+		carpool_caches_made_in = CARPOOL_MIXED;
 	publish(client, environment);
-}
-
-bool
-carpool_caches_are_private(void)
-{
-	return made_in == CARPOOL_MIXED || carpool_cache_fills_folded;
 }
 
 /*
@@ -75,7 +69,7 @@ static void
 drop(uint64 environment)
 {
 	carpool_caches_drop();
-	made_in = environment;
+	carpool_caches_made_in = environment;
 	carpool_cache_fills_mixed = false;
 	carpool_cache_fills_folded = false;
 	carpool_cache_fills_ran_immutable = false;
@@ -89,10 +83,11 @@ carpool_caches_enter(uint64 client, bool is_another, bool another_role)
 
 	if (!is_another)
 	{
-		if (environment != made_in)
-			made_in = CARPOOL_MIXED;
+		if (environment != carpool_caches_made_in)
+			carpool_caches_made_in = CARPOOL_MIXED;
 	}
-	else if (another_role || environment != made_in || carpool_cache_fills_folded || are_outdated_for(client))
+	else if (another_role || environment != carpool_caches_made_in || carpool_cache_fills_folded ||
+			 are_outdated_for(client))
 		drop(environment);
 	else if (carpool_cache_fills_ran_immutable)
 	{

@@ -17,8 +17,8 @@
 #include "utils/memutils.h"
 
 #include "private/caches.h"
-#include "private/pinsigns.h"
-#include "private/state.h"
+#include "private/dynahash.h"
+#include "private/pins.h"
 
 #define FUNCTIONS "PLpgSQL function hash"
 

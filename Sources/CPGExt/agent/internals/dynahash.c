@@ -11,8 +11,8 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "private/dynahash.h"
 #include "private/settings.h"
-#include "private/state.h"
 
 #define MOST_NAMES 12
 #define OWN_NAME "carpool's own table"

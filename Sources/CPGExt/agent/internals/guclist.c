@@ -10,7 +10,6 @@
 #include "utils/guc_tables.h"
 
 #include "private/guc.h"
-#include "private/state.h"
 
 /* The head of the list; NULL: not found. */
 dlist_node *carpool_guc_list;

@@ -13,13 +13,24 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "private/dynahash.h"
 #include "private/sequences.h"
-#include "private/state.h"
 #include "private/variables.h"
 
 /* Variables of one source file are neighbours; this many words before and after are looked at. */
 #define NEIGHBOURS 512
 #define MOST_CANDIDATES 16
+
+HTAB	  **carpool_sequence_table;
+CarpoolSequence **carpool_sequence_last;
+
+HTAB *
+carpool_sequences_make_table(void)
+{
+	HASHCTL		control = {.keysize = sizeof(Oid), .entrysize = sizeof(CarpoolSequence)};
+
+	return hash_create(SEQUENCES_TABLE, 16, &control, HASH_ELEM | HASH_BLOBS);
+}
 
 /* What was in the session before: the table's entries, and where they were. */
 typedef struct Kept

@@ -17,11 +17,13 @@
 #include "storage/proc.h"
 #include "utils/backend_status.h"
 
-#include "private/agent.h"
+#include "private/asyncqueue.h"
+#include "private/backend.h"
 #include "private/compat.h"
 #include "private/ledger.h"
 #include "private/listen.h"
 #include "private/listeners.h"
+#include "private/session.h"
 
 static CarpoolPosition reached; /* all who came before this pass have heard all up to here */
 static uint32 seen_saves;		/* channel_saves, as of listeners.c */

@@ -10,12 +10,11 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "private/agent.h"
+#include "private/asyncqueue.h"
 #include "private/ledger.h"
 #include "private/listen.h"
 #include "private/pins.h"
-#include "private/pinsigns.h"
-#include "private/state.h"
+#include "private/signs.h"
 
 #define TRIES 3					/* to read as far as the hub has */
 
@@ -40,68 +39,6 @@ warm_up(void)
 	StartTransactionCommand();
 	Async_UnlistenAll();
 	CommitTransactionCommand();
-}
-
-int
-carpool_channels_head(StringInfo bytes, int *count)
-{
-	int			encoding = (int) carpool_get_uint64(bytes);
-
-	*count = (int) carpool_get_uint64(bytes);
-	return encoding;
-}
-
-void
-carpool_channels_next(StringInfo bytes, CarpoolChannel *channel, char name[NAMEDATALEN])
-{
-	uint32		length;
-	const char *text;
-
-	channel->from.page = (int) carpool_get_uint64(bytes);
-	channel->from.offset = (int) carpool_get_uint64(bytes);
-	text = carpool_get_text(bytes, &length);
-	if (text == NULL || length >= NAMEDATALEN)
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("a channel's name cannot be read")));
-	memcpy(name, text, length);
-	name[length] = '\0';
-	channel->name = name;
-}
-
-CarpoolChannels
-carpool_channels_read(uint64 client)
-{
-	CarpoolChannels channels = {0};
-	StringInfoData bytes;
-	char		name[NAMEDATALEN];
-
-	initStringInfo(&bytes);
-	carpool_room_get(client, CARPOOL_ROOM_CHANNELS, &bytes);
-	if (bytes.len == 0)
-		return channels;
-	channels.encoding = carpool_channels_head(&bytes, &channels.count);
-	channels.list = palloc_extended(channels.count * sizeof(CarpoolChannel) + 1, MCXT_ALLOC_HUGE);
-	for (CarpoolChannel *each = channels.list; each < channels.list + channels.count; each++)
-	{
-		carpool_channels_next(&bytes, each, name);
-		each->name = pstrdup(name);
-	}
-	pfree(bytes.data);
-	return channels;
-}
-
-static void
-write_channels(StringInfo to, const CarpoolChannels *channels)
-{
-	if (channels->count == 0)
-		return;
-	carpool_put_uint64(to, (uint64) channels->encoding);
-	carpool_put_uint64(to, (uint64) channels->count);
-	for (const CarpoolChannel *each = channels->list; each < channels->list + channels->count; each++)
-	{
-		carpool_put_uint64(to, (uint64) each->from.page);
-		carpool_put_uint64(to, (uint64) each->from.offset);
-		carpool_put_string(to, each->name);
-	}
 }
 
 /* Of the table: a channel that is held. */
@@ -194,7 +131,7 @@ save(uint64 client, const CarpoolChannels *channels)
 	StringInfoData bytes;
 
 	initStringInfo(&bytes);
-	write_channels(&bytes, channels);
+	carpool_channels_write(&bytes, channels);
 	put(client, &bytes);
 	pfree(bytes.data);
 }
@@ -228,7 +165,7 @@ give_to_hub(uint64 client, uint32 hub, const CarpoolChannels *channels, CarpoolP
 
 	/* everybody's LISTEN and NOTIFY waits for the lock: it is held for a copy at most */
 	initStringInfo(&bytes);
-	write_channels(&bytes, channels);
+	carpool_channels_write(&bytes, channels);
 	carpool_queue_lock(false);
 	has_all = carpool_queue_compare(carpool_queue_position((int) hub), from) <= 0;
 	if (has_all)

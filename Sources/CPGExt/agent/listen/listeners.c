@@ -10,7 +10,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "private/agent.h"
+#include "private/asyncqueue.h"
 #include "private/ledger.h"
 #include "private/listen.h"
 #include "private/listeners.h"

@@ -14,9 +14,9 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 
-#include "private/agent.h"
 #include "private/asyncqueue.h"
 #include "private/ledger.h"
+#include "private/session.h"
 
 static void *written;			/* the transaction's notifications, which are in the queue */
 

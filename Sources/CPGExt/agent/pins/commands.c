@@ -13,9 +13,9 @@
 #include "miscadmin.h"
 #include "tcop/utility.h"
 
-#include "private/agent.h"
-#include "private/pinsigns.h"
-#include "cledger.h"
+#include "private/pins.h"
+#include "private/session.h"
+#include "private/signs.h"
 
 static ProcessUtility_hook_type next_utility;
 static uint64 statements_seen;
@@ -29,6 +29,16 @@ carpool_libraries_note(void)
 		libraries_size = EstimateLibraryStateSpace();
 }
 
+char *
+carpool_loaded_libraries(void)
+{
+	Size		size = EstimateLibraryStateSpace();
+	char	   *names = palloc(size);
+
+	SerializeLibraryState(size, names);
+	return names;
+}
+
 /*
  * Whether a library, which is loaded by now, is in every backend. Where only a function
  * had loaded it before, LOAD changes nothing here, but would elsewhere. Names are listed
@@ -37,7 +47,6 @@ carpool_libraries_note(void)
 static bool
 is_everywhere(const char *file)
 {
-	Size		size = EstimateLibraryStateSpace();
 	char	   *names;
 	void	   *handle = NULL;
 	struct link_map *map = NULL;
@@ -46,8 +55,7 @@ is_everywhere(const char *file)
 	(void) load_external_function(file, PG_MAGIC_FUNCTION_NAME_STRING, false, &handle);
 	if (handle == NULL || dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0)
 		return false;
-	names = palloc(size);
-	SerializeLibraryState(size, names);
+	names = carpool_loaded_libraries();
 	for (const char *name = names; name - names + 1 < libraries_size; name += strlen(name) + 1)
 		result |= strcmp(name, map->l_name) == 0;
 	pfree(names);

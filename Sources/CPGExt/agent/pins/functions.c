@@ -9,7 +9,6 @@
 #include "access/transam.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_language.h"
-#include "catalog/pg_proc.h"
 #include "fmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
@@ -18,10 +17,11 @@
 #include "utils/inval.h"
 #include "utils/syscache.h"
 
-#include "private/agent.h"
-#include "private/pinsigns.h"
+#include "private/pins.h"
+#include "private/procs.h"
+#include "private/session.h"
 #include "private/settings.h"
-#include "cledger.h"
+#include "private/signs.h"
 
 #define STATELESS "sql,plpgsql,c,internal"
 
@@ -156,17 +156,13 @@ forget_language(Datum argument, int cache, uint32 hash)
 static void
 note_language(Oid function)
 {
-	HeapTuple	tuple;
+	CarpoolProc proc;
 
 	functions_seen++;
 	if (carpool_signs.lasting & CLEDGER_PIN_LANGUAGE)
 		return;
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	if (!HeapTupleIsValid(tuple))
-		return;
-	if (!is_stateless(((Form_pg_proc) GETSTRUCT(tuple))->prolang, function))
+	if (carpool_proc_find(function, &proc) && !is_stateless(proc.language, function))
 		carpool_signs.lasting |= CLEDGER_PIN_LANGUAGE;
-	ReleaseSysCache(tuple);
 }
 
 /* Asked for each function that isn't built in, when it is looked up to be called. */

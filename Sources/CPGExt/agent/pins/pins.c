@@ -14,15 +14,14 @@
 #include "utils/hsearch.h"
 #include "utils/portal.h"
 
-#include "private/pins.h"
-#include "private/pinsigns.h"
-#include "private/settings.h"
-#include "private/state.h"
 #include "cledger.h"
+#include "private/dynahash.h"
+#include "private/pins.h"
+#include "private/settings.h"
+#include "private/signs.h"
 
 #define PORTAL_TABLE "Portal hash"
 
-CarpoolSigns carpool_signs;
 uint32		carpool_pins_unseen;
 static bool is_installed;
 

@@ -7,8 +7,10 @@
 #include "replication/slot.h"
 #include "tcop/tcopprot.h"
 
-#include "private/pinsigns.h"
 #include "cledger.h"
+#include "private/compat.h"
+#include "private/pins.h"
+#include "private/signs.h"
 
 /* Whether a slot is the session's: a temporary one, which goes with it. */
 static bool
@@ -68,7 +70,7 @@ carpool_replication_reset(void)
 	if (MyReplicationSlot != NULL)
 		ReplicationSlotRelease();
 	if (carpool_signs.has_slots)
-		carpool_drop_own_slots();
+		carpool_replication_slot_cleanup();
 	carpool_signs.has_slots = false;
 	if (get_backup_status() != SESSION_BACKUP_NONE)
 		end_backup();

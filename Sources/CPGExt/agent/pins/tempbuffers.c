@@ -9,20 +9,29 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "storage/buf_internals.h"
 #include "utils/guc_tables.h"
 
-#include "private/agent.h"
-#include "private/facts.h"
-#include "private/pinsigns.h"
+#include "private/pins.h"
+#include "private/session.h"
+#include "private/signs.h"
 
 static struct config_int *setting;
 static GucIntCheckHook check_of_postgres;
 
+/* Whether the session, or its transaction under way, has used a temporary object. */
+static bool
+is_used(void)
+{
+	return carpool_signs.has_temporary || carpool_signs.temporary_touched ||
+		(MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0;
+}
+
 static bool
 check(int *value, void **extra, GucSource source)
 {
-	if (!carpool_temporary_is_used() || *value == *setting->variable)
+	if (!is_used() || *value == *setting->variable)
 		return true;
 	return check_of_postgres(value, extra, source);
 }

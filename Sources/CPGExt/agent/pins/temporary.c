@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -15,10 +16,8 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "private/pinsigns.h"
-
-static bool may_have_changed;
-static bool is_present;			/* as of the last look */
+#include "private/pins.h"
+#include "private/signs.h"
 
 /*
  * A committed transaction. PostgreSQL notes one that touched a temporary object, as such a
@@ -31,8 +30,8 @@ transaction_ended(XactEvent event, void *argument)
 	if (event != XACT_EVENT_COMMIT)
 		return;
 	if ((MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) ||
-		(is_present && TransactionIdIsValid(GetTopTransactionIdIfAny())))
-		may_have_changed = true;
+		(carpool_signs.has_temporary && TransactionIdIsValid(GetTopTransactionIdIfAny())))
+		carpool_signs.temporary_touched = true;
 }
 
 void
@@ -78,38 +77,32 @@ carpool_temporary_now(void)
 {
 	MemoryContext context = CurrentMemoryContext;
 
-	if (!may_have_changed)
-		return is_present;
+	if (!carpool_signs.temporary_touched)
+		return carpool_signs.has_temporary;
 	/* a cancel that comes too late is not about this */
 	HOLD_CANCEL_INTERRUPTS();
 	StartTransactionCommand();
-	is_present = look();
+	carpool_signs.has_temporary = look();
 	CommitTransactionCommand();
 	RESUME_CANCEL_INTERRUPTS();
 	MemoryContextSwitchTo(context);
-	may_have_changed = false;
+	carpool_signs.temporary_touched = false;
 	carpool_temp_buffers_look();
-	return is_present;
-}
-
-bool
-carpool_temporary_is_used(void)
-{
-	return is_present || may_have_changed || (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0;
+	return carpool_signs.has_temporary;
 }
 
 void
 carpool_temporary_reset(void)
 {
-	if (may_have_changed)
-		is_present = look();
-	may_have_changed = false;
-	if (!is_present)
+	if (carpool_signs.temporary_touched)
+		carpool_signs.has_temporary = look();
+	carpool_signs.temporary_touched = false;
+	if (!carpool_signs.has_temporary)
 		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	ResetTempTableNamespace();
 	PopActiveSnapshot();
-	is_present = false;
+	carpool_signs.has_temporary = false;
 }
 
 /* Some dependency there is must be found, and none on an object that doesn't exist. */

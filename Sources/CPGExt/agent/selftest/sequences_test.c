@@ -17,6 +17,7 @@
 #include "utils/resowner.h"
 #include "utils/syscache.h"
 
+#include "private/selftest.h"
 #include "private/sequences.h"
 #include "private/state.h"
 

@@ -5,6 +5,9 @@
 #include "utils/guc.h"
 
 #include "private/guc.h"
+#include "private/gucbase.h"
+#include "private/placeholders.h"
+#include "private/selftest.h"
 #include "private/state.h"
 
 /* A setting of nobody's, and one of PostgreSQL's that has no effect on the test. */

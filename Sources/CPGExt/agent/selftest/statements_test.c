@@ -7,7 +7,10 @@
 #include "executor/spi.h"
 #include "utils/builtins.h"
 
-#include "private/caches.h"
+#include "private/dynahash.h"
+#include "private/environment.h"
+#include "private/plans.h"
+#include "private/selftest.h"
 #include "private/state.h"
 #include "private/statements.h"
 
@@ -101,7 +104,7 @@ try_all(uint64 before)
 }
 
 bool
-carpool_statements_test(StringInfo why)
+carpool_statements_self_test(StringInfo why)
 {
 	const char *problem;
 	uint64		before;

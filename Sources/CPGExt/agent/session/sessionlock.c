@@ -12,8 +12,8 @@
 #include "parser/analyze.h"
 #include "storage/ipc.h"
 
-#include "private/agent.h"
 #include "private/ledger.h"
+#include "private/session.h"
 
 static post_parse_analyze_hook_type next_analyze;
 static ExecutorStart_hook_type next_start;

@@ -2,8 +2,7 @@
 #include "postgres.h"
 
 #include "private/ledger.h"
-
-#include "private/state.h"
+#include "private/statebytes.h"
 
 /* Instead of the length of a string that is NULL. */
 #define NO_STRING PG_UINT32_MAX

@@ -13,6 +13,7 @@
 #include "utils/memutils.h"
 
 #include "private/guc.h"
+#include "private/placeholders.h"
 #include "private/settings.h"
 #include "private/variables.h"
 
@@ -64,12 +65,6 @@ match_names(const void *one, const void *other, Size size)
 	return fold(*a) != fold(*b);
 }
 
-HTAB *
-carpool_drawers_table(void)
-{
-	return place != NULL ? *place : NULL;
-}
-
 static HTAB *
 make_table(void)
 {
@@ -86,8 +81,8 @@ make_table(void)
  * The static variable by which PostgreSQL finds a setting, among those that point to the table:
  * with an empty table there it finds none.
  */
-void
-carpool_drawers_open(HTAB *table, MemoryContext settings)
+static void
+find_place(HTAB *table, MemoryContext settings)
 {
 	CarpoolVariables variables = carpool_variables();
 	HTAB	   *probe;
@@ -106,6 +101,16 @@ carpool_drawers_open(HTAB *table, MemoryContext settings)
 		*word = table;
 	}
 	hash_destroy(probe);
+}
+
+void
+carpool_drawers_open(void)
+{
+	MemoryContext settings;
+	HTAB	   *table = carpool_placeholders_open(place != NULL ? *place : NULL, &settings);
+
+	if (table != NULL)
+		find_place(table, settings);
 }
 
 static void

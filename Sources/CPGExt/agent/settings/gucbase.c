@@ -16,7 +16,8 @@
 #include "utils/memutils.h"
 
 #include "private/guc.h"
-#include "private/state.h"
+#include "private/gucbase.h"
+#include "private/placeholders.h"
 
 /* Settings at the login's beginning. */
 static MemoryContext own_context;

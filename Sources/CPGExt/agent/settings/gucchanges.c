@@ -22,8 +22,9 @@
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
-#include "private/caches.h"
+#include "private/environment.h"
 #include "private/guc.h"
+#include "private/placeholders.h"
 #include "private/settings.h"
 #include "private/variables.h"
 

@@ -7,7 +7,8 @@
 #include "utils/guc.h"
 
 #include "private/guc.h"
-#include "private/state.h"
+#include "private/placeholders.h"
+#include "private/statebytes.h"
 
 bool
 carpool_guc_is_role(const char *name)

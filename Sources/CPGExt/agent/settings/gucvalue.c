@@ -4,7 +4,7 @@
 #include "utils/builtins.h"
 
 #include "private/guc.h"
-#include "private/state.h"
+#include "private/statebytes.h"
 
 /* The value itself, of whichever type. */
 static inline union config_var_val

@@ -14,7 +14,7 @@
 #include "miscadmin.h"
 #include "utils/guc_tables.h"
 
-#include "private/agent.h"
+#include "private/guc.h"
 
 /* The settings, in the order of the functions below. */
 static const struct

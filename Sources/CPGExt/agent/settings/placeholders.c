@@ -13,8 +13,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "private/guc.h"
-#include "private/state.h"
+#include "private/placeholders.h"
+#include "private/statebytes.h"
 
 typedef CarpoolGucEntry Entry;
 
@@ -217,13 +217,12 @@ inherit(void)
 	own.entries = -1;
 }
 
-/* Finds the table. False: placeholders can't be seen nor removed here. May be called again. */
-bool
-carpool_placeholders_open(void)
+HTAB *
+carpool_placeholders_open(HTAB *known, MemoryContext *memory)
 {
 	MemoryContext settings = find_child(TopMemoryContext, "GUCMemoryContext", NULL);
 	MemoryContext context = settings != NULL ? find_child(settings, "dynahash", "GUC hash table") : NULL;
-	HTAB	   *found = carpool_drawers_table();
+	HTAB	   *found = known;
 
 	if (found == NULL && context != NULL)
 		found = table_of(context);
@@ -231,9 +230,8 @@ carpool_placeholders_open(void)
 	if (table != NULL && own.memory == NULL)
 		inherit();
 	own.entries = -1;
-	if (table != NULL)
-		carpool_drawers_open(table, settings);
-	return table != NULL;
+	*memory = settings;
+	return table;
 }
 
 bool

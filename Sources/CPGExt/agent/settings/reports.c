@@ -24,11 +24,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "private/agent.h"
 #include "private/guc.h"
 #include "private/ledger.h"
 #include "private/reports.h"
-#include "private/state.h"
+#include "private/session.h"
+#include "private/statebytes.h"
 
 /* The bits of a number: told that this is a standby; one so that it is never 0; and */
 #define STANDBY 1u
@@ -83,7 +83,7 @@ encoding_number(void)
 static void
 set_encoding(int wanted)
 {
-	carpool_agent_silent = true;
+	carpool_silence_begin();
 	StartTransactionCommand();
 	(void) set_config_option_ext("client_encoding", pg_encoding_to_char(wanted), PGC_POSTMASTER, PGC_S_ARGV,
 								 BOOTSTRAP_SUPERUSERID, GUC_ACTION_SET, true, WARNING, false);
@@ -94,8 +94,7 @@ set_encoding(int wanted)
 		if (encoding->gen.source == PGC_S_ARGV)
 			carpool_guc_set_source(&encoding->gen, own_source);
 	}
-	ReportChangedGUCOptions();
-	carpool_agent_silent = false;
+	carpool_silence_end();
 	now = 0;
 }
 
@@ -174,9 +173,8 @@ carpool_reports_attached(uint64 reference, uint64 startup, bool is_told)
 	if (refresh(startup))
 	{
 		/* PostgreSQL would tell this client what has changed since the last one */
-		carpool_agent_silent = true;
-		ReportChangedGUCOptions();
-		carpool_agent_silent = false;
+		carpool_silence_begin();
+		carpool_silence_end();
 	}
 	if (reference == 0)
 		return;

@@ -1,6 +1,7 @@
 /*
- * rolecatalog.c: what ALTER ROLE and ALTER DATABASE have set for this backend's login,
- * where the worker can't tell: it can't read what is too long for a table's page.
+ * rolecatalog.c: reads what ALTER ROLE and ALTER DATABASE have set from the catalog, as a backend
+ * can. An agent needs that for the role that its backend becomes, and for a client's login where
+ * the worker can't tell: the worker can't read what is too long for a table's page.
  */
 #include "postgres.h"
 
@@ -13,12 +14,11 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-#include "private/agent.h"
 #include "private/scope.h"
 
 /* The settings of one scope; NULL: none. */
-static ArrayType *
-read_scope(Relation relation, Snapshot snapshot, Oid database, Oid role)
+ArrayType *
+carpool_role_catalog_settings(Relation relation, Snapshot snapshot, Oid database, Oid role)
 {
 	ScanKeyData keys[2];
 	SysScanDesc scan;
@@ -56,7 +56,7 @@ carpool_role_settings_read(StringInfo list)
 		Oid			role = GetAuthenticatedUserId();
 
 		carpool_role_scope(i, &database, &role);
-		configs[i] = read_scope(relation, snapshot, database, role);
+		configs[i] = carpool_role_catalog_settings(relation, snapshot, database, role);
 	}
 	UnregisterSnapshot(snapshot);
 	table_close(relation, AccessShareLock);

@@ -5,10 +5,11 @@
  */
 #include "postgres.h"
 
-#include "cledger.h"
 #include "utils/guc.h"
 
+#include "cledger.h"
 #include "private/guc.h"
+#include "private/placeholders.h"
 #include "private/settings.h"
 #include "private/state.h"
 
@@ -234,5 +235,4 @@ const CarpoolStateKind carpool_customs_state = {
 	.take = take,
 	.load = load,
 	.reset = reset,
-	.self_test = carpool_customs_self_test
 };

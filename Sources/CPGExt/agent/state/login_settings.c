@@ -9,16 +9,18 @@
 #include "postgres.h"
 
 #include "catalog/pg_authid.h"
-#include "cledger.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "private/agent.h"
+#include "cledger.h"
 #include "private/guc.h"
+#include "private/gucbase.h"
+#include "private/scope.h"
 #include "private/state.h"
+#include "private/statebytes.h"
 
 /* What lies below each setting that a login has set. */
 static MemoryContext memory;
@@ -397,5 +399,4 @@ const CarpoolStateKind carpool_startup_state = {
 	.save = save,
 	.load = load,
 	.reset = reset,
-	.self_test = carpool_startup_self_test
 };

@@ -8,22 +8,11 @@
 
 #include "commands/sequence.h"
 
+#include "cledger.h"
+#include "private/dynahash.h"
 #include "private/sequences.h"
 #include "private/state.h"
-#include "cledger.h"
-
-
-
-HTAB	  **carpool_sequence_table;
-CarpoolSequence **carpool_sequence_last;
-
-HTAB *
-carpool_sequences_make_table(void)
-{
-	HASHCTL		control = {.keysize = sizeof(Oid), .entrysize = sizeof(CarpoolSequence)};
-
-	return hash_create(SEQUENCES_TABLE, 16, &control, HASH_ELEM | HASH_BLOBS);
-}
+#include "private/statebytes.h"
 
 /* The table, or NULL when the session has none. */
 static HTAB *
@@ -134,5 +123,4 @@ const CarpoolStateKind carpool_sequences_state = {
 	.save = save,
 	.load = load,
 	.reset = ResetSequenceCaches,
-	.self_test = carpool_sequences_self_test
 };

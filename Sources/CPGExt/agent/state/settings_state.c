@@ -9,11 +9,12 @@
  */
 #include "postgres.h"
 
-#include "cledger.h"
 #include "nodes/pg_list.h"
 #include "utils/guc.h"
 
+#include "cledger.h"
 #include "private/guc.h"
+#include "private/placeholders.h"
 #include "private/settings.h"
 #include "private/state.h"
 
@@ -31,7 +32,7 @@ carpool_settings_state_open(void)
 	session_authorization = find_option("session_authorization", false, false, ERROR);
 	role = find_option("role", false, false, ERROR);
 	(void) carpool_guc_list_open();
-	(void) carpool_placeholders_open();
+	carpool_drawers_open();
 }
 
 /* The settings are added up, as the list has no order. */
@@ -192,5 +193,4 @@ const CarpoolStateKind carpool_settings_state = {
 	.save = save,
 	.load = load,
 	.reset = reset,
-	.self_test = carpool_settings_self_test
 };

@@ -11,10 +11,8 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "private/caches.h"
-#include "private/statements.h"
-
-bool		carpool_cache_names_changed;
+#include "private/cachesigns.h"
+#include "private/plans.h"
 
 static bool names_changed;		/* since names_changed_at */
 static TimestampTz names_changed_at;

@@ -17,7 +17,7 @@
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 
-#include "private/statements.h"
+#include "private/plans.h"
 
 /* What a body starts with; then parameter types, columns, and the text with its NUL. */
 typedef struct Fixed

@@ -10,7 +10,7 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
-#include "private/statements.h"
+#include "private/plans.h"
 
 /* A statement without columns has no other way but to be planned, too. */
 static void

@@ -15,7 +15,7 @@
 #include "parser/parse_param.h"
 #include "utils/memutils.h"
 
-#include "private/statements.h"
+#include "private/plans.h"
 
 /* Of a plan source, in its context. */
 typedef struct Inferred

@@ -8,8 +8,11 @@
 #include "parser/analyze.h"
 #include "utils/timestamp.h"
 
-#include "private/caches.h"
-#include "private/state.h"
+#include "private/cachesigns.h"
+#include "private/environment.h"
+#include "private/plans.h"
+#include "private/session.h"
+#include "private/statebytes.h"
 #include "private/statements.h"
 
 #define BUCKETS 512

@@ -9,152 +9,19 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "cledger.h"
-
-#include "private/agent.h"
-#include "private/caches.h"
+#include "private/environment.h"
 #include "private/ledger.h"
-#include "private/settings.h"
+#include "private/plans.h"
+#include "private/session.h"
 #include "private/state.h"
+#include "private/statebytes.h"
 #include "private/statements.h"
-#include "private/variables.h"
 
 #define MANY 300				/* fewer are taken away one by one */
 #define SOME 50					/* plan sources that are dropped at a time */
 #define MUCH 65536				/* bytes of dropped statements in a list that is not written anew */
 
-static HTAB *table;				/* name to PreparedStatement; NULL: nobody has prepared anything here */
-static HTAB **place;			/* PostgreSQL's variable that points to it; NULL: not found */
-static HashCopyFunc copy_of_postgres;	/* NULL: the table is not watched */
-
-/*
- * The statements that are counted, as the session held them when it was looked at last. A
- * statement never changes; one that goes takes its plan source along, which we notice, and
- * the names of new ones are noted when they come.
- */
-static long seen_count;
-static uint64 seen_sum;			/* of the fingerprints */
-static Size seen_size;			/* of what saves them */
-static NameData *fresh;			/* names that came since */
-static int	fresh_count;
-
-/* What has changed since they were saved or loaded. */
-static NameData *added;
-static int	added_count;
-static NameData *gone;
-static int	gone_count;
-static bool is_changed_unseen;	/* it is not known what */
-
-/* Puts a name behind others, in memory that grows by doubling. */
-static void
-note(NameData **names, int *count, const char *name)
-{
-	if (*names == NULL)
-		*names = MemoryContextAlloc(TopMemoryContext, 16 * sizeof(NameData));
-	else if (*count >= 16 && (*count & (*count - 1)) == 0)
-		*names = repalloc_huge(*names, 2 * *count * sizeof(NameData));
-	namestrcpy(&(*names)[(*count)++], name);
-}
-
-/* A key of the table is written: a new entry's. */
-static void *
-note_fresh(void *to, const void *name, Size size)
-{
-	note(&fresh, &fresh_count, name);
-	return copy_of_postgres(to, name, size);
-}
-
-static bool
-find_table(void)
-{
-	if (table != NULL)
-		return true;
-	table = place != NULL ? *place : carpool_hash_find(CARPOOL_STATEMENTS_TABLE);
-	if (table == NULL)
-		return false;
-	/* those that are there already are more than were seen */
-	copy_of_postgres = carpool_hash_watch(table, note_fresh);
-	return true;
-}
-
-HTAB *
-carpool_statements_table(void)
-{
-	return find_table() ? table : NULL;
-}
-
-void
-carpool_statements_find_place(const char *name)
-{
-	CarpoolVariables variables = carpool_variables();
-
-	if (place != NULL || !find_table() || carpool_settings_breaks("many statements", NULL))
-		return;
-	for (void **word = variables.first; word < variables.end && place == NULL; word++)
-	{
-		if (*word != table)
-			continue;
-		*word = NULL;
-		if (FetchPreparedStatement(name, false) == NULL)
-			place = (HTAB **) word;
-		*word = table;
-	}
-}
-
-static Size
-size_of(const CarpoolPlan *plan)
-{
-	return sizeof(CarpoolStatementHeader) + plan->size;
-}
-
-static void
-count_anew(void)
-{
-	seen_count = 0;
-	seen_sum = 0;
-	seen_size = 0;
-}
-
-/* Counts a statement that is in the table. */
-void
-carpool_statement_count(PreparedStatement *statement, CarpoolPlan *plan, uint64 fingerprint)
-{
-	plan->counted = fingerprint;
-	namestrcpy(&plan->name, statement->stmt_name);
-	seen_sum += fingerprint;
-	seen_size += size_of(plan);
-	seen_count++;
-}
-
-void
-carpool_statement_uncount(CarpoolPlan *plan)
-{
-	if (plan->counted == 0)
-		return;
-	seen_sum -= plan->counted;
-	seen_size -= size_of(plan);
-	seen_count--;
-	plan->counted = 0;
-}
-
-void
-carpool_statement_dropped(CarpoolPlan *plan)
-{
-	if (plan->counted == 0)
-		return;
-	note(&gone, &gone_count, NameStr(plan->name));
-	carpool_statement_uncount(plan);
-}
-
-/* What is held is what is saved. */
-void
-carpool_statements_note_saved(void)
-{
-	fresh_count = 0;
-	added_count = 0;
-	gone_count = 0;
-	is_changed_unseen = false;
-}
+static CarpoolHeldStatements *const held = &carpool_held_statements;
 
 static uint64
 fingerprint_of(const PreparedStatement *statement, const CarpoolPlan *plan)
@@ -172,21 +39,21 @@ look_at(PreparedStatement *statement)
 	if (plan->counted != 0)
 		return;
 	carpool_statement_count(statement, plan, fingerprint_of(statement, plan));
-	note(&added, &added_count, statement->stmt_name);
+	carpool_statement_names_add(&held->added, statement->stmt_name);
 }
 
 /* Looks at the new ones. */
 static void
 look(void)
 {
-	for (int i = 0; i < fresh_count; i++)
+	for (int i = 0; i < held->fresh.count; i++)
 	{
-		PreparedStatement *statement = hash_search(table, NameStr(fresh[i]), HASH_FIND, NULL);
+		PreparedStatement *statement = hash_search(held->table, NameStr(held->fresh.names[i]), HASH_FIND, NULL);
 
 		if (statement != NULL)
 			look_at(statement);
 	}
-	fresh_count = 0;
+	held->fresh.count = 0;
 }
 
 /* Looks at all. */
@@ -196,27 +63,27 @@ look_at_all(void)
 	HASH_SEQ_STATUS all;
 	PreparedStatement *statement;
 
-	count_anew();
-	hash_seq_init(&all, table);
+	carpool_statements_count_anew();
+	hash_seq_init(&all, held->table);
 	while ((statement = hash_seq_search(&all)) != NULL)
 	{
 		carpool_plan_of(statement)->counted = 0;
 		look_at(statement);
 	}
-	fresh_count = 0;
-	is_changed_unseen = true;
+	held->fresh.count = 0;
+	held->is_changed_unseen = true;
 }
 
 static uint64
 fingerprint(void)
 {
-	if (!find_table())
+	if (carpool_statements_table() == NULL)
 		return 0;
-	if (fresh_count > 0)
+	if (held->fresh.count > 0)
 		look();
-	if (unlikely(seen_count != hash_get_num_entries(table)))
+	if (unlikely(held->count != hash_get_num_entries(held->table)))
 		look_at_all();
-	return seen_count == 0 ? 0 : seen_sum != 0 ? seen_sum : 1;
+	return held->count == 0 ? 0 : held->sum != 0 ? held->sum : 1;
 }
 
 static void
@@ -252,7 +119,7 @@ save(StringInfo to)
 	HASH_SEQ_STATUS all;
 	PreparedStatement *statement;
 
-	hash_seq_init(&all, table);
+	hash_seq_init(&all, held->table);
 	while ((statement = hash_seq_search(&all)) != NULL)
 		put(to, statement);
 	carpool_statements_note_saved();
@@ -262,13 +129,14 @@ save(StringInfo to)
 static bool
 save_changes(StringInfo to, uint32 size)
 {
-	if (is_changed_unseen || size + gone_count * sizeof(CarpoolStatementHeader) > 2 * seen_size + MUCH)
+	if (held->is_changed_unseen ||
+		size + held->gone.count * sizeof(CarpoolStatementHeader) > 2 * held->size + MUCH)
 		return false;
-	for (int i = 0; i < gone_count; i++)
-		put_dropped(to, &gone[i]);
-	for (int i = 0; i < added_count; i++)
+	for (int i = 0; i < held->gone.count; i++)
+		put_dropped(to, &held->gone.names[i]);
+	for (int i = 0; i < held->added.count; i++)
 	{
-		const PreparedStatement *statement = hash_search(table, NameStr(added[i]), HASH_FIND, NULL);
+		const PreparedStatement *statement = hash_search(held->table, NameStr(held->added.names[i]), HASH_FIND, NULL);
 
 		if (statement != NULL)
 			put(to, statement);
@@ -346,24 +214,24 @@ put_away(void)
 		throw_away();
 	drawer = (Drawer) {
 		.fingerprint = fingerprint(), .environment = carpool_environment(), .client = carpool_held_client,
-		.table = table, .count = seen_count, .sum = seen_sum, .size = seen_size
+		.table = held->table, .count = held->count, .sum = held->sum, .size = held->size
 	};
-	*place = NULL;
-	table = NULL;
-	count_anew();
+	*held->place = NULL;
+	held->table = NULL;
+	carpool_statements_count_anew();
 }
 
 static void
 reset(void)
 {
-	if (!find_table() || fingerprint() == 0)
+	if (carpool_statements_table() == NULL || fingerprint() == 0)
 		return;
-	if (place != NULL && seen_count >= MANY)
+	if (held->place != NULL && held->count >= MANY)
 		put_away();
 	else
 	{
-		(void) detach(table, LONG_MAX, carpool_environment());
-		count_anew();
+		(void) detach(held->table, LONG_MAX, carpool_environment());
+		carpool_statements_count_anew();
 	}
 	carpool_statements_note_saved();
 }
@@ -378,13 +246,13 @@ take(uint64 wanted)
 	drawer.table = NULL;
 	reset();
 	/* an empty one may be there */
-	if (find_table())
-		hash_destroy(table);
-	table = wanted_drawer.table;
-	*place = table;
-	seen_count = wanted_drawer.count;
-	seen_sum = wanted_drawer.sum;
-	seen_size = wanted_drawer.size;
+	if (carpool_statements_table() != NULL)
+		hash_destroy(held->table);
+	held->table = wanted_drawer.table;
+	*held->place = held->table;
+	held->count = wanted_drawer.count;
+	held->sum = wanted_drawer.sum;
+	held->size = wanted_drawer.size;
 	carpool_statements_note_saved();
 	return true;
 }
@@ -422,5 +290,4 @@ const CarpoolStateKind carpool_statements_state = {
 	.load = carpool_statements_load,
 	.load_changes = carpool_statements_load_changes,
 	.reset = reset,
-	.self_test = carpool_statements_test,
 };

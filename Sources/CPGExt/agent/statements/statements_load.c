@@ -8,18 +8,12 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "private/caches.h"
-#include "private/state.h"
+#include "private/environment.h"
+#include "private/plans.h"
+#include "private/session.h"
 #include "private/statements.h"
 
 static uint64 turn;				/* counts the loads */
-
-void
-carpool_begin_transaction(void)
-{
-	if (!IsTransactionState())
-		StartTransactionCommand();
-}
 
 /* Gives a statement of the table its plan source. */
 static void

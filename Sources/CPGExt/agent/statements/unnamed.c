@@ -14,7 +14,7 @@
 #include "utils/memutils.h"
 
 #include "private/ledger.h"
-#include "private/statements.h"
+#include "private/plans.h"
 #include "private/unnamed.h"
 
 /* What is needed of a first message: type, length, the name of a Parse with its NUL. */
