@@ -47,7 +47,7 @@ var targets: [Target] = [
     // the joint
     .target(name: "CHost", cSettings: gnu),
     .target(name: "CLedger", cSettings: gnu),
-    .target(name: "CWorker", dependencies: ["CHost", "CLedger"], cSettings: gnu),
+    .target(name: "CWorker", dependencies: ["CHost", "CLedger", "CSys"], cSettings: gnu),
     .target(
         name: "PoolWorker",
         dependencies: ["Auth", "Pooling", "Wire", "FixedStorage", "Engine", "CSys", "CWorker", "CLedger"],
@@ -59,7 +59,7 @@ var targets: [Target] = [
             "PoolWorker", "CHost", "CLaunch", "LaunchConfig",
         ],
         swiftSettings: tests),
-    .target(name: "CLaunch", dependencies: ["CHost"], cSettings: gnu),
+    .target(name: "CLaunch", dependencies: ["CHost", "CSys"], cSettings: gnu),
     .target(name: "LaunchConfig", dependencies: ["CHost", "CLaunch"], swiftSettings: tests),
     // tests of the pure parts
     .target(

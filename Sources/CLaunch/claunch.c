@@ -3,13 +3,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/eventfd.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "claunch.h"
+#include "csys.h"
 
 /* <linux/close_range.h> is not on every system we build on */
 #ifndef CLOSE_RANGE_CLOEXEC
@@ -57,16 +56,15 @@ claunch_next_signal(int fd)
 int
 claunch_event_fd(void)
 {
-	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int			fd = csys_eventfd();
+
+	return fd < 0 ? -1 : fd;
 }
 
 void
 claunch_event_clear(int fd)
 {
-	uint64_t	count;
-
-	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
+	csys_eventfd_read(fd);
 }
 
 void
@@ -81,12 +79,7 @@ claunch_block_signals(void)
 bool
 claunch_random(void *buffer, size_t size)
 {
-	ssize_t		n;
-
-	do
-		n = getrandom(buffer, size, 0);
-	while (n < 0 && errno == EINTR);
-	return n == (ssize_t) size;
+	return csys_random(buffer, size);
 }
 
 bool

@@ -309,13 +309,21 @@ csys_address_text(const void *bytes, char *text, size_t size)
 		snprintf(text, size, "unix");
 }
 
+socklen_t
+csys_peer_address(int fd, struct sockaddr_storage *address)
+{
+	socklen_t	size = sizeof(*address);
+
+	memset(address, 0, sizeof(*address));
+	return getpeername(fd, (struct sockaddr *) address, &size) == 0 ? size : 0;
+}
+
 void
 csys_peer_text(int fd, char *text, size_t size)
 {
-	struct sockaddr_storage peer = {0};
-	socklen_t	length = sizeof(peer);
+	struct sockaddr_storage peer;
 
-	if (getpeername(fd, (struct sockaddr *) &peer, &length) < 0)
+	if (csys_peer_address(fd, &peer) == 0)
 		snprintf(text, size, "?");
 	else
 		csys_address_text(&peer, text, size);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "chost.h"
+#include "csys.h"
 #include "cworker.h"
 
 CworkerTuning
@@ -78,12 +79,10 @@ cworker_host_ledger(const CarpoolHost *host)
 static void
 describe_peer(int fd, CarpoolQuestion *question)
 {
-	socklen_t	size = sizeof(question->peer);
 	struct ucred peer;
 	socklen_t	peer_size = sizeof(peer);
 
-	if (getpeername(fd, (struct sockaddr *) &question->peer, &size) == 0)
-		question->peer_size = size;
+	question->peer_size = csys_peer_address(fd, &question->peer);
 	if (question->peer.ss_family == AF_UNIX
 		&& getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_size) == 0)
 		question->peer_uid = peer.uid;

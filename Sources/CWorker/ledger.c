@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "csys.h"
 #include "cworker.h"
 
 /* An even generation becomes odd, an odd one even, before or after all else is written. */
@@ -29,13 +30,12 @@ cworker_ledger_take_over(CledgerHeader *ledger)
 static void
 describe_address(int fd, CledgerClient *client)
 {
-	struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
-	socklen_t	size = sizeof(peer);
+	struct sockaddr_storage peer;
 
 	memset(client->address, 0, sizeof(client->address));
 	client->port = 0;
 	client->family = AF_UNIX;
-	if (getpeername(fd, (struct sockaddr *) &peer, &size) != 0)
+	if (csys_peer_address(fd, &peer) == 0)
 		return;
 	client->family = peer.ss_family;
 	if (peer.ss_family == AF_INET)

@@ -104,7 +104,7 @@ allowed_for(const CarpoolSettingInfo *info, Oid database, Oid role)
 
 /* Keeps one NAME=VALUE if it is ours. */
 static void
-keep_assignment(Oid database, Oid role, char *assignment)
+keep_setting(Oid database, Oid role, char *assignment)
 {
 	const char *prefix = "carpool.";
 	char	   *sign = strchr(assignment, '=');
@@ -128,7 +128,7 @@ keep_assignment(Oid database, Oid role, char *assignment)
 
 /* Keeps a row as it is; config is NULL when it can't be read, of which then only the version is known. */
 static void
-keep_assignments(Oid database, Oid role, const ArrayType *config, Oid version)
+copy_row(Oid database, Oid role, const ArrayType *config, Oid version)
 {
 	ArrayType  *copy = NULL;
 
@@ -178,14 +178,14 @@ keep_row(TupleDesc columns, HeapTuple tuple)
 					(errmsg("carpool can't read the settings of role %u in database %u: they are too long",
 							role, database)));
 		skipped_warned = true;
-		keep_assignments(database, role, NULL, version_of(config));
+		copy_row(database, role, NULL, version_of(config));
 		return;
 	}
 	array = DatumGetArrayTypeP(config);
-	keep_assignments(database, role, array, InvalidOid);
+	copy_row(database, role, array, InvalidOid);
 	deconstruct_array_builtin(array, TEXTOID, &items, NULL, &count);
 	for (int i = 0; i < count; i++)
-		keep_assignment(database, role, TextDatumGetCString(items[i]));
+		keep_setting(database, role, TextDatumGetCString(items[i]));
 }
 
 /* Copies the rows of a page that the snapshot sees; the page is locked as short as can be. */

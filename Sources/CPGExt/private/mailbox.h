@@ -15,4 +15,7 @@ extern int	carpool_mailbox_ask(void *context, const CarpoolQuestion *question, C
 extern void carpool_mailbox_say(void *context, CarpoolLogLevel level, const char *line);
 extern void carpool_mailbox_wake(void);
 
+/* A non-blocking eventfd; raises an error if there is none. */
+extern int	carpool_eventfd_open(void);
+
 #endif

@@ -5,11 +5,11 @@
 #include "postgres.h"
 
 #include <pthread.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "miscadmin.h"
 #include "utils/memutils.h"
+
+#include "csys.h"
 
 #include "private/mailbox.h"
 
@@ -35,15 +35,26 @@ static unsigned first_line,
 			line_count;
 static uint64 dropped_lines;
 
+int
+carpool_eventfd_open(void)
+{
+	int			fd = csys_eventfd();
+
+	if (fd < 0)
+	{
+		errno = -fd;
+		ereport(ERROR, (errcode_for_file_access(), errmsg("could not create an eventfd: %m")));
+	}
+	return fd;
+}
+
 /* Makes queues and eventfd; before any engine thread runs. */
 void
 carpool_mailbox_open(void)
 {
 	questions = MemoryContextAlloc(TopMemoryContext, QUESTIONS * sizeof(CarpoolQuestion));
 	lines = MemoryContextAlloc(TopMemoryContext, LINES * sizeof(Line));
-	wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (wake_fd < 0)
-		ereport(ERROR, (errcode_for_file_access(), errmsg("could not create an eventfd: %m")));
+	wake_fd = carpool_eventfd_open();
 }
 
 /* Becomes readable when something is in the mailbox; read it before looking. */
@@ -57,10 +68,7 @@ carpool_mailbox_fd(void)
 void
 carpool_mailbox_wake(void)
 {
-	uint64_t	one = 1;
-	ssize_t		done = write(wake_fd, &one, sizeof(one));
-
-	(void) done;				/* EAGAIN: it is awake already */
+	csys_eventfd_write(wake_fd);	/* EAGAIN: it is awake already */
 }
 
 /* CarpoolHost.ask: 0, the answer comes later, or -1 while the queue is full. */

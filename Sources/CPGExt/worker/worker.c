@@ -7,7 +7,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "access/xact.h"
@@ -136,9 +135,7 @@ prepare(void)
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
 	carpool_mailbox_open();
-	notify_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (notify_fd < 0)
-		ereport(ERROR, (errcode_for_file_access(), errmsg("could not create an eventfd: %m")));
+	notify_fd = carpool_eventfd_open();
 	carpool_lookup_open();
 	carpool_ledger_open();
 	carpool_pg_host.ledger = carpool_ledger;
@@ -158,7 +155,6 @@ static void
 wait_for_work(long timeout)
 {
 	WaitEvent	events[4];
-	uint64_t	count;
 	int			found = WaitEventSetWait(wait_set, timeout, events, lengthof(events), PG_WAIT_EXTENSION);
 
 	for (int i = 0; i < found; i++)
@@ -167,8 +163,8 @@ wait_for_work(long timeout)
 			leave(1);
 		if (events[i].events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
-		if (events[i].events & WL_SOCKET_READABLE && read(events[i].fd, &count, sizeof(count)) < 0)
-			continue;			/* EAGAIN: nothing to forget */
+		if (events[i].events & WL_SOCKET_READABLE)
+			csys_eventfd_read(events[i].fd);
 	}
 }
 

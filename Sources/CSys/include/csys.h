@@ -194,6 +194,8 @@ int			csys_listen_unix(const char *path, int backlog, int mode);
 int			csys_accept(int fd);
 int			csys_connect(const void *address, socklen_t size);	/* in progress: fd */
 int			csys_socket_error(int fd);	/* SO_ERROR as -errno or 0 */
+/* Writes the address of the peer; returns its size, or 0 when there is none (AF_UNSPEC is written then). */
+socklen_t	csys_peer_address(int fd, struct sockaddr_storage *address);
 /* Writes "address:port" or "unix" of the peer (or own end) into text. */
 void		csys_peer_text(int fd, char *text, size_t size);
 void		csys_address_text(const void *address, char *text, size_t size);
