@@ -1,9 +1,8 @@
 /*
- * agent.c: the agent of a pooled backend. It knows the worker when that logs in, and from
- * then on stands between PostgreSQL and its socket: it learns of the end of each
- * transaction from the ReadyForQuery that PostgreSQL sends, and waits in its place for the
- * next client's first byte, so that the session can be made that client's before
- * PostgreSQL reads anything of it.
+ * agent.c: is the agent of a pooled backend. It knows the worker when that logs in, and from then
+ * on stands between PostgreSQL and its socket: it learns of the end of each transaction from the
+ * ReadyForQuery that PostgreSQL sends, and waits in its place for the next client's first byte,
+ * so that the session can be made that client's before PostgreSQL reads anything of it.
  */
 #include "postgres.h"
 

@@ -1,8 +1,8 @@
 /*
- * attach.c: a session follows its client. At the end of a transaction what the session
- * holds is compared, by fingerprint, with what is saved of its client, and saved when it
- * differs; when another client is attached the session is made that client's, kind by
- * kind, where the fingerprints differ. Between equal sessions nothing is done.
+ * attach.c: makes a session follow its client. At the end of a transaction what the session holds
+ * is compared, by fingerprint, with what is saved of its client, and saved when it differs; when
+ * another client is attached the session is made that client's, kind by kind, where the
+ * fingerprints differ. Between equal sessions nothing is done.
  *
  * A saved session is, for each kind: its fingerprint and, unless that is 0, its contents.
  */

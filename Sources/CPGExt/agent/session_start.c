@@ -1,6 +1,6 @@
 /*
- * session_start.c: how a client's session starts. The worker says so once, in front of the
- * client's first byte on its first server; PostgreSQL never sees the bytes.
+ * session_start.c: starts a client's session. The worker asks for that once, by a message in
+ * front of the client's first byte on its first server; PostgreSQL never sees the bytes.
  */
 #include "postgres.h"
 

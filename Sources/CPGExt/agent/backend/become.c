@@ -1,7 +1,7 @@
 /*
- * become.c: a backend that the worker logged in as the cluster's owner becomes its pool's
- * role, for good and before any client is attached. What PostgreSQL checks at a login for
- * every role but a superuser is checked here.
+ * become.c: makes a backend that the worker logged in as the cluster's owner take on its pool's
+ * role, for good and before any client is attached. It checks what PostgreSQL checks at a login
+ * for every role but a superuser.
  *
  * A backend that several roles share becomes each next client's, before anything of that one
  * is read. It never becomes a superuser's, and what concerns a role's login was checked at

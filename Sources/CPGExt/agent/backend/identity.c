@@ -1,4 +1,7 @@
-/* identity.c: the server's views, functions and log show the client that is served, not the worker. */
+/*
+ * identity.c: makes the server's views, functions and log show the client that is served, not the
+ * worker.
+ */
 #include "postgres.h"
 
 #include <arpa/inet.h>

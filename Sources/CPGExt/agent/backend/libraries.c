@@ -1,8 +1,8 @@
 /*
- * libraries.c: libraries that PostgreSQL loads when it first needs a function of theirs.
- * From then on the session has their settings, checked and in pg_settings. All backends of
- * a pool load what one of them has loaded, before they serve another client: the list is in
- * shared memory and only grows.
+ * libraries.c: loads, in each backend of a pool and before that serves another client, what the
+ * others have loaded. PostgreSQL loads a library when it first needs a function of it; from then
+ * on the session has the library's settings, checked and in pg_settings. The list of libraries is
+ * in shared memory and only grows.
  *
  * A library that a client LOADs is not one of these: what it does it does for that client
  * alone, which keeps its backend (commands.c).

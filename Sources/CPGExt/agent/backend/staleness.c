@@ -1,6 +1,6 @@
 /*
- * staleness.c: an agent hears that its backend goes by a name or a superuser's rights that a login
- * would not get any more (ALTER ROLE), and says so, that no other client gets the backend. What
+ * staleness.c: notices that the backend goes by a name or a superuser's rights that a login would
+ * not get any more (ALTER ROLE), and says so, that no other client gets the backend. What
  * PostgreSQL has taken on at the login it keeps, whatever the catalog says.
  */
 #include "postgres.h"

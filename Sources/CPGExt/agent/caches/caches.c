@@ -1,8 +1,8 @@
 /*
- * caches.c: which environment this backend's caches were made in, and when they are dropped:
- * when a client comes whose environment is another one, or not surely the same, and when a
- * client of another role comes. The client that had the backend last finds them as it left
- * them, as on a connection of its own.
+ * caches.c: knows in which environment this backend's caches were made, and has them dropped when
+ * a client comes whose environment is another one, or not surely the same, and when a client of
+ * another role comes. The client that had the backend last finds them as it left them, as on a
+ * connection of its own.
  */
 #include "postgres.h"
 

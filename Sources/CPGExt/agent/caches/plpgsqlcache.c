@@ -1,12 +1,12 @@
 /*
- * plpgsqlcache.c: PL/pgSQL's compiled functions, in its private hash table "PLpgSQL function
- * hash". What is dropped is not freed here: a function whose fn_xmin is not that of its row in
- * pg_proc is compiled anew by PL/pgSQL itself at its next call, into the same struct, so that
+ * plpgsqlcache.c: drops PL/pgSQL's compiled functions, which are in its private hash table
+ * "PLpgSQL function hash". It frees none of them: a function whose fn_xmin is not that of its row
+ * in pg_proc is compiled anew by PL/pgSQL itself at its next call, into the same struct, so that
  * pointers to it that are kept elsewhere stay good.
  *
  * PL/pgSQL sets fn_xmin when it begins to compile. If it fails then, the struct looks like a
- * function that is up to date, and has no body; nobody calls it but who has kept a pointer to
- * it. So the structs that were ever marked are remembered (PL/pgSQL never frees them), and
+ * function that is up to date, and has no body; only code that has kept a
+ * pointer to it calls it. So the structs that were ever marked are remembered (PL/pgSQL never frees them), and
  * after each error those that are in no table are marked again.
  */
 #include "postgres.h"

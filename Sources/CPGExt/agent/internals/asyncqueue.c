@@ -1,7 +1,7 @@
 /*
- * asyncqueue.c: reading PostgreSQL's queue of notifications, as async.c does. Its two
- * structures in shared memory are its own; their size is compared, and with another one
- * nothing of this is used.
+ * asyncqueue.c: reads PostgreSQL's queue of notifications, as async.c does. PostgreSQL declares
+ * the two structures in shared memory in async.c alone; their size is compared, and with another
+ * one nothing here is used.
  */
 #include "postgres.h"
 

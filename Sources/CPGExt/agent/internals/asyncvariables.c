@@ -1,6 +1,6 @@
 /*
- * asyncvariables.c: where async.c keeps two static variables. The first backend that needs
- * them listens to a channel of ours, and notifies without a commit, and looks which of the
+ * asyncvariables.c: finds two static variables of async.c. The first backend that needs them
+ * listens to a channel of its own making, and notifies without a commit, and looks which of the
  * program's variables have come to point to just that. Processes of one server have their
  * variables at the same places, so the others read the places from the ledger.
  */

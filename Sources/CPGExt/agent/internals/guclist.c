@@ -1,5 +1,5 @@
 /*
- * guclist.c: PostgreSQL's list of settings that are not at their default.
+ * guclist.c: finds PostgreSQL's list of settings that are not at their default.
  *
  * guc.c keeps it for itself (guc_nondef_list), but the list is a ring through the settings,
  * and these can be had. In the ring of a setting that is known to be in the list, the one

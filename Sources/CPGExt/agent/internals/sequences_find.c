@@ -1,7 +1,7 @@
 /*
- * sequences_find.c: where sequence.c keeps its two static variables, the hash table and
- * the entry used last. ResetSequenceCaches() sets both to NULL, and without a table it
- * does nothing else: that tells them from all others. It takes no sequence and no number.
+ * sequences_find.c: finds the two static variables of sequence.c, the hash table and the entry
+ * used last. ResetSequenceCaches() sets both to NULL, and without a table it does nothing else:
+ * that tells them from all others. It takes no sequence and no number.
  */
 #include "postgres.h"
 

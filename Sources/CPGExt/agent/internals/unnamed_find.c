@@ -1,6 +1,6 @@
 /*
- * unnamed_find.c: where postgres.c keeps its static variable unnamed_stmt_psrc. Nothing that
- * a library can call sets it; messages do. So PostgreSQL reads, through a socket of ours,
+ * unnamed_find.c: finds the static variable unnamed_stmt_psrc of postgres.c. Nothing that a
+ * library can call sets it; messages do. So PostgreSQL reads, through a socket of ours,
  *
  *   Parse	the variable points to the new plan source
  *   Close	it points to nothing

@@ -1,4 +1,4 @@
-/* variables.c: where the postgres program has its static variables. */
+/* variables.c: tells where the postgres program has its static variables. */
 #include "postgres.h"
 
 #include <link.h>

@@ -1,4 +1,4 @@
-/* channels.c: a client's channels as bytes, as they are kept in its room; see listen.h. */
+/* channels.c: writes and reads a client's channels as its room has them; see listen.h. */
 #include "postgres.h"
 
 #include "private/ledger.h"

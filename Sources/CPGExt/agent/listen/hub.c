@@ -1,8 +1,8 @@
 /*
- * hub.c: the backend that reads the notifications of its database for all clients that
- * listen there. It listens to a channel of ours, so that PostgreSQL wakes it, and reads the
- * queue itself: only so it knows of each notification where it stands in the queue, and
- * clients can come to it from other backends without missing one or hearing one twice.
+ * hub.c: makes a backend its database's hub, which reads the notifications for all clients that
+ * listen there. A hub listens to a channel of its own, so that PostgreSQL wakes it, and reads the
+ * queue itself: only so it knows of each notification where it stands in the queue, and clients
+ * can come to it from other backends without missing one or hearing one twice.
  */
 #include "postgres.h"
 

@@ -1,4 +1,4 @@
-/* listen.c: what a session listens to follows its client; see listen.h. */
+/* listen.c: makes what a session listens to follow its client; see listen.h. */
 #include "postgres.h"
 
 #include "access/xact.h"

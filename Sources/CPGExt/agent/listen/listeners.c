@@ -1,8 +1,8 @@
 /*
- * listeners.c: the hub's table of listeners; see listeners.h. Of each client it keeps the
- * bytes of its room as they were, so that one that has 20,000 channels and changes one of
- * them costs a compare. A session's list of channels keeps its order: UNLISTEN takes one out,
- * LISTEN puts one at the end.
+ * listeners.c: keeps the hub's table of listeners; see listeners.h. Of each client it keeps the
+ * bytes of its room as they were, so that one that has 20,000 channels and changes one of them
+ * costs a compare. A session's list of channels keeps its order: UNLISTEN takes one out, LISTEN
+ * puts one at the end.
  */
 #include "postgres.h"
 

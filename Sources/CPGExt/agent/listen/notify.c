@@ -1,8 +1,8 @@
 /*
- * notify.c: who listens hears from which session a notification comes by a process id. That
- * is to be the one that the client knows as its own, and async.c takes it from MyProcPid
- * when it writes a transaction's notifications into the queue. So this is done here, a
- * moment earlier, under the client's number; async.c then finds nothing left to write.
+ * notify.c: has notifications sent under the process id that the client knows as its own. A
+ * listener hears by it from which session a notification comes, and async.c takes it from
+ * MyProcPid when it writes a transaction's notifications into the queue. So this file has them
+ * written a moment earlier, under the client's number; async.c then finds nothing left to write.
  */
 #include "postgres.h"
 

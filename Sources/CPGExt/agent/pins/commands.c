@@ -1,6 +1,6 @@
 /*
- * commands.c: LISTEN, LOAD and DO, wherever they are executed: by a client, in a
- * function, in another DO. In pooled backends only.
+ * commands.c: notices LISTEN, LOAD and DO, wherever they are executed: by a client, in a
+ * function, in another DO. It does so in pooled backends only.
  */
 #include "postgres.h"
 

@@ -1,5 +1,5 @@
 /*
- * functions.c: functions that leave something in the session which has no place to be
+ * functions.c: notices functions that leave something in the session which has no place to be
  * looked at: setseed(), replication slots, and languages with variables of their own.
  */
 #include "postgres.h"

@@ -1,5 +1,5 @@
 /*
- * pins.c: what of a session can't be carried to another backend. Most of it is looked at
+ * pins.c: tells what of a session can't be carried to another backend. It looks at most of that
  * where PostgreSQL keeps it; what has no place to look at leaves a sign when it begins.
  */
 #include "postgres.h"

@@ -1,4 +1,7 @@
-/* replication.c: a session that replays another server's changes, holds slots or takes a backup. */
+/*
+ * replication.c: sees that a session replays another server's changes, holds slots or takes a
+ * backup.
+ */
 #include "postgres.h"
 
 #include "access/xlog.h"

@@ -1,7 +1,8 @@
 /*
- * tempbuffers.c: temp_buffers. PostgreSQL makes a backend's buffers for temporary tables when
- * the first such table is read or written, as many as the setting says then, and they stay for
- * as long as the backend lives. From then on it takes no other value.
+ * tempbuffers.c: lets a client set temp_buffers where that is possible. PostgreSQL makes a
+ * backend's buffers for temporary tables when the first such table is read or written, as many as
+ * the setting says then, and they stay for as long as the backend lives. From then on it takes no
+ * other value.
  *
  * So that no client pays for what another has used: a client may set it as long as it has no
  * temporary object itself, and a backend whose buffers are as many as one client wanted serves

@@ -1,6 +1,6 @@
 /*
- * temporary.c: whether this session's temporary schema holds anything. Only the
- * catalogs know, so they are asked after a transaction that can have changed the answer.
+ * temporary.c: looks whether this session's temporary schema holds anything. Only the catalogs
+ * know, so they are asked after a transaction that can have changed the answer.
  */
 #include "postgres.h"
 

@@ -1,6 +1,6 @@
 /*
- * sequences_test.c: the self-test of sequences.c. What the session holds is put aside for
- * its time; no sequence is made, and none gives a number.
+ * sequences_test.c: tries whether values of sequences can be carried. It puts aside what the
+ * session holds meanwhile; it makes no sequence, and takes no number of one.
  */
 #include "postgres.h"
 

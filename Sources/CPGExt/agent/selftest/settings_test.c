@@ -1,4 +1,4 @@
-/* settings_test.c: whether carried settings and startup parameters work on this server. */
+/* settings_test.c: tries whether settings and startup parameters can be carried on this server. */
 #include "postgres.h"
 
 #include "catalog/pg_authid.h"

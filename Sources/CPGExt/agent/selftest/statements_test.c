@@ -1,6 +1,7 @@
 /*
- * statements_test.c: whether prepared statements can be taken out of PostgreSQL's table and
- * put back. The name is nobody's, so that a client's statements may be there meanwhile.
+ * statements_test.c: tries whether prepared statements can be taken out of PostgreSQL's table and
+ * put back. It uses a name that no client has, so that a client's statements may be there
+ * meanwhile.
  */
 #include "postgres.h"
 

@@ -1,7 +1,7 @@
 /*
- * session.c: whose session this backend has, and what its agent is doing. These are variables
- * that all parts of the agent read and that attach.c and agent.c write; this file uses no other
- * file of the agent.
+ * session.c: holds whose session this backend has, and what its agent is doing, in variables that
+ * all parts of the agent read and that agent.c and attach.c write; this file uses no other file
+ * of the agent.
  */
 #include "postgres.h"
 

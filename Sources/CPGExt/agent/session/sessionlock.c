@@ -1,9 +1,9 @@
 /*
- * sessionlock.c: the second lock. A client's message is only ever to run in its own client's
- * session. The worker sees to that: it attaches the next client when PostgreSQL has read all
- * of the last one's. Should it be mistaken, PostgreSQL would go on in the former session; so
- * before anything runs, and before anything is answered, the session's client is compared
- * with the one whom the worker serves.
+ * sessionlock.c: is the second lock. A client's message must only ever run in its own client's
+ * session. The worker sees to that: it attaches the next client when PostgreSQL has read all of
+ * the last one's. Should the worker be mistaken, PostgreSQL would go on in the former session; so
+ * before anything runs, and before anything is answered, this file compares the session's client
+ * with the one that the worker serves.
  */
 #include "postgres.h"
 

@@ -1,4 +1,4 @@
-/* statebytes.c: strings and numbers in a saved session, and fingerprints. */
+/* statebytes.c: writes and reads strings and numbers of a saved session, and makes fingerprints. */
 #include "postgres.h"
 
 #include "private/ledger.h"

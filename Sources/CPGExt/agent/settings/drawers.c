@@ -1,8 +1,8 @@
 /*
- * drawers.c: a session with very many custom settings goes and comes in a moment. To take ten
- * thousands out of PostgreSQL one by one, and to make them anew, takes longer than the statement
- * of the next client should have to wait. So the table of all settings (guc_hashtab) that they
- * are in is put away as it is, and another one without them in its place.
+ * drawers.c: puts away all custom settings of a session at once, and takes them back, where they
+ * are very many. To take ten thousands out of PostgreSQL one by one, and to make them anew, takes
+ * longer than the statement of the next client should have to wait. So the table of all settings
+ * (guc_hashtab) that they are in is put away as it is, and another one without them in its place.
  *
  * What is put away is a drawer; the session that comes with the same settings, by fingerprint,
  * gets it back. Drawers beyond a few are emptied bit by bit.

@@ -1,6 +1,6 @@
 /*
- * effects.c: which settings have an effect on what PostgreSQL keeps in caches, and so are part of
- * an environment (environment.c).
+ * effects.c: tells which settings have an effect on what PostgreSQL keeps in caches, and so are
+ * part of an environment (environment.c).
  */
 #include "postgres.h"
 

@@ -1,8 +1,8 @@
 /*
- * environment.c: what PostgreSQL's answers to a text depend on beside the text: the settings
- * that parse analysis, planning, the folding of constants or a language's compilation may
- * look at, and the current role. What was made in one environment serves only clients of the
- * same one.
+ * environment.c: makes a number of what PostgreSQL's answers to a text depend on beside the text:
+ * the settings that parse analysis, planning, the folding of constants or a language's
+ * compilation may look at, and the current role. What was made in one environment serves only
+ * clients of the same one.
  */
 #include "postgres.h"
 

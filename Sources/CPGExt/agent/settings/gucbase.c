@@ -1,5 +1,5 @@
 /*
- * gucbase.c: what a setting is below those of a login (ALTER ROLE, ALTER DATABASE, startup
+ * gucbase.c: keeps what a setting is below those of a login (ALTER ROLE, ALTER DATABASE, startup
  * parameters): its reset value and where that came from.
  *
  * PostgreSQL keeps no reset value below another. A reload of the configuration therefore

@@ -1,7 +1,7 @@
 /*
- * gucchanges.c: whether the session's settings may be others than when they were looked at
- * last. The look goes through all that are not at their default, each in a cache line of its
- * own, and most transactions change none.
+ * gucchanges.c: tells whether the session's settings may be others than when they were looked at
+ * last. The look goes through all that are not at their default, each in a cache line of its own,
+ * and most transactions change none.
  *
  * guc.c keeps a list (guc_stack_list) of the settings that the transaction under way has
  * changed, so that it can put them back. What changes the value, source or setter of a

@@ -1,4 +1,4 @@
-/* gucloading.c: one saved setting: its bytes, setting it, taking it back. */
+/* gucloading.c: writes and reads one saved setting, sets it, and takes it back. */
 #include "postgres.h"
 
 #include "access/xact.h"

@@ -1,4 +1,4 @@
-/* gucvalue.c: the values of settings, as text and as fingerprints. */
+/* gucvalue.c: reads the values of settings, as text and as fingerprints. */
 #include "postgres.h"
 
 #include "utils/builtins.h"

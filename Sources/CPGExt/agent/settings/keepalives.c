@@ -1,7 +1,8 @@
 /*
- * keepalives.c: settings of the client's TCP connection. PostgreSQL shows what its socket
- * has; that one leads to the worker, and may be a Unix socket. A client reads what it would
- * on a connection of its own; what it sets has no effect on its connection to the worker.
+ * keepalives.c: carries the settings of the client's TCP connection. PostgreSQL shows what its
+ * socket has, but that socket leads to the worker, and may be a Unix socket. A client reads what
+ * it would on a connection of its own; what it sets has no effect on its connection to the
+ * worker.
  */
 #include "postgres.h"
 

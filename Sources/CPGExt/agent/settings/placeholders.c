@@ -1,5 +1,5 @@
 /*
- * placeholders.c: custom settings that no module has defined.
+ * placeholders.c: finds, makes and removes custom settings that no module has defined.
  *
  * PostgreSQL makes one when it is first set, and keeps it: from then on it reads '' where
  * it read NULL. That belongs to the session, so those without a value are carried by name,

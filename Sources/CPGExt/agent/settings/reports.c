@@ -1,9 +1,9 @@
 /*
- * reports.c: what clients have been told of the settings that PostgreSQL reports. Between two
+ * reports.c: keeps clients informed of the settings that PostgreSQL reports. Between two
  * statements a reload of the configuration or a promotion may change them under a session;
  * PostgreSQL tells the client before its next ReadyForQuery, and only the one that a backend
- * serves then. So each client's entry in the ledger says which values it knows. A client that
- * is attached and knows others is told before its next ReadyForQuery, too.
+ * serves then. So each client's entry in the ledger says which values it knows. A client that is
+ * attached and knows others is told before its next ReadyForQuery, too.
  *
  * What a client has set itself, or its login, is the same on all backends, and does not count.
  *

@@ -1,7 +1,7 @@
 /*
- * customs_state.c: custom settings that no module has defined (placeholders) and that the session
- * alone has set: an application's own variables, of which some have thousands. Some have a name
- * and no value, see placeholders.c.
+ * customs_state.c: carries custom settings that no module has defined (placeholders) and that the
+ * session alone has set: an application's own variables, of which some have thousands. Some have
+ * a name and no value, see placeholders.c.
  */
 #include "postgres.h"
 

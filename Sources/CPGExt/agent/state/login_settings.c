@@ -1,7 +1,7 @@
 /*
- * login_settings.c: what a login sets: settings made by ALTER ROLE and ALTER DATABASE, and a
- * client's startup parameters. They are the values that RESET returns to, with sources as
- * a backend has them that the client logged in to by itself.
+ * login_settings.c: carries what a login sets: settings made by ALTER ROLE and ALTER DATABASE,
+ * and a client's startup parameters. They are the values that RESET returns to, with sources as a
+ * backend has them that the client logged in to by itself.
  *
  * A client keeps the settings of its login for as long as it stays. A backend has those of
  * its own login at first, and then those of its client.

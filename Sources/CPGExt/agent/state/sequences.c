@@ -1,8 +1,8 @@
 /*
- * sequences.c: currval() and lastval() follow their client, and so do numbers that its
- * session has taken from a sequence (CACHE) and not yet handed out. PostgreSQL's own table
- * of them is saved and made again as it is: what became of a sequence in the meantime is
- * found out by PostgreSQL when the client uses it, as on a direct connection.
+ * sequences.c: carries currval() and lastval(), and numbers that the client's session has taken
+ * from a sequence (CACHE) and not yet handed out. It saves PostgreSQL's own table of them, and
+ * makes it again as it is: what became of a sequence in the meantime is found out by PostgreSQL
+ * when the client uses it, as on a direct connection.
  */
 #include "postgres.h"
 

@@ -1,7 +1,7 @@
 /*
- * settings_state.c: what a session has SET: all settings whose value is the session's own,
- * among them role and session authorization; custom ones where a login has set them, too. All
- * other custom ones are in customs_state.c.
+ * settings_state.c: carries what a session has SET: all settings whose value is the session's
+ * own, among them role and session authorization; custom ones where a login has set them, too.
+ * All other custom ones are in customs_state.c.
  *
  * Role and session authorization raise an error where they can't be had again, and so end
  * the connection: without them the session might have more rights. Any other setting that

@@ -1,8 +1,8 @@
 /*
- * namechanges.c: whether names in a statement may have come to mean something else.
- * PostgreSQL analyses a plan source again when an object in it changes, but not when a new
- * object would now be found first: a table in a schema earlier in the search path, a better
- * fitting function. Whoever prepares after that must not get a plan source from before.
+ * namechanges.c: notices that names in a statement may have come to mean something else.
+ * PostgreSQL analyses a plan source again when an object in it changes, but not when a new object
+ * would now be found first: a table in a schema earlier in the search path, a better fitting
+ * function. A statement that is prepared after that must not get a plan source from before.
  */
 #include "postgres.h"
 

@@ -1,5 +1,5 @@
 /*
- * planbody.c: a plan source as bytes, and made again from them.
+ * planbody.c: writes a plan source as bytes, and makes it again from them.
  *
  * Made again, it is as PostgreSQL leaves one after an object in it has changed: complete but
  * not valid. Its first use analyses the text with the parameter types given here and compares

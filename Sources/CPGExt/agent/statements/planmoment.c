@@ -1,7 +1,7 @@
 /*
- * planmoment.c: a statement with 'now', 'today' and their like as constants is not analysed
- * at its first use in another backend, but when it is made there, with the clock that it was
- * prepared by.
+ * planmoment.c: analyses a statement with 'now', 'today' and their like as constants, in another
+ * backend, not at its first use but when it is made there, with the clock that it was prepared
+ * by.
  */
 #include "postgres.h"
 

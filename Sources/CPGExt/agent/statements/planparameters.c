@@ -1,5 +1,5 @@
 /*
- * planparameters.c: parameters whose type was inferred, in a plan source that is made again.
+ * planparameters.c: has types of parameters inferred again, in a plan source that is made again.
  *
  * PostgreSQL keeps the types of a statement's parameters as they came out, and analyses the text
  * with these from then on. That is as good as with those that the client gave, but for one that

@@ -1,5 +1,5 @@
 /*
- * plans.c: what is known of plan sources, and those that wait for a client. They stay
+ * plans.c: keeps what is known of plan sources, and those that wait for a client. They stay
  * ordinary saved plan sources: PostgreSQL invalidates them and analyses them again.
  */
 #include "postgres.h"

@@ -1,7 +1,6 @@
 /*
- * statements.c: the client's prepared statements, those of PREPARE and those of the protocol,
- * as a kind of session state. What makes them is in planbody.c, the plan sources that are
- * kept without a client in plans.c.
+ * statements.c: carries the client's prepared statements, those of PREPARE and those of the
+ * protocol. planbody.c makes plan sources, plans.c keeps those without a client.
  */
 #include "postgres.h"
 

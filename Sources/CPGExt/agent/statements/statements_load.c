@@ -1,5 +1,5 @@
 /*
- * statements_load.c: saved statements come into PostgreSQL's table, with plan sources that the
+ * statements_load.c: puts saved statements into PostgreSQL's table, with plan sources that the
  * backend has kept where it has them (plans.c).
  */
 #include "postgres.h"

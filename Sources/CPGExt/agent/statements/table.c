@@ -1,6 +1,6 @@
 /*
- * table.c: PostgreSQL's table of prepared statements, and what is known of what is in it: how
- * many are counted, and which have come and gone since the client's were saved. Plan sources
+ * table.c: holds PostgreSQL's table of prepared statements, and what is known of what is in it:
+ * how many are counted, and which have come and gone since the client's were saved. Plan sources
  * that PostgreSQL frees (plans.c), what is loaded (statements_load.c) and what is looked at
  * (statements.c) are all noted here.
  */

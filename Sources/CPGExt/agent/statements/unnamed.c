@@ -1,7 +1,7 @@
 /*
- * unnamed.c: the unnamed statement follows its client. At the end of a transaction it is
- * written into the client's slot when it is another one than before. A client that comes
- * gets it back from there, unless its first message drops it.
+ * unnamed.c: makes the unnamed statement follow its client. At the end of a transaction it is
+ * written into the client's slot when it is another one than before. A client that comes gets it
+ * back from there, unless its first message drops it.
  */
 #include "postgres.h"
 
