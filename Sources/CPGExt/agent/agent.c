@@ -21,7 +21,6 @@
 #include "storage/latch.h"
 #include "storage/sinval.h"
 #include "utils/timeout.h"
-#include "utils/wait_event.h"
 
 #include "private/agent.h"
 #include "private/asyncqueue.h"

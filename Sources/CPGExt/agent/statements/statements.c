@@ -4,9 +4,7 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 #include "private/environment.h"
 #include "private/ledger.h"
