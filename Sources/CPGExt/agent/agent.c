@@ -260,13 +260,15 @@ agent_putmessage(char type, const char *bytes, size_t size)
 	return inner->putmessage(type, bytes, size);
 }
 
-/* The backend ends: its slot is nobody's. */
+/*
+ * The backend ends. Its pins stay for the worker, which may look for them only now, behind the last
+ * ReadyForQuery: the client goes with a server that it keeps.
+ */
 static void
 close_agent(int code, Datum argument)
 {
 	serving = 0;
 	carpool_own_server->is_cancellable = false;
-	carpool_own_server->pins = 0;
 	carpool_own_server->is_hub = 0;
 	carpool_own_server->pid = 0;
 }
