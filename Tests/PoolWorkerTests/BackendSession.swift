@@ -1,4 +1,5 @@
 import CSys
+import TestSupport
 import Wire
 
 /// One session of a scripted server. It answers a statement with a row that says the statement, the
@@ -355,6 +356,20 @@ final class BackendSession {
     func ready() {
         output += written { $0.readyForQuery(status) }
         if closesAfterAnswer { isClosing = true }
+    }
+
+    // MARK: what an agent does
+
+    /// The session is that of a client with this application_name.
+    func become(_ name: String) { parameters["application_name"] = name }
+
+    /// Commits, and says something in front of the ReadyForQuery.
+    func commit(saying bytes: [UInt8]) {
+        heard.append("commit")
+        status = TransactionStatus.idle
+        complete("COMMIT")
+        output += bytes
+        ready()
     }
 
     // MARK: what a test does

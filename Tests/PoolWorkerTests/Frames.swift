@@ -1,3 +1,4 @@
+import TestSupport
 import Wire
 
 /// One message of the protocol, as it came.
@@ -10,10 +11,6 @@ struct Frame: Equatable, CustomStringConvertible {
     /// The error that it is, if it is one.
     var error: ErrorFields? { tag == BackendTag.errorResponse ? ErrorFields(body: body[...]) : nil }
 }
-
-func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
-
-func text(_ bytes: some Sequence<UInt8>) -> String { String(decoding: Array(bytes), as: UTF8.self) }
 
 /// Bytes of a stream, taken apart into messages as they become whole.
 struct FrameBuffer {

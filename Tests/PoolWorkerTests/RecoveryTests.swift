@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Wire
 
@@ -130,6 +131,14 @@ import Wire
         scene.leave()
         #expect(scene.two.read().rows == ["select two@two#5002"])
         #expect(scene.world.backend.opened == 2)
+        #expect(scene.world.complaints == [])
+    }
+
+    @Test func `a part of a message costs the server also where the connection fails`() {
+        let scene = Scene([query("begin"), Array(query("select 1").prefix(8))])
+        scene.reset()
+        #expect(scene.session?.heard.contains("ROLLBACK") == false)
+        #expect(scene.two.read().rows == ["select two@two#5002"])
         #expect(scene.world.complaints == [])
     }
 

@@ -1,4 +1,5 @@
 import CTestHost
+import TestSupport
 import Wire
 
 /// A client of a test: one end of a socket pair whose other end the worker has.

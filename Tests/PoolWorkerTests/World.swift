@@ -69,7 +69,7 @@ final class World {
     /// Turns all threads until nothing moves any more.
     func settle() {
         var movers: [String] = []
-        for _ in 0..<100_000 {
+        for _ in 0..<10_000 {
             movers = move()
             if movers.isEmpty { return }
         }
