@@ -138,7 +138,8 @@ parse_number(const CarpoolSettingInfo *info, const char *text, double *value, ch
 		snprintf(error, error_size, "invalid value \"%s\": %s expected", text,
 				 info->kind == CARPOOL_KIND_TIME ? "a time such as 15, 1.5s or 2min" : "a whole number");
 	else if (*value < info->min || *value > info->max)
-		snprintf(error, error_size, "%s is outside the valid range (%.15g .. %.15g)", text, info->min, info->max);
+		snprintf(error, error_size, "%s is outside the valid range (%.15g .. %.15g)", text, info->min,
+				 info->max);
 	else
 		return true;
 	return false;

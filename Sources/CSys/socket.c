@@ -28,7 +28,7 @@ csys_epoll_create(void)
 static int
 epoll_watch(int epoll, int operation, int fd, uint64_t data, uint32_t mask)
 {
-	struct epoll_event event = {.events = mask,.data.u64 = data};
+	struct epoll_event event = {.events = mask, .data.u64 = data};
 
 	return epoll_ctl(epoll, operation, fd, &event) < 0 ? -errno : 0;
 }
@@ -332,7 +332,7 @@ csys_peer_text(int fd, char *text, size_t size)
 int
 csys_resolve(const char *name, int port, struct sockaddr_storage *addresses, socklen_t *sizes, int count)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,.ai_flags = AI_PASSIVE};
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	struct addrinfo *found;
 	char		service[16];
 	int			n = 0;

@@ -93,14 +93,16 @@ cworker_ask(const CarpoolHost *host, const CworkerQuestion *from,
 			const char *user, const char *database, CarpoolAnswer **answer)
 {
 	CarpoolQuestion question = {
-		.ticket = {.thread = from->thread,.slot = from->slot,.generation = from->generation,.kind = from->kind},
+		.ticket = {.thread = from->thread,
+				   .slot = from->slot,
+				   .generation = from->generation,
+				   .kind = from->kind},
 		.peer_uid = CARPOOL_NO_UID,
 		.database_id = from->database_id,
 		.user_id = from->user_id,
-		.holds = (from->holds_scram_keys ? CARPOOL_HOLDS_SCRAM_KEYS : 0)
-			| (from->holds_password ? CARPOOL_HOLDS_PASSWORD : 0)
-			| (from->not_as_owner ? CARPOOL_NOT_AS_OWNER : 0)
-			| (from->for_roles ? CARPOOL_FOR_ROLES : 0),
+		.holds = (from->holds_scram_keys ? CARPOOL_HOLDS_SCRAM_KEYS : 0) |
+			(from->holds_password ? CARPOOL_HOLDS_PASSWORD : 0) |
+			(from->not_as_owner ? CARPOOL_NOT_AS_OWNER : 0) | (from->for_roles ? CARPOOL_FOR_ROLES : 0),
 		.server_pid = from->server_pid,
 	};
 	int			result;
@@ -135,11 +137,11 @@ CworkerAnswer
 cworker_answer(const CarpoolAnswer *answer)
 {
 	CworkerAnswer numbers = {
-		.kind = answer->ticket.kind,.thread = answer->ticket.thread,
-		.slot = answer->ticket.slot,.generation = answer->ticket.generation,
+		.kind = answer->ticket.kind, .thread = answer->ticket.thread,
+		.slot = answer->ticket.slot, .generation = answer->ticket.generation,
 		.method = answer->method,.mock_md5 = answer->mock_md5,
-		.database_id = answer->database_id,.user_id = answer->user_id,
-		.server_size = answer->server_size,.server_slot = answer->server_slot,
+		.database_id = answer->database_id, .user_id = answer->user_id,
+		.server_size = answer->server_size, .server_slot = answer->server_slot,
 		.must_become = answer->must_become,
 		.may_share = answer->may_share,
 		.facts = answer->facts,
@@ -152,7 +154,7 @@ CworkerPoolSettings
 cworker_answer_pool(const CarpoolAnswer *answer)
 {
 	CworkerPoolSettings pool = {
-		.pool_mode = answer->pool.pool_mode,.pool_size = answer->pool.pool_size,
+		.pool_mode = answer->pool.pool_mode, .pool_size = answer->pool.pool_size,
 		.min_pool_size = answer->pool.min_pool_size,
 		.max_db_connections = answer->pool.max_db_connections,
 		.max_user_connections = answer->pool.max_user_connections,

@@ -329,7 +329,8 @@ cledger_client_knows(CledgerHeader *ledger, uint64_t client, uint32_t reports)
 static inline uint32_t
 cledger_client_idle_timeout(CledgerHeader *ledger, uint64_t client)
 {
-	return __atomic_load_n(&cledger_client(ledger, (uint32_t) client)->idle_session_timeout, __ATOMIC_RELAXED);
+	return __atomic_load_n(&cledger_client(ledger, (uint32_t) client)->idle_session_timeout,
+						   __ATOMIC_RELAXED);
 }
 
 /* An agent or the worker notes that time, and writes only if it is another than before. */

@@ -335,7 +335,8 @@ role_of(uint64 reference)
 	pg_memory_barrier();
 	if (entry(reference)->generation != (uint32) (reference >> 32))
 		ereport(FATAL,
-				(errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST), errmsg("the client left before it was attached")));
+				(errcode(ERRCODE_CONNECTION_DOES_NOT_EXIST),
+				 errmsg("the client left before it was attached")));
 	return role;
 }
 
@@ -408,7 +409,8 @@ carpool_attach(void)
 	CledgerServer *server = carpool_agent_server();
 	uint64		next = cledger_attached(server);
 	uint32		message = server->message;
-	bool		other_channels = next != carpool_client || entry(next)->channels.saves != carpool_listen_saves;
+	bool		other_channels = next != carpool_client ||
+		entry(next)->channels.saves != carpool_listen_saves;
 	bool		other_client = next != carpool_client;
 	Oid			role = server->role;
 	bool		other_unnamed = next != carpool_client || entry(next)->unnamed.saves != carpool_unnamed_saves;

@@ -72,7 +72,10 @@ make_token(void)
 		hex_encode((const char *) bytes, sizeof(bytes), carpool_ledger->token);
 }
 
-/* The worker has come up: nobody is served yet. Clients of an earlier one go with cworker_ledger_take_over(). */
+/*
+ * The worker has come up: nobody is served yet. Clients of an earlier one go with
+ * cworker_ledger_take_over().
+ */
 void
 carpool_ledger_open(void)
 {

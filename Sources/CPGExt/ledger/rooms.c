@@ -88,7 +88,8 @@ free_at(dsa_pointer pointer)
 {
 	if (!DsaPointerIsValid(pointer))
 		return;
-	__atomic_fetch_sub(&carpool_ledger->state_bytes, room_at(pointer)->size + offsetof(Room, bytes), __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&carpool_ledger->state_bytes, room_at(pointer)->size + offsetof(Room, bytes),
+					   __ATOMIC_RELAXED);
 	dsa_free(carpool_saved_area(true), pointer);
 }
 
@@ -102,7 +103,8 @@ is_there(const CledgerRoom *room, const Room *at, uint32 generation, const char 
 
 /* Writes into the room that is there; false when there is another one meanwhile. */
 static bool
-fill(CledgerClient *client, CledgerRoom *room, uint64 reference, dsa_pointer pointer, const char *bytes, uint32 size)
+fill(CledgerClient *client, CledgerRoom *room, uint64 reference, dsa_pointer pointer, const char *bytes,
+	 uint32 size)
 {
 	Room	   *at = room_at(pointer);
 	uint32		generation = (uint32) (reference >> 32);
@@ -122,14 +124,18 @@ fill(CledgerClient *client, CledgerRoom *room, uint64 reference, dsa_pointer poi
 	return same;
 }
 
-/* Makes room for so many bytes; where there is enough, nothing is done. One that is far too big is made anew. */
+/*
+ * Makes room for so many bytes; where there is enough, nothing is done. One that is far too big is
+ * made anew.
+ */
 static dsa_pointer
 prepare(CledgerRoom *room, uint32 size)
 {
 	dsa_pointer pointer = (dsa_pointer) room->pointer;
 	Room	   *at = room_at(pointer);
 
-	if (size > 0 ? at == NULL || at->size < size || at->size / BIG > size : at != NULL && at->size > MOST_KEPT)
+	if (size > 0 ? at == NULL || at->size < size || at->size / BIG > size
+				 : at != NULL && at->size > MOST_KEPT)
 	{
 		pointer = size > 0 ? make(size) : InvalidDsaPointer;
 		free_at(replace(room, pointer));

@@ -91,7 +91,8 @@ saved_of(uint64 reference)
 static bool
 may_be_saved(uint64 reference)
 {
-	return cledger_client(carpool_ledger, (uint32) reference)->state != 0 && carpool_saved_area(false) != NULL;
+	return cledger_client(carpool_ledger, (uint32) reference)->state != 0 &&
+		carpool_saved_area(false) != NULL;
 }
 
 void
@@ -295,7 +296,8 @@ carpool_saved_put(uint64 reference, int kind, uint64 fingerprint, const StringIn
 
 /* Writes behind what is there. False: it is not what it was, or has no room. */
 static bool
-write_behind(uint64 reference, int kind, const CarpoolSavedPlace *place, uint64 fingerprint, const StringInfo bytes)
+write_behind(uint64 reference, int kind, const CarpoolSavedPlace *place, uint64 fingerprint,
+			 const StringInfo bytes)
 {
 	Saved	   *saved;
 	bool		fits = false;
@@ -321,7 +323,8 @@ write_behind(uint64 reference, int kind, const CarpoolSavedPlace *place, uint64 
 }
 
 bool
-carpool_saved_add(uint64 reference, int kind, CarpoolSavedPlace *place, uint64 fingerprint, const StringInfo bytes)
+carpool_saved_add(uint64 reference, int kind, CarpoolSavedPlace *place, uint64 fingerprint,
+				  const StringInfo bytes)
 {
 	StringInfoData all;
 	CarpoolSavedPlace there;

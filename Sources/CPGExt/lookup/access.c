@@ -82,7 +82,8 @@ static bool
 check_role(const CarpoolRole *role, const char *name, CarpoolError *error)
 {
 	if (!OidIsValid(role->id))
-		carpool_error_set(error, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "role \"%s\" does not exist", name);
+		carpool_error_set(error, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "role \"%s\" does not exist",
+						  name);
 	else if (!role->may_login)
 		carpool_error_set(error, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 						  "role \"%s\" is not permitted to log in", name);

@@ -5,7 +5,7 @@
 
 /* Fills in SQLSTATE and message; what was there before is gone. */
 void
-carpool_error_set(CarpoolError *error, int sqlerrcode, const char *format,...)
+carpool_error_set(CarpoolError *error, int sqlerrcode, const char *format, ...)
 {
 	va_list		arguments;
 
@@ -18,7 +18,7 @@ carpool_error_set(CarpoolError *error, int sqlerrcode, const char *format,...)
 
 /* Adds the DETAIL. */
 void
-carpool_error_detail(CarpoolError *error, const char *format,...)
+carpool_error_detail(CarpoolError *error, const char *format, ...)
 {
 	va_list		arguments;
 
@@ -29,7 +29,7 @@ carpool_error_detail(CarpoolError *error, const char *format,...)
 
 /* Adds the HINT. */
 void
-carpool_error_hint(CarpoolError *error, const char *format,...)
+carpool_error_hint(CarpoolError *error, const char *format, ...)
 {
 	va_list		arguments;
 

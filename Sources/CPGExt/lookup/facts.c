@@ -112,7 +112,7 @@ note(FactsKey key, uint64 fingerprint)
 
 	if (known == NULL)
 	{
-		HASHCTL		control = {.keysize = sizeof(FactsKey),.entrysize = sizeof(Facts)};
+		HASHCTL		control = {.keysize = sizeof(FactsKey), .entrysize = sizeof(Facts)};
 
 		known = hash_create("carpool login facts", 64, &control, HASH_ELEM | HASH_BLOBS);
 	}

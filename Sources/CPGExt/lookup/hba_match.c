@@ -70,7 +70,8 @@ look_at_interface(struct sockaddr *address, struct sockaddr *netmask, void *data
 	InterfaceSearch *search = data;
 	struct sockaddr_storage own = {0};
 	struct sockaddr_storage mask = {0};
-	size_t		size = address->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	size_t		size = address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+		: sizeof(struct sockaddr_in6);
 
 	if (search->found || address->sa_family != search->address->ss_family)
 		return;

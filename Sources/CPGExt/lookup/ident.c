@@ -43,10 +43,11 @@ role_fits(const IdentLine *line, const char *user, Oid role, const char *os_user
 		return carpool_role_token_fits(token, user, role);
 	if (group->rm_so < 0)
 	{
-		ereport(LOG,
-				(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
-				 errmsg("regular expression \"%s\" has no subexpressions as requested by backreference in \"%s\"",
-						line->system_user->string + 1, token->string)));
+		ereport(
+			LOG,
+			(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
+			 errmsg("regular expression \"%s\" has no subexpressions as requested by backreference in \"%s\"",
+					line->system_user->string + 1, token->string)));
 		*failed = true;
 		return false;
 	}

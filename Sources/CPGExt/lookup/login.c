@@ -54,11 +54,12 @@ refuse_by_rule(const Login *login, bool by_line, CarpoolError *refusal)
 	char		host[NI_MAXHOST];
 
 	pg_getnameinfo_all(&login->peer, login->peer_size, host, sizeof(host), NULL, 0, NI_NUMERICHOST);
-	carpool_error_set(refusal, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-					  by_line
-					  ? "pg_hba.conf rejects connection for host \"%s\", user \"%s\", database \"%s\", no encryption"
-					  : "no pg_hba.conf entry for host \"%s\", user \"%s\", database \"%s\", no encryption",
-					  host, login->user, login->database_name);
+	carpool_error_set(
+		refusal, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+		by_line
+			? "pg_hba.conf rejects connection for host \"%s\", user \"%s\", database \"%s\", no encryption"
+			: "no pg_hba.conf entry for host \"%s\", user \"%s\", database \"%s\", no encryption",
+		host, login->user, login->database_name);
 }
 
 /* The peer method: the OS user at the other end of the Unix socket is the proof. */
@@ -81,7 +82,8 @@ static CarpoolMethod
 refuse_method(const HbaLine *line, CarpoolError *refusal)
 {
 	carpool_error_set(refusal, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-					  "Carpool does not support authentication method \"%s\"", hba_authname(line->auth_method));
+					  "Carpool does not support authentication method \"%s\"",
+					  hba_authname(line->auth_method));
 	carpool_error_detail(refusal, "Line %d of %s asks for it.", line->linenumber, carpool_line_file(line));
 	carpool_error_hint(refusal, "Connect to the server directly, "
 					   "or have the line ask for scram-sha-256, md5, password, peer or trust.");

@@ -69,7 +69,8 @@ answer_error(CarpoolAnswer *answer)
 	error = CopyErrorData();
 	FlushErrorState();
 	AbortCurrentTransaction();
-	ereport(LOG, (errcode(error->sqlerrcode), errmsg("carpool could not look up a login: %s", error->message)));
+	ereport(LOG,
+			(errcode(error->sqlerrcode), errmsg("carpool could not look up a login: %s", error->message)));
 	explicit_bzero(answer, sizeof(*answer));
 	answer->ticket = ticket;
 	answer->method = CARPOOL_METHOD_REFUSE;
@@ -92,7 +93,8 @@ carpool_lookup(const CarpoolQuestion *question, CarpoolAnswer *answer)
 	if (stopping && question->ticket.kind != CARPOOL_ASK_CONFIRM)
 	{
 		answer->method = CARPOOL_METHOD_REFUSE;
-		carpool_error_set(&answer->refusal, ERRCODE_CANNOT_CONNECT_NOW, "the database system is shutting down");
+		carpool_error_set(&answer->refusal, ERRCODE_CANNOT_CONNECT_NOW,
+						  "the database system is shutting down");
 		answer->failure = answer->refusal;
 	}
 	else

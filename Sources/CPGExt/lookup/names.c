@@ -82,7 +82,7 @@ same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 static void
 resolve(const struct sockaddr_storage *address, socklen_t size, char *name)
 {
-	struct addrinfo hints = {.ai_family = AF_UNSPEC,.ai_socktype = SOCK_STREAM};
+	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *found = NULL;
 	bool		leads_back = false;
 
@@ -174,7 +174,8 @@ entry_of(const struct sockaddr_storage *address, socklen_t size)
 		if (peer->state != NAME_UNUSED && same_host(&peer->address, address))
 			return peer;
 		if (peer->state == NAME_UNUSED ||
-			(peer->state == NAME_KNOWN && (room == NULL || (room->state == NAME_KNOWN && peer->since < room->since))))
+			(peer->state == NAME_KNOWN &&
+			 (room == NULL || (room->state == NAME_KNOWN && peer->since < room->since))))
 			room = peer;
 	}
 	if (room == NULL)

@@ -103,13 +103,15 @@ explain(const Route *route, const HbaLine *line, const CarpoolTarget *target, Ca
 		carpool_error_detail(failure, "Line %d of %s asks for %s.", line->linenumber, carpool_line_file(line),
 							 hba_authname(line->auth_method));
 	else
-		carpool_error_detail(failure, "No line of pg_hba.conf holds for a connection from the server's own host.");
+		carpool_error_detail(failure,
+							 "No line of pg_hba.conf holds for a connection from the server's own host.");
 	if (target == NULL)
-		carpool_error_hint(failure, "The server listens nowhere: set unix_socket_directories or listen_addresses.");
+		carpool_error_hint(failure,
+						   "The server listens nowhere: set unix_socket_directories or listen_addresses.");
 	else if (can_scram(route) || (route->verifier && route->type == PASSWORD_TYPE_MD5))
-		carpool_error_hint(failure, "Put this line %s pg_hba.conf: %s %s %s%s %s", line ? "further up in" : "in",
-						   is_local ? "local" : "host", database, user, is_local ? "" : " samehost",
-						   can_scram(route) ? "scram-sha-256" : "md5");
+		carpool_error_hint(failure, "Put this line %s pg_hba.conf: %s %s %s%s %s",
+						   line ? "further up in" : "in", is_local ? "local" : "host", database, user,
+						   is_local ? "" : " samehost", can_scram(route) ? "scram-sha-256" : "md5");
 	else if (carpool_os_user_name(geteuid(), os_user, sizeof(os_user)))
 		carpool_error_hint(failure, "Put this line %s pg_hba.conf: local %s %s peer map=carpool "
 						   "and this one in pg_ident.conf: carpool %s %s",
@@ -133,7 +135,7 @@ take(const Route *route, const HbaLine *line, const CarpoolTarget *target, Carpo
 static bool
 owner_by_peer(char *database, const CarpoolTarget *target, CarpoolAnswer *answer)
 {
-	Route		owner = {.database = database,.role = BOOTSTRAP_SUPERUSERID};
+	Route		owner = {.database = database, .role = BOOTSTRAP_SUPERUSERID};
 	CarpoolConnection connection;
 	const HbaLine *line;
 
@@ -227,7 +229,8 @@ resolve(const CarpoolQuestion *question, Route *route, CarpoolError *failure)
 						  "role with OID %u does not exist", question->user_id);
 	else if (route->database == NULL)
 	{
-		carpool_error_set(failure, ERRCODE_UNDEFINED_DATABASE, "database %u does not exist", question->database_id);
+		carpool_error_set(failure, ERRCODE_UNDEFINED_DATABASE, "database %u does not exist",
+						  question->database_id);
 		carpool_error_detail(failure, "It seems to have just been dropped.");
 	}
 	else if (!carpool_rules_loaded())

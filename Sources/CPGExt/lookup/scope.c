@@ -280,7 +280,8 @@ parse_table(RelFileLocator file, BlockNumber blocks)
 
 	settled = false;			/* until it is parsed to the end */
 	if (cache_context == NULL)
-		cache_context = AllocSetContextCreate(TopMemoryContext, "carpool scoped settings", ALLOCSET_SMALL_SIZES);
+		cache_context =
+			AllocSetContextCreate(TopMemoryContext, "carpool scoped settings", ALLOCSET_SMALL_SIZES);
 	MemoryContextReset(cache_context);
 	values = NULL;
 	value_count = value_room = 0;
@@ -357,7 +358,7 @@ first_of(const ScopedValue *scope)
 static void
 apply(Oid database, Oid role, CarpoolSettings *settings)
 {
-	ScopedValue scope = {.database = database,.role = role};
+	ScopedValue scope = {.database = database, .role = role};
 
 	for (int i = first_of(&scope); i < value_count && compare_scopes(&values[i], &scope) == 0; i++)
 	{
@@ -391,7 +392,7 @@ carpool_scope_overlay(Oid database, Oid role, CarpoolSettings *settings)
 const CarpoolScopedRow *
 carpool_scope_row(Oid database, Oid role)
 {
-	CarpoolScopedRow scope = {.database = database,.role = role};
+	CarpoolScopedRow scope = {.database = database, .role = role};
 
 	return row_count > 0 ? bsearch(&scope, rows, row_count, sizeof(CarpoolScopedRow), compare_scopes) : NULL;
 }

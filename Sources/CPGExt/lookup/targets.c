@@ -70,7 +70,7 @@ is_taken(const struct sockaddr *address, socklen_t size)
 static void
 add_host(const char *host)
 {
-	struct addrinfo hints = {.ai_family = AF_UNSPEC,.ai_socktype = SOCK_STREAM};
+	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *addresses = NULL;
 	char		port[16];
 

@@ -31,7 +31,10 @@ extern void carpool_libraries_ended(void);	/* before ReadyForQuery */
 extern void carpool_staleness_open(void);
 extern void carpool_staleness_took(Oid role, const char *name, bool is_superuser);
 
-/* staleness.c: before ReadyForQuery, outside a transaction: sets carpool_is_stale if this backend's facts are gone. */
+/*
+ * staleness.c: before ReadyForQuery, outside a transaction: sets carpool_is_stale if this backend's
+ * facts are gone.
+ */
 extern void carpool_staleness_look(void);
 
 #endif

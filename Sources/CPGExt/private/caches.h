@@ -23,7 +23,10 @@ extern void carpool_caches_enter(uint64 client, bool is_another, bool another_ro
 extern bool carpool_caches_self_test(StringInfo why);
 #define CARPOOL_CACHES "caches"
 
-/* cachedrop.c: makes PostgreSQL forget all of it, but for the plans that the agent keeps by their environment. */
+/*
+ * cachedrop.c: makes PostgreSQL forget all of it, but for the plans that the agent keeps by their
+ * environment.
+ */
 extern void carpool_caches_drop(void);
 
 /* cachedrop.c: checks of domains and expressions of relations only. */

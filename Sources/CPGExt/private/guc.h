@@ -16,7 +16,8 @@
  * Calls visit for each, in no order, until it returns false.
  */
 extern bool carpool_guc_list_open(void);
-extern void carpool_guc_list_walk(bool (*visit) (struct config_generic *setting, void *argument), void *argument);
+extern void carpool_guc_list_walk(bool (*visit) (struct config_generic *setting, void *argument),
+								  void *argument);
 
 /* guclist.c: the head of guc_nondef_list, for loops that a call per setting would slow down. */
 extern dlist_node *carpool_guc_list;

@@ -32,7 +32,10 @@ extern void carpool_guc_base_note(CarpoolGucBase *base, const char *name,
 /* Brings bases up to date with the configuration files, which have been read again since. */
 extern void carpool_guc_base_refresh(CarpoolGucBase *bases, int count, MemoryContext context);
 
-/* Makes the setting what it was. False: not within this transaction; outside of one it does, or raises an error. */
+/*
+ * Makes the setting what it was. False: not within this transaction; outside of one it does, or
+ * raises an error.
+ */
 extern bool carpool_guc_base_restore(CarpoolGucBase *base);
 
 /* Gives back what it holds. */
@@ -44,7 +47,8 @@ extern void carpool_guc_base_free(CarpoolGucBase *base);
  * this backend's own login is looked up there; then the list is forgotten.
  */
 extern void carpool_guc_bases_open(void);
-extern void carpool_guc_base_note_own(CarpoolGucBase *base, struct config_generic *setting, MemoryContext context);
+extern void carpool_guc_base_note_own(CarpoolGucBase *base, struct config_generic *setting,
+									  MemoryContext context);
 extern void carpool_guc_bases_close(void);
 
 #endif

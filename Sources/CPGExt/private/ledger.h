@@ -39,7 +39,10 @@ typedef struct CarpoolSavedPlace
 /* The fingerprints; 0 where there is nothing. */
 extern void carpool_saved_look(uint64 client, uint64 fingerprints[CARPOOL_KINDS]);
 
-/* Fills bytes, unless NULL, with those of a kind; where `after` is of the same epoch, with what came behind it. */
+/*
+ * Fills bytes, unless NULL, with those of a kind; where `after` is of the same epoch, with what
+ * came behind it.
+ */
 extern CarpoolSavedPlace carpool_saved_get(uint64 client, int kind, const CarpoolSavedPlace *after,
 										   StringInfo bytes);
 
@@ -47,7 +50,8 @@ extern CarpoolSavedPlace carpool_saved_get(uint64 client, int kind, const Carpoo
 extern bool carpool_saved_may_have(Size own, Size more);
 
 /* Replaces what is there; fingerprint 0: by nothing. FATAL 53400 or 53200 where it would be too much. */
-extern CarpoolSavedPlace carpool_saved_put(uint64 client, int kind, uint64 fingerprint, const StringInfo bytes);
+extern CarpoolSavedPlace carpool_saved_put(uint64 client, int kind, uint64 fingerprint,
+										   const StringInfo bytes);
 
 /* Adds to what is there. False: that does not end at the place. Else the place is moved. */
 extern bool carpool_saved_add(uint64 client, int kind, CarpoolSavedPlace *place, uint64 fingerprint,

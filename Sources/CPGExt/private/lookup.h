@@ -13,11 +13,11 @@ extern void carpool_lookup_stopping(void);
 extern bool carpool_lookup(const CarpoolQuestion *question, CarpoolAnswer *answer);
 
 /* error.c */
-extern void carpool_error_set(CarpoolError *error, int sqlerrcode, const char *format,...)
+extern void carpool_error_set(CarpoolError *error, int sqlerrcode, const char *format, ...)
 	__attribute__((format(__printf__, 3, 4)));
-extern void carpool_error_detail(CarpoolError *error, const char *format,...)
+extern void carpool_error_detail(CarpoolError *error, const char *format, ...)
 	__attribute__((format(__printf__, 2, 3)));
-extern void carpool_error_hint(CarpoolError *error, const char *format,...)
+extern void carpool_error_hint(CarpoolError *error, const char *format, ...)
 	__attribute__((format(__printf__, 2, 3)));
 extern bool carpool_error_is_set(const CarpoolError *error);
 
@@ -60,7 +60,10 @@ extern void carpool_shared_settings(const CarpoolDatabase *database, CarpoolPool
 extern bool carpool_may_share(const CarpoolRole *role, const CarpoolDatabase *database,
 							  const CarpoolAnswer *login);	/* pool and role_settings are there */
 
-/* route.c: whether pg_hba.conf lets the cluster's owner, by peer, into a database; address and user of the answer. */
+/*
+ * route.c: whether pg_hba.conf lets the cluster's owner, by peer, into a database; address and user
+ * of the answer.
+ */
 extern bool carpool_route_as_owner(char *database, CarpoolAnswer *answer);
 
 /* targets.c */

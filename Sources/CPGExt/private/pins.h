@@ -57,7 +57,10 @@ extern bool carpool_functions_see_languages(void);
 extern bool carpool_functions_saw_plpgsql(void);	/* a function of that language was looked up */
 extern bool carpool_language_is_stateless(const char *name);
 
-/* commands.c: the names of the libraries that are loaded, each ended by NUL, and a NUL; in the current context. */
+/*
+ * commands.c: the names of the libraries that are loaded, each ended by NUL, and a NUL; in the
+ * current context.
+ */
 extern char *carpool_loaded_libraries(void);
 
 /* commands.c: LISTEN, LOAD and DO, wherever they are executed */

@@ -49,7 +49,10 @@ extern int carpool_placeholders_count(void);
 /* Of the names of those that have no value, when so many have one; 0: there are none. */
 extern uint64 carpool_placeholders_fingerprint(int with_value);
 
-/* PostgreSQL has another table from now on; names: in it, NULL: to be looked for. Returns those in the former one. */
+/*
+ * PostgreSQL has another table from now on; names: in it, NULL: to be looked for. Returns those in
+ * the former one.
+ */
 extern CarpoolGucNames carpool_placeholders_swap(HTAB *to, const CarpoolGucNames *names);
 
 /* All other settings, as they were when the names were looked for. */
@@ -61,7 +64,10 @@ extern void carpool_placeholders_look_again(void);
 /* Gives back the memory of one that is in no list and no table. */
 extern void carpool_placeholder_free(struct config_generic *setting);
 
-/* drawers.c: looks for the table of all settings, for placeholders.c too, and for PostgreSQL's pointer to it. */
+/*
+ * drawers.c: looks for the table of all settings, for placeholders.c too, and for PostgreSQL's
+ * pointer to it.
+ */
 extern void carpool_drawers_open(void);
 
 /*

@@ -42,7 +42,10 @@ extern void carpool_role_settings_put(StringInfo to, ArrayType *const configs[CA
  */
 extern ArrayType *carpool_role_catalog_settings(Relation relation, Snapshot snapshot, Oid database, Oid role);
 
-/* agent/settings/rolecatalog.c: the first list of CLEDGER_START, as the catalog has it now; in a transaction. */
+/*
+ * agent/settings/rolecatalog.c: the first list of CLEDGER_START, as the catalog has it now; in a
+ * transaction.
+ */
 extern void carpool_role_settings_read(StringInfo list);
 
 #endif

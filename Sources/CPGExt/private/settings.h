@@ -18,7 +18,10 @@ extern bool carpool_settings_checks_agents(void);
 /* Bytes that the state of one session, or of all, may take. */
 extern Size carpool_settings_session_state(bool of_all);
 
-/* Whether a mechanism of carpool.self_test() is to be taken for not working; *why is told then, if there is one. */
+/*
+ * Whether a mechanism of carpool.self_test() is to be taken for not working; *why is told then, if
+ * there is one.
+ */
 extern bool carpool_settings_breaks(const char *mechanism, StringInfo why);
 
 #endif

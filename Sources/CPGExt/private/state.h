@@ -56,8 +56,10 @@ typedef struct CarpoolStateKind
  * place of what is there, as most of it often is what is to be.
  */
 extern const CarpoolStateKind carpool_startup_state;
-extern const CarpoolStateKind carpool_settings_state;	/* settings_state.c: SET, role, session authorization */
-extern const CarpoolStateKind carpool_customs_state;	/* customs_state.c: settings that nobody has defined */
+/* settings_state.c: SET, role, session authorization */
+extern const CarpoolStateKind carpool_settings_state;
+/* customs_state.c: settings that nobody has defined */
+extern const CarpoolStateKind carpool_customs_state;
 /*
  * statements.c: prepared statements of both kinds. Here, too, load takes the place of what is
  * there, where the settings stay; neither load nor reset needs a transaction, but load may

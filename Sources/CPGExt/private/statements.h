@@ -67,7 +67,8 @@ extern HTAB *carpool_statements_find_table(void);
 static inline HTAB *
 carpool_statements_table(void)
 {
-	return carpool_held_statements.table != NULL ? carpool_held_statements.table : carpool_statements_find_table();
+	return carpool_held_statements.table != NULL ? carpool_held_statements.table
+												 : carpool_statements_find_table();
 }
 
 /* table.c: looks for PostgreSQL's pointer to the table, name being a statement that is there. */

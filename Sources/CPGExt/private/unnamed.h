@@ -39,7 +39,10 @@ extern void carpool_unnamed_hear(char type, const char *bytes, size_t size);	/* 
  */
 extern bool carpool_unnamed_save(uint64 client);
 
-/* Another client's, or of one who was elsewhere: what is here goes; then its own comes, if it is asked for. */
+/*
+ * Another client's, or of one who was elsewhere: what is here goes; then its own comes, if it is
+ * asked for.
+ */
 extern void carpool_unnamed_drop(void);
 extern void carpool_unnamed_load(uint64 client, bool can_peek);
 

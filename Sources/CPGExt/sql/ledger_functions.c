@@ -25,10 +25,11 @@ static void
 require_ledger(void)
 {
 	if (carpool_ledger == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("carpool keeps no ledger"),
-				 errhint("Add pg_carpool to shared_preload_libraries in postgresql.conf and restart the server.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("carpool keeps no ledger"),
+			 errhint(
+				 "Add pg_carpool to shared_preload_libraries in postgresql.conf and restart the server.")));
 }
 
 static Datum
@@ -117,7 +118,8 @@ carpool_pin_counts(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < CLEDGER_PIN_REASONS; i++)
 	{
-		Datum		values[2] = {CStringGetTextDatum(cledger_pin_name(i)), Int64GetDatum((int64) carpool_ledger->pins[i])};
+		Datum		values[2] = {CStringGetTextDatum(cledger_pin_name(i)),
+								 Int64GetDatum((int64) carpool_ledger->pins[i])};
 		bool		nulls[2] = {false};
 
 		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);

@@ -185,7 +185,7 @@ ask_worker(Oid database, bool force)
 		taken = i;
 		*slot = (Slot)
 		{
-			.state = SLOT_ASKED,.serial = slot->serial + 1,.database = database,.force = force,
+			.state = SLOT_ASKED, .serial = slot->serial + 1, .database = database, .force = force,
 				.own_clients = database == MyDatabaseId ? 1 : 0
 		};
 	}

@@ -134,7 +134,8 @@ process_utility(PlannedStmt *statement, const char *text, bool read_only, Proces
 	if (next_utility)
 		next_utility(statement, text, read_only, context, parameters, environment, receiver, completion);
 	else
-		standard_ProcessUtility(statement, text, read_only, context, parameters, environment, receiver, completion);
+		standard_ProcessUtility(statement, text, read_only, context, parameters, environment, receiver,
+								completion);
 }
 
 /* Hooks in; in the postmaster, so that every backend has it. */

@@ -101,7 +101,8 @@ leave_for_retry(void)
 {
 	TimestampTz again = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_AFTER);
 
-	ereport(LOG, (errmsg("carpool worker could not start, and tries again in %d seconds", RETRY_AFTER / 1000)));
+	ereport(LOG,
+			(errmsg("carpool worker could not start, and tries again in %d seconds", RETRY_AFTER / 1000)));
 	while (!ProcDiePending && GetCurrentTimestamp() < again)
 	{
 		WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, TICK, PG_WAIT_EXTENSION);
@@ -112,7 +113,8 @@ leave_for_retry(void)
 }
 
 /*
- * SIGQUIT: another process has crashed, or the shutdown is an immediate one. As backends do, we tell our clients and
+ * SIGQUIT: another process has crashed, or the shutdown is an immediate one. As backends do, we
+ * tell our clients and
  * end; shared memory is not to be trusted any more.
  */
 static void

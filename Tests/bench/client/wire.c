@@ -15,7 +15,7 @@
 #define PROTOCOL_3_0 196608
 
 void
-die(const char *format,...)
+die(const char *format, ...)
 {
 	va_list		arguments;
 

@@ -27,7 +27,7 @@ typedef struct Reader
 	unsigned char data[256 * 1024];
 } Reader;
 
-void		die(const char *format,...) __attribute__((noreturn, format(printf, 1, 2)));
+void		die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* Connects and logs in, without a password; leaves reader with the socket and empty. */
 void		log_in(const Target *target, Reader *reader);

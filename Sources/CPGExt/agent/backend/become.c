@@ -50,7 +50,8 @@ check_database(Oid role, bool is_shared)
 	Form_pg_database database;
 
 	if (!HeapTupleIsValid(tuple))
-		ereport(FATAL, (errcode(ERRCODE_UNDEFINED_DATABASE), errmsg("database %u does not exist", MyDatabaseId)));
+		ereport(FATAL,
+				(errcode(ERRCODE_UNDEFINED_DATABASE), errmsg("database %u does not exist", MyDatabaseId)));
 	database = (Form_pg_database) GETSTRUCT(tuple);
 	if (!is_shared && !carpool_may_connect(MyDatabaseId, role))
 		ereport(FATAL,
@@ -222,9 +223,9 @@ check_shared(const FormData_pg_authid *form)
 	if (form->rolsuper || form->oid == BOOTSTRAP_SUPERUSERID)
 		ereport(FATAL,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("role \"%s\" cannot be served by a backend that other roles use", NameStr(form->rolname)),
-				 errdetail("It has become a superuser since it logged in."),
-				 errhint("Log in again.")));
+				 errmsg("role \"%s\" cannot be served by a backend that other roles use",
+						NameStr(form->rolname)),
+				 errdetail("It has become a superuser since it logged in."), errhint("Log in again.")));
 }
 
 /* What PostgreSQL checks at a login. */
@@ -258,7 +259,8 @@ carpool_become(Oid role)
 	check_former_settings();
 	check_login(form, is_shared);
 	take_role(role, NameStr(form->rolname), form->rolsuper);
-	if (!is_shared && form->rolconnlimit >= 0 && !form->rolsuper && CountUserBackends(role) > form->rolconnlimit)
+	if (!is_shared && form->rolconnlimit >= 0 && !form->rolsuper &&
+		CountUserBackends(role) > form->rolconnlimit)
 		ereport(FATAL,
 				(errcode(ERRCODE_TOO_MANY_CONNECTIONS),
 				 errmsg("too many connections for role \"%s\"", NameStr(form->rolname))));

@@ -176,7 +176,8 @@ load(const char *name)
 void
 carpool_libraries_load(void)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "carpool libraries", ALLOCSET_SMALL_SIZES);
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "carpool libraries", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	List	   *names = listed_names();
 	ListCell   *cell;

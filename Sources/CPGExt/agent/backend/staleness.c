@@ -54,7 +54,8 @@ is_as_taken(void)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_authid) GETSTRUCT(tuple);
-	result = carpool_facts_identity(NameStr(form->rolname), form->rolsuper) == carpool_agent_server()->identity;
+	result =
+		carpool_facts_identity(NameStr(form->rolname), form->rolsuper) == carpool_agent_server()->identity;
 	ReleaseSysCache(tuple);
 	return result;
 }

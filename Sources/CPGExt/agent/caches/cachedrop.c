@@ -124,8 +124,8 @@ make_source(void)
 	RawStmt    *statement = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_DEFAULT));
 	CachedPlanSource *source = CreateCachedPlan(statement, text, CMDTAG_SELECT);
 
-	CompleteCachedPlan(source, pg_analyze_and_rewrite_fixedparams(statement, text, NULL, 0, NULL), NULL, NULL, 0,
-					   NULL, NULL, 0, true);
+	CompleteCachedPlan(source, pg_analyze_and_rewrite_fixedparams(statement, text, NULL, 0, NULL), NULL, NULL,
+					   0, NULL, NULL, 0, true);
 	SaveCachedPlan(source);
 	return source;
 }

@@ -111,7 +111,8 @@ object_accessed(ObjectAccessType access, Oid class, Oid object, int part, void *
 	if (next_access)
 		next_access(access, class, object, part, argument);
 	if (access == OAT_FUNCTION_EXECUTE && object >= FirstNormalObjectId &&
-		!(is_planning ? carpool_cache_fills_folded : carpool_cache_fills_ran_immutable) && may_be_folded(object))
+		!(is_planning ? carpool_cache_fills_folded : carpool_cache_fills_ran_immutable) &&
+		may_be_folded(object))
 		note_immutable();
 }
 

@@ -15,7 +15,10 @@
 #include "private/session.h"
 #include "private/settings.h"
 
-/* Writes into the ledger what it does not have yet; without a look at it, which may be in another processor's cache. */
+/*
+ * Writes into the ledger what it does not have yet; without a look at it, which may be in another
+ * processor's cache.
+ */
 static void
 publish(uint64 client, uint64 environment)
 {

@@ -6,7 +6,8 @@
  *
  * PL/pgSQL sets fn_xmin when it begins to compile. If it fails then, the struct looks like a
  * function that is up to date, and has no body; only code that has kept a
- * pointer to it calls it. So the structs that were ever marked are remembered (PL/pgSQL never frees them), and
+ * pointer to it calls it. So the structs that were ever marked are remembered (PL/pgSQL never frees
+ * them), and
  * after each error those that are in no table are marked again.
  */
 #include "postgres.h"
@@ -63,7 +64,10 @@ are_fine(HTAB *table)
 	return true;
 }
 
-/* Before ReadyForQuery; costs next to nothing. False: a function of the language ran, and the table isn't there. */
+/*
+ * Before ReadyForQuery; costs next to nothing. False: a function of the language ran, and the table
+ * isn't there.
+ */
 bool
 carpool_plpgsql_works(StringInfo why)
 {

@@ -76,7 +76,8 @@ is_channels(const void *pointer)
 	const void *name = last_element(pointer);
 	char		bytes[sizeof(CHANNEL)];
 
-	return name != NULL && read_from(name, bytes, sizeof(bytes)) && memcmp(bytes, CHANNEL, sizeof(bytes)) == 0;
+	return name != NULL && read_from(name, bytes, sizeof(bytes)) &&
+		memcmp(bytes, CHANNEL, sizeof(bytes)) == 0;
 }
 
 static bool

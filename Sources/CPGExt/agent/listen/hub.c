@@ -49,7 +49,8 @@ carpool_hub_find(void)
 uint32
 carpool_hub_ask(uint32 hub)
 {
-	uint32		number = __atomic_add_fetch(&cledger_server(carpool_ledger, hub)->hub_requests, 1, __ATOMIC_SEQ_CST);
+	uint32		number =
+		__atomic_add_fetch(&cledger_server(carpool_ledger, hub)->hub_requests, 1, __ATOMIC_SEQ_CST);
 	PGPROC	   *process = carpool_proc_of_slot(hub);
 
 	if (process != NULL)
@@ -76,9 +77,10 @@ put_text(StringInfo to, const char *text, int encoding)
 	if (!OidIsValid(procedure))
 		return false;
 	converted = palloc(length * MAX_CONVERSION_GROWTH + 1);
-	done = pg_do_encoding_conversion_buf(procedure, from, encoding, (unsigned char *) unconstify(char *, text),
-										 length, (unsigned char *) converted,
-										 length * MAX_CONVERSION_GROWTH + 1, true);
+	done =
+		pg_do_encoding_conversion_buf(procedure, from, encoding, (unsigned char *) unconstify(char *, text),
+									  length, (unsigned char *) converted, length * MAX_CONVERSION_GROWTH + 1,
+									  true);
 	appendBinaryStringInfoNT(to, converted, (int) strlen(converted) + 1);
 	pfree(converted);
 	return done == length;

@@ -52,7 +52,7 @@ typedef struct HeldChannel
 static HTAB *
 index_held(MemoryContext context)
 {
-	HASHCTL		control = {.keysize = NAMEDATALEN,.entrysize = sizeof(HeldChannel),.hcxt = context};
+	HASHCTL		control = {.keysize = NAMEDATALEN, .entrysize = sizeof(HeldChannel), .hcxt = context};
 	HTAB	   *table = hash_create("carpool held channels", held.count, &control,
 									HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 

@@ -50,7 +50,7 @@ static CarpoolPosition first_new;
 static void
 open_table(void)
 {
-	HASHCTL		control = {.keysize = NAMEDATALEN,.entrysize = sizeof(CarpoolChannelListeners)};
+	HASHCTL		control = {.keysize = NAMEDATALEN, .entrysize = sizeof(CarpoolChannelListeners)};
 
 	context = AllocSetContextCreate(TopMemoryContext, "carpool hub", ALLOCSET_DEFAULT_SIZES);
 	control.hcxt = context;
@@ -136,7 +136,10 @@ add_or_revive(uint32 slot, const CarpoolChannel *wanted, bool may_be_there)
 	return gone;
 }
 
-/* Goes on in what the client had until there is this channel; what it passes by has gone. -1: it is not there. */
+/*
+ * Goes on in what the client had until there is this channel; what it passes by has gone. -1: it is
+ * not there.
+ */
 static int
 find_former(const Client *client, int from, int first_end, const char *bytes, int size, bool *any_gone)
 {
@@ -190,9 +193,11 @@ update(Client *client, uint32 slot, StringInfo bytes)
 
 		carpool_channels_next(bytes, &channel, name);
 		if (former < client->count)
-			same = find_former(client, former, first_end, bytes->data + start, bytes->cursor - start, &any_gone);
+			same =
+				find_former(client, former, first_end, bytes->data + start, bytes->cursor - start, &any_gone);
 		former = same >= 0 ? same + 1 : client->count;
-		entries[i].listener = same >= 0 ? client->entries[same].listener : add_or_revive(slot, &channel, any_gone);
+		entries[i].listener = same >= 0 ? client->entries[same].listener
+										: add_or_revive(slot, &channel, any_gone);
 		entries[i].end = bytes->cursor;
 	}
 	/* the rest was taken out at the end */

@@ -190,7 +190,8 @@ carpool_guc_bases_open(void)
 	int			count;
 	struct config_generic **settings = get_guc_variables(&count);
 
-	own_context = AllocSetContextCreate(TopMemoryContext, "carpool settings below a login", ALLOCSET_SMALL_SIZES);
+	own_context =
+		AllocSetContextCreate(TopMemoryContext, "carpool settings below a login", ALLOCSET_SMALL_SIZES);
 	own = MemoryContextAlloc(own_context, count * sizeof(*own));
 	for (int i = 0; i < count; i++)
 		if (settings[i]->reset_source != PGC_S_DEFAULT)

@@ -22,8 +22,7 @@ static const struct
 {
 	const char *name;
 	int			option;
-}			shown[] =
-{
+}			shown[] = {
 	{"tcp_keepalives_idle", TCP_KEEPIDLE},
 	{"tcp_keepalives_interval", TCP_KEEPINTVL},
 	{"tcp_keepalives_count", TCP_KEEPCNT},

@@ -283,7 +283,10 @@ carpool_placeholder_make(const char *name)
 	return setting;
 }
 
-/* Takes a name out of the list; where it is one of many, or is none of them, they are to be looked for again. */
+/*
+ * Takes a name out of the list; where it is one of many, or is none of them, they are to be looked
+ * for again.
+ */
 static void
 forget(const char *name)
 {

@@ -26,7 +26,8 @@ static uint64 seen;				/* carpool_guc_transactions() then */
 static dlist_node *first;
 static int	with_value;
 
-static bool is_another_kind;	/* one that was loaded may be a library's by now, or a configuration file's, or no more */
+/* one that was loaded may be a library's by now, or a configuration file's, or no more */
+static bool is_another_kind;
 
 static struct config_generic *
 setting_at(dlist_node *node)

@@ -47,7 +47,8 @@ find_casts(Node *node, void *numbers)
 		const TypeCast *cast = (const TypeCast *) node;
 
 		if (cast->arg != NULL && IsA(cast->arg, ParamRef) && is_unknown(cast->typeName))
-			*(Bitmapset **) numbers = bms_add_member(*(Bitmapset **) numbers, ((ParamRef *) cast->arg)->number);
+			*(Bitmapset **) numbers =
+				bms_add_member(*(Bitmapset **) numbers, ((ParamRef *) cast->arg)->number);
 	}
 	return raw_expression_tree_walker(node, find_casts, numbers);
 }
@@ -70,7 +71,8 @@ set_up(ParseState *state, void *argument)
 	types->count = inferred->source->num_params;
 	types->types = palloc(types->count * sizeof(Oid));
 	for (int i = 0; i < types->count; i++)
-		types->types[i] = bms_is_member(i + 1, inferred->numbers) ? InvalidOid : inferred->source->param_types[i];
+		types->types[i] = bms_is_member(i + 1, inferred->numbers) ? InvalidOid
+																  : inferred->source->param_types[i];
 	setup_parse_variable_parameters(state, &types->types, &types->count);
 }
 

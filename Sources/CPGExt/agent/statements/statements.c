@@ -45,7 +45,8 @@ look(void)
 {
 	for (int i = 0; i < held->fresh.count; i++)
 	{
-		PreparedStatement *statement = hash_search(held->table, NameStr(held->fresh.names[i]), HASH_FIND, NULL);
+		PreparedStatement *statement =
+			hash_search(held->table, NameStr(held->fresh.names[i]), HASH_FIND, NULL);
 
 		if (statement != NULL)
 			look_at(statement);
@@ -87,7 +88,7 @@ static void
 put(StringInfo to, const PreparedStatement *statement)
 {
 	const CarpoolPlan *plan = carpool_plan_of(statement);
-	CarpoolStatementHeader		header;
+	CarpoolStatementHeader header;
 
 	memset(&header, 0, sizeof(header));
 	header.fingerprint = plan->counted;
@@ -103,7 +104,7 @@ put(StringInfo to, const PreparedStatement *statement)
 static void
 put_dropped(StringInfo to, const NameData *name)
 {
-	CarpoolStatementHeader		header;
+	CarpoolStatementHeader header;
 
 	memset(&header, 0, sizeof(header));
 	header.name = *name;
@@ -133,7 +134,8 @@ save_changes(StringInfo to, uint32 size)
 		put_dropped(to, &held->gone.names[i]);
 	for (int i = 0; i < held->added.count; i++)
 	{
-		const PreparedStatement *statement = hash_search(held->table, NameStr(held->added.names[i]), HASH_FIND, NULL);
+		const PreparedStatement *statement =
+			hash_search(held->table, NameStr(held->added.names[i]), HASH_FIND, NULL);
 
 		if (statement != NULL)
 			put(to, statement);

@@ -193,7 +193,8 @@ attach_missing(StringInfo from, uint64 environment)
 
 	for (int place = from->cursor = 0; (saved = next_saved(from)) != NULL; place = from->cursor)
 	{
-		const PreparedStatement *statement = hash_search(carpool_statements_table(), saved->name, HASH_FIND, NULL);
+		const PreparedStatement *statement =
+			hash_search(carpool_statements_table(), saved->name, HASH_FIND, NULL);
 
 		if (saved->fingerprint != 0 && statement != NULL && statement->plansource == NULL &&
 			statement->prepare_time == place)
