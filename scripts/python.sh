@@ -34,7 +34,7 @@ make_python() {
         fi
     fi
     if [ "${1:-}" = test ] && ! same_file "$python_requirements" "$build/venv/requirements.txt"; then
-        say "installing the live tests' Python packages into ${build#"$root"/}/venv"
+        say "installing the Python packages of live tests and lint into ${build#"$root"/}/venv"
         run "$venv_python" -m pip install -q --disable-pip-version-check --only-binary=:all: \
             -r "$python_requirements"
         cp "$python_requirements" "$build/venv/requirements.txt"
