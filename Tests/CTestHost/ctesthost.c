@@ -72,6 +72,8 @@ fill_answer(CarpoolAnswer *to, const CtestAnswer *from)
 	snprintf(to->server_user, sizeof(to->server_user), "%s", text(from->server_user));
 	snprintf(to->server_database, sizeof(to->server_database), "%s", text(from->server_database));
 	to->server_slot = from->server_slot;
+	to->must_become = from->must_become;
+	to->may_share = from->may_share;
 }
 
 static int

@@ -22,6 +22,8 @@ final class Agents {
     private(set) var messages: [Int] = []
     /// Pins outlive DISCARD ALL.
     var sticks = false
+    /// What a backend says that can't become another role; "SQLSTATE message".
+    var refusal: String?
     /// New sessions have no agent.
     var areAway = false
     /// The number that the next request to the hub has.
@@ -65,7 +67,9 @@ final class Agents {
         if let place = words.firstIndex(of: "application_name") {
             names[server.pointee.client] = words[place + 1]
         }
-        if kind == 2 {
+        if kind == 3 {
+            if let refusal { session.refuse(refusal) } else { session.ready() }
+        } else if kind == 2 {
             for (name, value) in Backend.usual {
                 let told = name == "application_name" ? names[server.pointee.client] ?? value : value
                 session.say(written { $0.parameterStatus(bytes(name), bytes(told)) })

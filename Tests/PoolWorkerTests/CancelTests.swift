@@ -74,6 +74,22 @@ import Wire
         #expect(near.read().isEmpty)
     }
 
+    @Test func `a cancel request goes where its server was opened, not where the pool's next ones are`() {
+        let world = World()
+        let one = world.client()
+        _ = one.ask("hold one")
+        let other = world.otherBackend()
+        world.host.replies["shop"] = { $0.address = other.address }
+        let two = world.client()
+        _ = two.ask("hold two")
+        #expect(other.holding.count == 1)
+        world.cancel(one)
+        #expect(other.cancels.isEmpty)
+        #expect(world.backend.cancels.map(\.hit) == [true])
+        #expect(one.read().states == ["57014"])
+        #expect(two.read().isEmpty)
+    }
+
     @Test func `a host that can interrupt a backend needs no request`() {
         let world = World()
         let backend = world.backend

@@ -27,6 +27,8 @@ struct Reply {
     var pool: PoolTable
     var address: String
     var facts: UInt64 = 0
+    /// LOGIN: the role may use the pool that roles of its database share.
+    var mayShare = false
     /// CONFIRM: the agent's slot in the ledger.
     var agent: UInt32 = 0
 }
@@ -54,6 +56,12 @@ final class MemoryHost {
     var replies: [String: (inout Reply) -> Void] = [:]
     /// By process id of a backend: its agent's slot.
     var agents: [Int32: UInt32] = [:]
+    /// Users whose servers log in as the owner of the cluster, and have to become them.
+    var owners: Set<String> = []
+    /// Backends that were told to.
+    private var become: Set<Int32> = []
+    /// By user, whether its last route was one as the owner.
+    private var isAsOwner: [String: Bool] = [:]
     /// Questions wait until `answerAll`.
     var answersLater = false
     /// No question is taken.
@@ -159,6 +167,17 @@ final class MemoryHost {
         answer.server_user = keep(user)
         answer.server_database = keep(database)
         answer.server_slot = reply.agent
+        answer.may_share = reply.mayShare
+        answer.must_become = mustBecome(question, user)
+    }
+
+    /// A server of such a user has logged in as the owner, once each.
+    private func mustBecome(_ question: CtestQuestion, _ user: String) -> Bool {
+        if question.kind == Kind.route.rawValue { isAsOwner[user] = question.holds & 4 == 0 }
+        guard question.kind == Kind.confirm.rawValue, owners.contains(user), isAsOwner[user] == true else {
+            return false
+        }
+        return become.insert(question.server_pid).inserted
     }
 
     private func keep(_ text: String?) -> UnsafePointer<CChar>? {

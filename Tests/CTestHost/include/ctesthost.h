@@ -53,6 +53,8 @@ typedef struct CtestAnswer
 	const char *server_user;
 	const char *server_database;
 	uint32_t	server_slot;
+	bool		must_become;
+	bool		may_share;
 } CtestAnswer;
 
 /* What a test does as a host; each is called on the thread that turns the worker. */
