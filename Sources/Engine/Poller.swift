@@ -1,12 +1,12 @@
 import CSys
 import FixedStorage
 
-/// Whose descriptor an event is about: 2 bits of kind, 30 of generation, 32 of index, so
+/// Whose descriptor an event is about: 3 bits of kind, 29 of generation, 32 of index, so
 /// that an event for a closed and reused descriptor is told by one compare.
 @frozen
 public struct PollToken: BitwiseCopyable, Sendable {
     @frozen
-    public enum Kind: UInt8, BitwiseCopyable, Sendable { case client, server, listener, inbox }
+    public enum Kind: UInt8, BitwiseCopyable, Sendable { case client, server, canceller, hub, listener, inbox }
 
     @usableFromInline let bits: UInt64
 
@@ -15,20 +15,20 @@ public struct PollToken: BitwiseCopyable, Sendable {
 
     @inlinable @_noLocks
     public init(_ kind: Kind, index: UInt32, generation: UInt32) {
-        bits = UInt64(kind.rawValue) << 62 | UInt64(generation & 0x3fff_ffff) << 32 | UInt64(index)
+        bits = UInt64(kind.rawValue) << 61 | UInt64(generation & 0x1fff_ffff) << 32 | UInt64(index)
     }
 
     @inlinable public var rawValue: UInt64 { @_noLocks get { bits } }
     @inlinable public var index: UInt32 { @_noLocks get { UInt32(truncatingIfNeeded: bits) } }
-    @inlinable public var isClient: Bool { @_noLocks get { bits >> 62 == UInt64(Kind.client.rawValue) } }
-    @inlinable public var isServer: Bool { @_noLocks get { bits >> 62 == UInt64(Kind.server.rawValue) } }
+    @inlinable public var isClient: Bool { @_noLocks get { bits >> 61 == UInt64(Kind.client.rawValue) } }
+    @inlinable public var isServer: Bool { @_noLocks get { bits >> 61 == UInt64(Kind.server.rawValue) } }
     @inlinable public var kind: Kind {
-        @_noLocks get { Kind(rawValue: UInt8(truncatingIfNeeded: bits >> 62)) ?? .inbox }
+        @_noLocks get { Kind(rawValue: UInt8(truncatingIfNeeded: bits >> 61)) ?? .inbox }
     }
 
     @inlinable @_noLocks
     public func matches(_ generation: UInt32) -> Bool {
-        UInt32(truncatingIfNeeded: bits >> 32) & 0x3fff_ffff == generation & 0x3fff_ffff
+        UInt32(truncatingIfNeeded: bits >> 32) & 0x1fff_ffff == generation & 0x1fff_ffff
     }
 }
 

@@ -126,6 +126,11 @@ public struct Stream: BitwiseCopyable {
         poller.change(descriptor, token, output: output)
     }
 
+    /// Its events come with another token from now on; at once, if it is ready.
+    public func renew(_ poller: borrowing Poller, _ token: PollToken) {
+        poller.change(descriptor, token, output: watchesOutput)
+    }
+
     /// Another thread's poller may watch it.
     public mutating func unwatch(_ poller: borrowing Poller) {
         poller.forget(descriptor)

@@ -278,7 +278,7 @@ final class Directory: @unchecked Sendable {
         }
     }
 
-    func hubStarted(_ hub: Hub) { locked { hubs[hub.database] = .ready(hub) } }
+    func hubStarted(_ hub: HubID) { locked { hubs[hub.database] = .ready(hub) } }
 
     /// A hub is gone, or couldn't be had.
     /// - Returns: as of `giveBack`.
@@ -293,7 +293,7 @@ final class Directory: @unchecked Sendable {
     }
 
     /// The hub that reads for a database's clients.
-    func hub(database: UInt32) -> Hub? {
+    func hub(database: UInt32) -> HubID? {
         locked { if case .ready(let hub) = hubs[database] { hub } else { nil } }
     }
 

@@ -31,8 +31,8 @@ enum EngineMessage {
     /// A notification, a whole NotificationResponse, for the client of this process id and reference.
     case notification(processID: UInt32, reference: UInt64, frame: [UInt8])
     /// The hub of a database reads notifications; has come to an end.
-    case hubReady(Hub)
-    case hubGone(Hub)
+    case hubReady(HubID)
+    case hubGone(HubID)
     /// The hub in this slot of the ledger has sent all that there was at the request.
     case hubRead(slot: UInt32, request: UInt32)
     /// The servers of a pool report that they are standbys, or no longer.

@@ -58,9 +58,8 @@ extension EngineThread {
             if servers[s].state == .setup && servers[s].task == .parameters {
                 clients[c].cancelled = true
             } else if servers[s].state == .active && !servers[s].traffic.isAnswered,
-                let canceller = interrupt(s, for: c)
+                interrupt(c, s, for: requester)
             {
-                cancelRequesters[canceller] = requester
                 return
             }
         case .login, .welcome, .idle, .discarding, .cancelling, .closing, .gone:
@@ -71,79 +70,80 @@ extension EngineThread {
 
     /// Interrupts what a server runs: by signal where the host can, else by a CancelRequest
     /// on a connection of its own.
-    /// - Parameter c: `absent`: for the client that is gone.
-    /// - Returns: the index of that connection; nil: there is none, or no more to wait for.
+    /// - Parameters:
+    ///   - c: `absent`: for the client that is gone.
+    ///   - requester: who is to hear when it is done.
+    /// - Returns: false: nobody has to wait.
     @discardableResult
-    mutating func interrupt(_ s: ServerIndex, for c: ClientIndex) -> ServerIndex? {
-        guard servers[s].pid != 0 else { return nil }
+    mutating func interrupt(_ c: ClientIndex, _ s: ServerIndex, for requester: CancelRequester? = nil) -> Bool {
+        guard servers[s].pid != 0 else { return false }
         servers[s].ledger.cancel(c == .absent ? servers[s].left : clients[c].ledger)
-        if shared.host.interrupt(servers[s].pid, slot: servers[s].slot) { return nil }
-        guard servers[s].cancels < 4, let connector = connectors[s] else { return nil }
-        var canceller = Server(pool: servers[s].pool, ledger: nobody, now: now)
-        canceller.state = .canceller
-        canceller.client = c
-        canceller.target = s
-        canceller.targetGeneration = servers.generation(s)
-        canceller.stream = connector.connect().stream
-        guard canceller.stream.isOpen, let index = servers.insert(canceller) else {
-            canceller.stream.close()
-            return nil
+        if shared.host.interrupt(servers[s].pid, slot: servers[s].slot) { return false }
+        guard servers[s].cancels < 4, let connector = connectors[s] else { return false }
+        var stream = connector.connect().stream
+        guard stream.isOpen else { return false }
+        let canceller = Canceller(
+            stream, server: s, generation: servers.generation(s), client: c, requester: requester, now: now)
+        guard let k = cancellers.insert(canceller) else {
+            stream.close()
+            return false
         }
         shared.countServer(1)
         servers[s].cancels += 1
         servers[s].cancelled = true
-        guard watchConnecting(index) else {
-            closeServer(index, .connectTimeout)
-            return nil
-        }
-        return index
+        let token = PollToken(.canceller, index: k.number, generation: cancellers.generation(k))
+        if !cancellers[k].stream.watch(poller, token, output: true) { closeCanceller(k) }
+        return true
     }
 
-    /// The canceller's connection stands: send the request, unless it is too late for it.
-    mutating func cancellerWritable(_ s: ServerIndex) {
-        guard servers[s].task == .none else { return }
-        let target = servers[s].target
-        guard servers[s].stream.failure == 0,
-            servers.generation(target) == servers[s].targetGeneration,
-            servers[target].state == .recovering
-                || (servers[target].state == .active && servers[target].client == servers[s].client
-                    && !servers[target].traffic.isAnswered)
-        else { return closeServer(s, .cancelHandled) }
-        servers[s].task = .parameters  // the request is out
+    mutating func cancellerEvent(_ k: CancellerIndex, _ event: PollEvent) {
+        guard event.token.matches(cancellers.generation(k)) else { return }
+        if event.isWritable && !cancellers[k].isSent { sendCancel(k) }
+        guard event.isReadable, event.token.matches(cancellers.generation(k)) else { return }
+        // PostgreSQL closes the connection when the signal has been sent, and says nothing.
+        cancellers[k].stream.signs.readable = true
+        if cancellers[k].stream.receive() != Stream.wouldBlock { closeCanceller(k) }
+    }
+
+    /// The connection is there: sends the request, unless it is too late for it.
+    private mutating func sendCancel(_ k: CancellerIndex) {
+        let s = cancellers[k].server
+        guard cancellers[k].stream.failure == 0, servers.generation(s) == cancellers[k].generation,
+            servers[s].state == .recovering
+                || (servers[s].state == .active && servers[s].client == cancellers[k].client
+                    && !servers[s].traffic.isAnswered)
+        else { return closeCanceller(k) }
+        cancellers[k].sent()
         let packet = StartupPacket.cancelPacket(
-            processID: UInt32(bitPattern: servers[target].pid), secret: servers[target].key)
-        if !sendServer(s, packet) { closeServer(s, .cancelHandled) }
+            processID: UInt32(bitPattern: servers[s].pid), secret: servers[s].key)
+        // (a new socket takes so few bytes at once, or none at all)
+        if cancellers[k].stream.send(packet) != .all { closeCanceller(k) }
     }
 
-    /// The server closes a canceller's connection when the signal has been sent.
-    mutating func readCanceller(_ s: ServerIndex) {
-        let n = servers[s].stream.receive()
-        if n == Stream.wouldBlock { return }
-        if n > 0 { servers[s].stream.input.clear() }
-        closeServer(s, .cancelHandled)
-    }
-
-    /// A canceller is being closed: its target may go on.
-    mutating func cancellerGone(_ s: ServerIndex) {
-        if let requester = cancelRequesters.removeValue(forKey: s) { cancelDone(requester) }
-        let target = servers[s].target
-        guard servers.generation(target) == servers[s].targetGeneration else { return }
-        servers[target].cancels -= 1
-        guard servers[target].cancels == 0 else { return }
-        servers[target].cancelled = false
-        switch servers[target].state {
-        case .settling: passOn(target)
-        case .recovering: recover(target)
+    /// A request is done, or too late; its server may go on.
+    mutating func closeCanceller(_ k: CancellerIndex) {
+        let canceller = cancellers[k]
+        cancellers[k].stream.close(poller)
+        cancellers.remove(k)
+        shared.countServer(-1)
+        if let requester = canceller.requester { cancelDone(requester) }
+        let s = canceller.server
+        guard servers.generation(s) == canceller.generation else { return }
+        servers[s].cancels -= 1
+        guard servers[s].cancels == 0 else { return }
+        servers[s].cancelled = false
+        switch servers[s].state {
+        case .settling: passOn(s)
+        case .recovering: recover(s)
         default: break
         }
     }
 
-    /// The client of a server has gone: cancels under way to it are for nobody.
+    /// The client of a server has gone: cancels under way to it are for no statement.
     mutating func cancellersForget(_ s: ServerIndex) {
         guard servers[s].cancels > 0 else { return }
-        for other in servers.indices
-        where servers[other].state == .canceller && servers[other].target == s {
-            servers[other].client = .absent
+        for k in cancellers.indices where cancellers[k].stream.isOpen && cancellers[k].server == s {
+            cancellers[k].clientGone()
         }
     }
 

@@ -181,11 +181,10 @@ extension EngineThread {
         // After the server's own last words, or in the middle of a frame of its, a message of
         // ours would only confuse.
         let told = servers[s].traffic.hasFailed || servers[s].bodyLeft > 0
-        let state = servers[s].state
-        let words = state == .setup ? taskErrors[s] : nil
+        let words = servers[s].state == .setup ? taskErrors[s] : nil
         let wasToEnd = servers[s].ending
         closeServer(s, wasToEnd ? .endedInOrder : reason)
-        guard c != .absent, state != .canceller, clients[c].server == s else { return }
+        guard c != .absent, clients[c].server == s else { return }
         clients[c].server = .absent
         if wasToEnd {
             closeEnded(c)
@@ -207,13 +206,9 @@ extension EngineThread {
         logServer(s, reason)
         if servers[s].isFreed { freed.remove(s, &serverLinks) }
         switch state {
-        case .canceller:
-            cancellerGone(s)
-        case .hub:
-            break
         case .routing, .connecting, .login, .confirming:
             if state == .login { shared.hasher.drop(hashAsker(server: s)) }
-            if !servers[s].isHub { pools[p].opening -= 1 }
+            if !servers[s].isForHub { pools[p].opening -= 1 }
         case .idle:
             pools[p].takeIdle(s, &serverLinks)
             pools[p].leased -= 1
@@ -224,7 +219,7 @@ extension EngineThread {
         }
         unpin(s)
         listening.requests[s] = nil
-        let hub = servers[s].isHub ? servers[s] : nil
+        let wasForHub = servers[s].isForHub
         shared.ledger.leave(servers[s].left)
         shared.ledger.giveBack(server: servers[s].slot)
         serverLogins[s] = nil
@@ -238,8 +233,7 @@ extension EngineThread {
         parameterSets.release(servers[s].parameters)
         servers[s].state = .gone
         servers.remove(s)
-        if let hub { return hubClosed(hub) }
-        if state != .canceller { slotFreed(p, held: state.isLoggedIn) }
+        if wasForHub { hubEnded(p) } else { slotFreed(p, held: state.isLoggedIn) }
     }
 
     private mutating func sayGoodbye(_ s: ServerIndex) {
@@ -260,7 +254,6 @@ extension EngineThread {
     }
 
     private func logServer(_ s: ServerIndex, _ reason: CloseReason) {
-        guard servers[s].state != .canceller else { return }
         let level: Host.Level =
             switch reason {
             case .serverGone, .serverMalformed, .loginFailed, .connectTimeout, .recoveryTimeout, .stillPinned:

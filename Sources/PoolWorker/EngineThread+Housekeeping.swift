@@ -13,6 +13,10 @@ extension EngineThread {
         }
         for c in clients.indices where clients[c].state != .gone { checkClient(c) }
         for s in servers.indices where servers[s].state != .gone { checkServer(s) }
+        for k in cancellers.indices where cancellers[k].stream.isOpen {
+            if isDue(cancellers[k].opened, settings.cancel_wait_timeout) { closeCanceller(k) }
+        }
+        for h in hubs.indices where hubs[h].stream.isOpen { checkHub(h) }
         for p in poolIndices where !pools[p].waiting.isEmpty || keepsServers || grants > 0 {
             noteShortage(p)
             openServers(p)
@@ -159,10 +163,8 @@ extension EngineThread {
                 let unhurried = server.state == .recovering && server.finishing
                 if server.client == .absent && !unhurried { closeServer(s, .recoveryTimeout) }
             }
-        case .settling, .canceller:
+        case .settling:
             if isDue(server.since, settings.cancel_wait_timeout) { closeServer(s, .cancelHandled) }
-        case .hub:
-            checkHub(s)
         case .active, .gone:
             break
         }
@@ -220,8 +222,11 @@ extension EngineThread {
     }
 
     private mutating func evict(_ matches: (PoolRecord) -> Bool) {
-        for s in servers.indices where servers[s].state == .idle || isUnusedHub(s) {
+        for s in servers.indices where servers[s].state == .idle {
             if let record = poolDetails[servers[s].pool]?.record, matches(record) { closeServer(s, .evicted) }
+        }
+        for h in hubs.indices where hubs[h].stream.isOpen && !isUsed(h) {
+            if let record = poolDetails[hubs[h].pool]?.record, matches(record) { closeHub(h, .evicted) }
         }
     }
 
@@ -271,5 +276,7 @@ extension EngineThread {
         for s in servers.indices where servers[s].state != .gone {
             servers[s].stream.close()
         }
+        for k in cancellers.indices { cancellers[k].stream.close() }
+        for h in hubs.indices { hubs[h].stream.close() }
     }
 }

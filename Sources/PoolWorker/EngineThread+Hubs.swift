@@ -28,38 +28,91 @@ extension EngineThread {
             return handOverListeners(record.databaseID)
         case nil: break
         }
-        guard let s = servers.insert(Server(pool: p, ledger: nobody, now: now)) else {
-            return grant(shared.directory.hubEnded(record, retryAt: now + Self.retryDelay, now: now))
+        guard let s = servers.insert(Server(pool: p, ledger: nobody, now: now, isForHub: true)) else {
+            return hubEnded(p)
         }
-        servers[s].isHub = true
         askRoute(s, record)
     }
 
-    /// A server that was opened for it becomes the hub.
+    /// A server that was opened for it becomes the hub: it leaves the pools' servers.
     mutating func startHub(_ s: ServerIndex) {
-        guard servers[s].slot != 0 else { return closeServer(s, .evicted) }
-        servers[s].state = .hub
-        servers[s].since = now
-        servers[s].traffic.ownQuery()
-        servers[s].ledger.announce(.hub)
-        if !sendServer(s, [0, 0, 0, 4]) { closeServer(s, .serverGone) }
+        let server = servers[s]
+        let id = HubID(
+            database: database(s), slot: server.slot, process: UInt32(bitPattern: server.pid))
+        guard server.slot != 0, let h = hubs.insert(Hub(server.stream, id: id, pool: server.pool, now: now))
+        else { return closeServer(s, .evicted) }
+        connectors[s] = nil
+        taskErrors[s] = nil
+        parameterSets.release(server.parameters)
+        servers[s].state = .gone
+        servers.remove(s)
+        hubs[h].stream.renew(poller, hubToken(h))
+        server.ledger.announce(.hub)
+        sendHub(h, [0, 0, 0, 4])
     }
 
-    private func hub(_ server: Server) -> Hub? {
-        guard let record = poolDetails[server.pool]?.record else { return nil }
-        return Hub(
-            database: record.databaseID, slot: server.slot, process: UInt32(bitPattern: server.pid))
+    private func hubToken(_ h: HubIndex) -> PollToken {
+        PollToken(.hub, index: h.number, generation: hubs.generation(h))
+    }
+
+    private mutating func sendHub(_ h: HubIndex, _ bytes: [UInt8]) {
+        switch hubs[h].stream.send(bytes) {
+        case .all: break
+        case .waits: hubs[h].stream.watchOutput(true, poller, hubToken(h))
+        case .failed: closeHub(h, .serverGone)
+        }
+    }
+
+    mutating func hubEvent(_ h: HubIndex, _ event: PollEvent) {
+        guard event.token.matches(hubs.generation(h)) else { return }
+        if event.isWritable {
+            if hubs[h].stream.output.isEmpty {
+                hubs[h].stream.watchOutput(false, poller, hubToken(h))
+            } else {
+                sendHub(h, [])
+            }
+        }
+        guard event.isReadable, event.token.matches(hubs.generation(h)) else { return }
+        hubs[h].stream.signs.readable = true
+        if event.isHungUp { hubs[h].stream.signs.hungUp = true }
+        readHub(h)
+    }
+
+    private mutating func readHub(_ h: HubIndex) {
+        let generation = hubs.generation(h)
+        while hubs.generation(h) == generation {
+            switch hubs[h].takeFrame() {
+            case .needMore:
+                let n = hubs[h].stream.receive()
+                if n == Stream.wouldBlock { return }
+                if n <= 0 { return closeHub(h, .serverGone) }
+            case .skipped: break
+            case .malformed: closeHub(h, .serverMalformed)
+            case .frame(let tag, let body): hubFrame(h, tag, body)
+            }
+        }
+    }
+
+    private mutating func hubFrame(_ h: HubIndex, _ tag: UInt8, _ body: ArraySlice<UInt8>) {
+        switch tag {
+        case BackendTag.agent: hubSaid(h, body)
+        case BackendTag.readyForQuery: if !hubs[h].isReading { hubReady(h) }
+        default:
+            // It says goodbye: the end of the stream follows.
+            let fields = ErrorFields(body: body)
+            shared.log(.info, "\(describe(h)) \(fields.severity.rawValue): \(fields.message)")
+        }
     }
 
     /// The hub has answered: it reads.
-    mutating func hubReady(_ s: ServerIndex) {
-        guard let hub = hub(servers[s]) else { return }
-        shared.directory.hubStarted(hub)
-        if settings.log_connections { shared.log(.info, "\(describeServer(s)) listens for clients") }
-        shared.post(.hubReady(hub))
+    private mutating func hubReady(_ h: HubIndex) {
+        hubs[h].reads()
+        shared.directory.hubStarted(hubs[h].id)
+        if settings.log_connections { shared.log(.info, "\(describe(h)) listens for clients") }
+        shared.post(.hubReady(hubs[h].id))
     }
 
-    mutating func hubIsReady(_ hub: Hub) {
+    mutating func hubIsReady(_ hub: HubID) {
         if listening.answered[hub.slot] == nil { listening.answered[hub.slot] = 0 }
         listening.wanting = listening.wanting.filter { poolDetails[$0]?.record.databaseID != hub.database }
         handOverListeners(hub.database)
@@ -84,17 +137,37 @@ extension EngineThread {
         return true
     }
 
-    /// A hub's connection is closed.
-    mutating func hubClosed(_ server: Server) {
-        guard let record = poolDetails[server.pool]?.record, let hub = hub(server) else { return }
-        grant(shared.directory.hubEnded(record, retryAt: now + Self.retryDelay, now: now))
-        if server.state == .hub {
-            shared.post(.hubGone(hub))
+    mutating func closeHub(_ h: HubIndex, _ reason: CloseReason) {
+        let hub = hubs[h]
+        let isWarning: Bool =
+            switch reason {
+            case .serverGone, .serverMalformed: true
+            default: false
+            }
+        if isWarning || settings.log_disconnections {
+            shared.log(isWarning ? .warning : .info, "\(describe(h)) closing because: \(reason.text)")
         }
+        shared.ledger.giveBack(server: hub.id.slot)
+        hubs[h].stream.close(poller)
+        hubs.remove(h)
+        shared.countServer(-1)
+        hubEnded(hub.pool)
+        shared.post(.hubGone(hub.id))
+    }
+
+    /// A hub is gone, or there could be none.
+    mutating func hubEnded(_ p: PoolIndex) {
+        guard let record = poolDetails[p]?.record else { return }
+        grant(shared.directory.hubEnded(record, retryAt: now + Self.retryDelay, now: now))
+    }
+
+    private func describe(_ h: HubIndex) -> String {
+        guard let record = poolDetails[hubs[h].pool]?.record else { return "H-\(number).\(h):" }
+        return "H-\(number).\(h): \(record.database)/\(record.user) pid \(hubs[h].id.process)"
     }
 
     /// Whoever listened by it would miss notifications without knowing.
-    mutating func hubIsGone(_ hub: Hub) {
+    mutating func hubIsGone(_ hub: HubID) {
         listening.answered[hub.slot] = nil
         for (c, mine) in listening.clients where mine == hub { closeClient(c, .hubGone) }
     }
@@ -119,16 +192,14 @@ extension EngineThread {
         }
     }
 
-    mutating func checkHub(_ s: ServerIndex) {
-        guard isUnusedHub(s) else {
-            servers[s].since = now
-            return
+    mutating func checkHub(_ h: HubIndex) {
+        if isUsed(h) {
+            hubs[h].isOfUse(now)
+        } else if isDue(hubs[h].since, settings.server_idle_timeout) {
+            closeHub(h, .serverIdle)
         }
-        if isDue(servers[s].since, settings.server_idle_timeout) { closeServer(s, .serverIdle) }
     }
 
-    /// Nobody listens by it.
-    func isUnusedHub(_ s: ServerIndex) -> Bool {
-        servers[s].state == .hub && shared.directory.listeners(database: database(s)) == 0
-    }
+    /// Clients listen by it.
+    func isUsed(_ h: HubIndex) -> Bool { shared.directory.listeners(database: hubs[h].id.database) > 0 }
 }

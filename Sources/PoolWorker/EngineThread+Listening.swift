@@ -14,7 +14,7 @@ extension EngineThread {
         let c = servers[s].client
         guard let message = AgentMessage(frame[5...]) else { return serverDied(s, .serverMalformed) }
         if case .listens(let slot, let process, let request, let listens) = message {
-            let hub = Hub(database: database(s), slot: slot, process: process)
+            let hub = HubID(database: database(s), slot: slot, process: process)
             guard noteListener(c, hub, listens) else { return }
             let due = Listening.Request(hub: hub, number: request)
             guard slot == 0 || listening.isAnswered(due) else {
@@ -33,25 +33,29 @@ extension EngineThread {
 
     /// A whole message of an agent, on a server that no client reads.
     mutating func agentSaid(_ s: ServerIndex, _ body: ArraySlice<UInt8>) {
+        guard case .listens(let slot, let process, _, let listens) = AgentMessage(body) else {
+            return serverDied(s, .serverMalformed)
+        }
+        guard servers[s].client != .absent else { return }
+        _ = noteListener(
+            servers[s].client, HubID(database: database(s), slot: slot, process: process), listens)
+    }
+
+    /// A message of the agent in a hub.
+    mutating func hubSaid(_ h: HubIndex, _ body: ArraySlice<UInt8>) {
         switch AgentMessage(body) {
-        case .listens(let slot, let process, _, let listens):
-            guard servers[s].client != .absent else { return }
-            _ = noteListener(
-                servers[s].client, Hub(database: database(s), slot: slot, process: process), listens)
         case .notification(let processID, let reference, let body):
-            guard servers[s].state == .hub else { return serverDied(s, .serverMalformed) }
             passOn(notificationFrame(body), to: processID, reference)
         case .unwritable(let processID, let reference):
-            guard servers[s].state == .hub else { return serverDied(s, .serverMalformed) }
             passOn([], to: processID, reference)
         case .read(let request):
-            guard servers[s].state == .hub else { return serverDied(s, .serverMalformed) }
-            hubHasRead(servers[s].slot, request)
+            let slot = hubs[h].id.slot
+            hubHasRead(slot, request)
             for other in 0..<shared.threads where other != number {
-                shared.inboxes[other].post(.hubRead(slot: servers[s].slot, request: request))
+                shared.inboxes[other].post(.hubRead(slot: slot, request: request))
             }
-        case nil:
-            serverDied(s, .serverMalformed)
+        case .listens, nil:
+            closeHub(h, .serverMalformed)
         }
     }
 
@@ -59,7 +63,7 @@ extension EngineThread {
 
     /// A client listens from now on, or no more. False when it had to be closed: its hub has
     /// gone, and it would miss notifications without knowing.
-    private mutating func noteListener(_ c: ClientIndex, _ hub: Hub, _ listens: Bool) -> Bool {
+    private mutating func noteListener(_ c: ClientIndex, _ hub: HubID, _ listens: Bool) -> Bool {
         guard listens else {
             if let former = listening.clients.removeValue(forKey: c) {
                 shared.directory.countListener(database: former.database, -1)

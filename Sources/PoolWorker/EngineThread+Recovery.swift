@@ -63,7 +63,7 @@ extension EngineThread {
             return interruptOnce(s)
         }
         guard servers[s].bodyLeft == 0 else { return }
-        if servers[s].cancels > 0 { return }  // cancellerGone comes back here
+        if servers[s].cancels > 0 { return }  // closeCanceller comes back here
         servers[s].stream.input.isEmpty ? servers[s].stream.input.giveBack() : ()
         if servers[s].traffic.status == TransactionStatus.idle {
             // (an agent that has yet to read how the session of that client starts goes on in it)
@@ -78,7 +78,7 @@ extension EngineThread {
     private mutating func interruptOnce(_ s: ServerIndex) {
         guard !servers[s].interrupted else { return }
         servers[s].interrupted = true
-        interrupt(s, for: .absent)
+        interrupt(.absent, s)
     }
 
     /// What brings a server to a ReadyForQuery whose client has sent messages without one: a Sync.

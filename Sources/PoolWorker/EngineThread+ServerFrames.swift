@@ -14,9 +14,9 @@ extension EngineThread {
         while servers.generation(s) == generation {
             let state = servers[s].state
             switch state {
-            case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling, .hub: break
+            case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling: break
             case .active: return continueDelivery(s, servers[s].client)
-            case .routing, .connecting, .canceller, .gone: return
+            case .routing, .connecting, .gone: return
             }
             if takeFrame(s) { continue }
             guard servers.generation(s) == generation else { return }
@@ -44,49 +44,13 @@ extension EngineThread {
     /// Takes one frame, or a piece of one to be skipped, off the input block. False when
     /// more bytes are needed.
     private mutating func takeFrame(_ s: ServerIndex) -> Bool {
-        if servers[s].bodyLeft > 0 {
-            let step = min(servers[s].bodyLeft, servers[s].stream.input.count)
-            guard step > 0 else { return false }
-            servers[s].stream.input.drop(step)
-            servers[s].bodyLeft -= step
-            return true
+        switch servers[s].takeFrame() {
+        case .needMore: return false
+        case .skipped: break
+        case .malformed: violation(s)
+        case .frame(let tag, let body): serverFrame(s, tag, body)
         }
-        let limit = servers[s].state == .login ? FrameLimit.login : FrameLimit.large
-        switch FrameHeader.read(servers[s].stream.input.bytes, at: 0, limit: limit) {
-        case .needMore:
-            return false
-        case .malformed:
-            violation(s)
-            return true
-        case .header(let tag, let body):
-            guard isNeeded(tag, servers[s].state) else {
-                servers[s].stream.input.drop(FrameHeader.size)
-                servers[s].bodyLeft = body
-                return true
-            }
-            guard body <= Block.size - 64 else {
-                violation(s)
-                return true
-            }
-            guard servers[s].stream.input.count >= FrameHeader.size + body else { return false }
-            let frame = servers[s].stream.input.array
-            servers[s].stream.input.drop(FrameHeader.size + body)
-            serverFrame(s, tag, frame[FrameHeader.size..<FrameHeader.size + body])
-            return true
-        }
-    }
-
-    /// Must the whole frame be read, in this state?
-    private func isNeeded(_ tag: UInt8, _ state: Server.State) -> Bool {
-        switch tag {
-        case BackendTag.parameterStatus, BackendTag.errorResponse, BackendTag.readyForQuery,
-            BackendTag.copyInResponse:
-            true
-        case BackendTag.agent, BackendTag.notificationResponse:
-            state == .hub || state == .setup || state == .login
-        default:
-            state == .login || state == .confirming || state == .idle || state == .settling
-        }
+        return true
     }
 
     private mutating func violation(_ s: ServerIndex) {
@@ -120,7 +84,6 @@ extension EngineThread {
             switch servers[s].state {
             case .setup, .resetting: if servers[s].traffic.isQuiet { taskDone(s) }
             case .recovering: recover(s)
-            case .hub: hubReady(s)
             default: violation(s)
             }
         case BackendTag.copyInResponse:

@@ -291,7 +291,7 @@ extension EngineThread {
             standbyChanged(s, now)
         }
         servers[s].traffic = Traffic()
-        if servers[s].isHub { return startHub(s) }
+        if servers[s].isForHub { return startHub(s) }
         servers[s].state = .active
         pools[servers[s].pool].opened()
         if settings.log_connections { shared.log(.info, "\(describeServer(s)) new connection to server") }
@@ -315,7 +315,7 @@ extension EngineThread {
     mutating func serverLoginFailed(
         _ s: ServerIndex, _ fields: ErrorFields, reachable: Bool, ofPlace: Bool = false
     ) {
-        if servers[s].isHub { return closeServer(s, .loginFailed(fields)) }
+        if servers[s].isForHub { return closeServer(s, .loginFailed(fields)) }
         let p = servers[s].pool
         if let record = poolDetails[p]?.record {
             shared.directory.failed(

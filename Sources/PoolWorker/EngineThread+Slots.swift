@@ -123,7 +123,7 @@ extension EngineThread {
         hasten(SlotQueue.slice)
         var wanted: [PoolIndex: Bool] = [:]
         var idle: [ServerIndex] = []
-        for s in servers.indices where servers[s].state.isLoggedIn && !servers[s].isHub {
+        for s in servers.indices where servers[s].state.isLoggedIn {
             let p = servers[s].pool
             guard let record = poolDetails[p]?.record else { continue }
             if wanted[p] == nil { wanted[p] = shared.directory.isWanted(record) }
@@ -213,8 +213,8 @@ extension Server.State {
     /// There is a session at the other end.
     var isLoggedIn: Bool {
         switch self {
-        case .idle, .active, .setup, .recovering, .resetting, .settling, .hub: true
-        case .routing, .connecting, .login, .confirming, .canceller, .gone: false
+        case .idle, .active, .setup, .recovering, .resetting, .settling: true
+        case .routing, .connecting, .login, .confirming, .gone: false
         }
     }
 }

@@ -32,6 +32,8 @@ struct EngineThread: ~Copyable {
     var poller: Poller
     var clients: Table<Client, ClientKind>
     var servers: Table<Server, ServerKind>
+    var cancellers: Table<Canceller, CancellerKind>
+    var hubs: Table<Hub, HubKind>
     var clientLinks: ClientLinks
     var serverLinks: ServerLinks
     var pools: Table<Pool, PoolKind>
@@ -58,8 +60,6 @@ struct EngineThread: ~Copyable {
     var serverLogins: [ServerIndex: ServerLoginState] = [:]
     /// By server index: where it was opened, and takes cancel requests.
     var connectors: [ServerIndex: Connector] = [:]
-    /// By the index of a canceller: who has brought its request.
-    var cancelRequesters: [ServerIndex: CancelRequester] = [:]
     /// What a server said when a query of ours failed.
     var taskErrors: [ServerIndex: ErrorFields] = [:]
 
@@ -107,6 +107,8 @@ struct EngineThread: ~Copyable {
         settings = texts.tuning
         unsafe clients = Table(capacity: Self.capacity, reserve: reserveMemory)
         unsafe servers = Table(capacity: Self.capacity, reserve: reserveMemory)
+        unsafe cancellers = Table(capacity: Self.capacity, reserve: reserveMemory)
+        unsafe hubs = Table(capacity: Self.capacity, reserve: reserveMemory)
         unsafe clientLinks = Links(capacity: Self.capacity, reserve: reserveMemory)
         unsafe serverLinks = Links(capacity: Self.capacity, reserve: reserveMemory)
         unsafe pools = Table(capacity: Directory.capacity, reserve: reserveMemory)
@@ -180,20 +182,23 @@ struct EngineThread: ~Copyable {
         } else if event.token.isServer {
             serverEvent(ServerIndex(event.token.index), event)
         } else {
-            otherEvent(event.token)
+            otherEvent(event)
         }
     }
 
     @inline(never)
-    private mutating func otherEvent(_ token: PollToken) {
-        if token.kind == .listener {
-            acceptClients(Int(token.index))
-        } else if token.index == Self.tickerIndex {
+    private mutating func otherEvent(_ event: PollEvent) {
+        let token = event.token
+        switch token.kind {
+        case .listener: acceptClients(Int(token.index))
+        case .inbox where token.index == Self.tickerIndex:
             csys_timer_read(ticker)
             ticked = true
             attention = true
-        } else {
-            readInbox()
+        case .inbox: readInbox()
+        case .canceller: cancellerEvent(CancellerIndex(token.index), event)
+        case .hub: hubEvent(HubIndex(token.index), event)
+        case .client, .server: break
         }
     }
 
@@ -248,9 +253,7 @@ struct EngineThread: ~Copyable {
             settle(pumpServer(s), client: servers[s].client, server: s)
         case .routing, .connecting, .gone:
             break
-        case .canceller:
-            readCanceller(s)
-        case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling, .hub:
+        case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling:
             readServer(s)
         }
     }
@@ -263,7 +266,6 @@ struct EngineThread: ~Copyable {
     private mutating func serverWritable(_ s: ServerIndex) {
         switch servers[s].state {
         case .connecting: serverConnected(s)
-        case .canceller: cancellerWritable(s)
         default:
             if servers[s].stream.output.isEmpty { return watchServer(s, output: false) }
             flushServer(s)

@@ -4,7 +4,7 @@ import Wire
 
 /// A backend that reads the notifications of its database for the clients that listen
 /// there; by OID, slot in the ledger and process id.
-struct Hub: Equatable {
+struct HubID: Equatable, BitwiseCopyable {
     let database: UInt32
     let slot: UInt32
     let process: UInt32
@@ -12,7 +12,7 @@ struct Hub: Equatable {
 
 enum HubState {
     case opening
-    case ready(Hub)
+    case ready(HubID)
     /// It could not be had, or is gone: not to be tried again before this instant.
     case failed(retryAt: UInt64)
 }
@@ -30,12 +30,12 @@ struct Listening {
     /// A server's agent wants its client to hear all that the hub had at a request before
     /// anything more of its own.
     struct Request {
-        let hub: Hub
+        let hub: HubID
         let number: UInt32
     }
 
     /// Clients whose notifications a hub reads.
-    var clients: [ClientIndex: Hub] = [:]
+    var clients: [ClientIndex: HubID] = [:]
     /// Notifications that a client can't be sent yet.
     var waiting = WaitingFrames()
     /// By linked server.

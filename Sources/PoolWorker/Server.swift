@@ -1,6 +1,7 @@
 import Engine
 import FixedStorage
 import Pooling
+import Wire
 
 /// A server as its engine thread's table keeps it.
 struct Server: BitwiseCopyable {
@@ -25,10 +26,6 @@ struct Server: BitwiseCopyable {
         case resetting
         /// Waits until a cancel request on its way has been delivered. Next: idle or active, gone.
         case settling
-        /// Reads the notifications of its database for clients that listen. Next: gone.
-        case hub
-        /// No server: the connection that carries a CancelRequest to one. Next: gone.
-        case canceller
         /// The entry is free.
         case gone
     }
@@ -51,15 +48,12 @@ struct Server: BitwiseCopyable {
     /// Nothing that its login took on for its life had changed after this moment when it
     /// had logged in.
     var facts: UInt64 = 0
-    /// Opened to be its database's hub: not one of the pool's servers.
-    var isHub = false
+    /// Opened to become its database's hub: not one of the pool's servers.
+    let isForHub: Bool
     /// Its client was to be handed over to the hub just now.
     var handedOver = false
-    /// Index of the linked client, or `absent`. canceller: of the client it is for.
+    /// Index of the linked client, or `absent`.
     var client = ClientIndex.absent
-    /// canceller: the server to interrupt, with its generation.
-    var target = ServerIndex.absent
-    var targetGeneration: UInt32 = 0
     /// Cancel requests on their way to it.
     var cancels: Int32 = 0
     /// Its agent's slot in the ledger, and the entry there; 0: it has none.
@@ -86,11 +80,35 @@ struct Server: BitwiseCopyable {
     /// When its lifetime is over.
     var expires = UInt64.max
 
-    init(pool: PoolIndex, ledger: LedgerServer, now: UInt64) {
+    init(pool: PoolIndex, ledger: LedgerServer, now: UInt64, isForHub: Bool = false) {
+        self.isForHub = isForHub
         self.pool = pool
         self.ledger = ledger
         since = now
         connected = now
+    }
+}
+
+/// Where no client reads it.
+extension Server {
+    /// Takes the next frame, or a piece of one that nobody needs, off the input.
+    mutating func takeFrame() -> WholeFrames.Next {
+        let state = state
+        let limit = state == .login ? FrameLimit.login : FrameLimit.large
+        return WholeFrames.take(&stream, &bodyLeft, limit: limit) { Self.isNeeded($0, state) }
+    }
+
+    /// Must the whole frame be read, in this state?
+    private static func isNeeded(_ tag: UInt8, _ state: State) -> Bool {
+        switch tag {
+        case BackendTag.parameterStatus, BackendTag.errorResponse, BackendTag.readyForQuery,
+            BackendTag.copyInResponse:
+            true
+        case BackendTag.agent, BackendTag.notificationResponse:
+            state == .setup || state == .login
+        default:
+            state == .login || state == .confirming || state == .idle || state == .settling
+        }
     }
 }
 

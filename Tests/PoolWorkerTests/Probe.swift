@@ -59,6 +59,8 @@ final class Probe {
         for s in thread.servers.indices where thread.servers[s].state != .gone {
             counts["\(thread.servers[s].state)", default: 0] += 1
         }
+        let cancellers = thread.cancellers.indices.count { thread.cancellers[$0].stream.isOpen }
+        if cancellers > 0 { counts["canceller"] = cancellers }
         return counts
     }
 
@@ -103,12 +105,12 @@ final class Probe {
         }
         for s in thread.servers.indices where thread.servers[s].state != .gone && thread.servers[s].pool == p
         {
-            guard !thread.servers[s].isHub else { continue }
+            guard !thread.servers[s].isForHub else { continue }
             switch thread.servers[s].state {
             case .routing, .connecting, .login, .confirming: found.opening += 1
             case .idle: found.idle += 1
             case .active, .setup, .recovering, .resetting, .settling: found.leased += 1
-            case .hub, .canceller, .gone: break
+            case .gone: break
             }
         }
         return found
