@@ -6,7 +6,9 @@ import FixedStorage
 @frozen
 public struct PollToken: BitwiseCopyable, Sendable {
     @frozen
-    public enum Kind: UInt8, BitwiseCopyable, Sendable { case client, server, canceller, hub, listener, inbox }
+    public enum Kind: UInt8, BitwiseCopyable, Sendable {
+        case client, server, canceller, hub, listener, inbox
+    }
 
     @usableFromInline let bits: UInt64
 

@@ -75,7 +75,8 @@ extension EngineThread {
     ///   - requester: who is to hear when it is done.
     /// - Returns: false: nobody has to wait.
     @discardableResult
-    mutating func interrupt(_ c: ClientIndex, _ s: ServerIndex, for requester: CancelRequester? = nil) -> Bool {
+    mutating func interrupt(_ c: ClientIndex, _ s: ServerIndex, for requester: CancelRequester? = nil) -> Bool
+    {
         guard servers[s].pid != 0 else { return false }
         servers[s].ledger.cancel(c == .absent ? servers[s].left : clients[c].ledger)
         if shared.host.interrupt(servers[s].pid, slot: servers[s].slot) { return false }

@@ -23,8 +23,8 @@ extension EngineThread {
         pools[p].facts = moment
         // Why a login failed before may be what has changed.
         poolDetails[p]?.openAfter = 0
-        for s in servers.indices where servers[s].pool == p && !servers[s].isForHub && servers[s].facts < moment
-        {
+        for s in servers.indices
+        where servers[s].pool == p && !servers[s].isForHub && servers[s].facts < moment {
             switch servers[s].state {
             case .idle: closeServer(s, outdated)
             case .active, .setup, .recovering, .resetting, .settling: servers[s].obsolete = true

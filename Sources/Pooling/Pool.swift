@@ -35,7 +35,7 @@ public struct Pool: BitwiseCopyable, Sendable {
     public var next: ServerIndex { @_noLocks get { waiting.isEmpty ? idle.first : .absent } }
 
     /// Leases the idle server that is next; there is one.
-    @inlinable @_noLocks @inline(__always)
+    @inlinable @_noLocks @inline(__always) @discardableResult
     public mutating func leaseNext(_ servers: inout ServerLinks) -> ServerIndex {
         leased &+= 1
         return idle.popFirst(&servers)
