@@ -53,7 +53,7 @@ final class Probe {
         return counts
     }
 
-    /// Servers in each state there is one in; connections that carry cancel requests are cancellers.
+    /// Servers in each state there is one in; hubs and cancellers, too.
     var servers: [String: Int] {
         var counts: [String: Int] = [:]
         for s in thread.servers.indices where thread.servers[s].state != .gone {
@@ -61,6 +61,8 @@ final class Probe {
         }
         let cancellers = thread.cancellers.indices.count { thread.cancellers[$0].stream.isOpen }
         if cancellers > 0 { counts["canceller"] = cancellers }
+        let hubs = thread.hubs.indices.count { thread.hubs[$0].stream.isOpen }
+        if hubs > 0 { counts["hub"] = hubs }
         return counts
     }
 
