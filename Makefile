@@ -1,4 +1,4 @@
-# Verbs: all (the default), install, demo, test, bench, lint, format, clean. Each
+# Verbs: all (the default), install, demo, test, bench, coverage, lint, format, clean. Each
 # is a small script in scripts/. PG_CONFIG names the PostgreSQL to build for and install into;
 # without it the one that scripts/pg-config finds. DESTDIR and PREFIX are honoured by install.
 # Make hands all three on by itself, from its command line and from the environment.
@@ -40,6 +40,12 @@ bench:
 	@scripts/bootstrap bench
 	@scripts/build
 	@scripts/bench $(BENCH)
+
+# COVERAGE="-k name": arguments for pytest
+.PHONY: coverage
+coverage:
+	@scripts/bootstrap test
+	@scripts/coverage $(COVERAGE)
 
 .PHONY: lint
 lint:
