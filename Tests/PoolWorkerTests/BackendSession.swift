@@ -247,7 +247,8 @@ final class BackendSession {
             skips = false
             ready()
         case FrontendTag.terminate:
-            close()
+            // behind what is still to be said
+            isClosing = true
         default: break
         }
     }
