@@ -255,6 +255,8 @@ final class Actor {
     private func ended() {
         isGone = true
         let isComplete = requests.isEmpty && answer.isEmpty && rest.isEmpty && client.partial == 0
+        // in the middle of a server's message there is no place for a reason
+        if client.partial > 0 && !endings.isEmpty { isInjured = true }
         let mayLack = isInjured || hasHalfClosed || !rest.isEmpty
         if !isLeaving && !isInjured {
             fail("its connection has ended without a reason")

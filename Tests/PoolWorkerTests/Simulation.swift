@@ -26,6 +26,8 @@ final class Simulation {
     private var endings: Set<String> = []
     private(set) var problem: String?
     private(set) var trace: [String] = []
+    /// The worker's log.
+    var log: [String] { world.host.lines }
 
     private static let settings = [
         "query_wait_timeout": ["120", "3"], "cancel_wait_timeout": ["10", "2"],

@@ -23,7 +23,7 @@ import Glibc
         for seed in first..<(alone.map { $0 + 1 } ?? first + Self.share) {
             let simulation = Simulation(seed: UInt64(seed))
             simulation.run(steps: 150)
-            if alone != nil { print(simulation.trace.joined(separator: "\n")) }
+            if alone != nil { print((simulation.trace + simulation.log).joined(separator: "\n")) }
             if let problem = simulation.problem {
                 Issue.record("seed \(seed): \(problem)")
                 return
