@@ -5,22 +5,23 @@ import Pooling
 /// A client as its engine thread's table keeps it. What only a login needs stands apart
 /// (`ClientLoginState`), so an idle client costs just this.
 struct Client: BitwiseCopyable {
+    /// The methods below are the ways from one to another.
     enum State: UInt8, BitwiseCopyable {
-        /// From the first byte until it has proved who it is. Next: welcome, closing.
+        /// From the first byte until it has proved who it is.
         case login
-        /// Logged in; needs a server to learn its parameters. Next: active, idle, closing.
+        /// Proved; waits for a server that says what its parameters come to.
         case welcome
-        /// Between transactions. Next: waiting, active, closing.
+        /// Between transactions.
         case idle
-        /// On its pool's waiting list. Next: active, discarding, closing.
+        /// On its pool's waiting list.
         case waiting
-        /// Linked to a server. Next: idle, closing.
+        /// Linked to a server.
         case active
-        /// Cancelled while it waited: its request is read and thrown away. Next: idle, closing.
+        /// Cancelled while it waited: its request is read and thrown away.
         case discarding
-        /// It has brought a cancel request that isn't done yet. Next: closing.
+        /// It has brought a cancel request that isn't done yet.
         case cancelling
-        /// The last bytes are on their way to it. Next: gone.
+        /// The last bytes are on their way to it.
         case closing
         /// The entry is free.
         case gone
@@ -30,7 +31,7 @@ struct Client: BitwiseCopyable {
     enum End: BitwiseCopyable { case stream, terminate, shutdown, unknownType(UInt8), wrongLength }
 
     var stream: Stream
-    var state: State = .login
+    private(set) var state: State = .login
     /// Counted in the pool (logged in).
     var counted = false
     /// Index of the pool; `absent` before login.
@@ -38,7 +39,7 @@ struct Client: BitwiseCopyable {
     /// What its user is known by; the pool's, unless several share that.
     var role: UInt32 = 0
     /// Index of the linked server; between two links of the one it had last. `absent`: none yet.
-    var server = ServerIndex.absent
+    private(set) var server = ServerIndex.absent
     /// Its slot in the ledger, from when it enters its pool.
     var ledger = LedgerClient.nobody
     /// Reference into `ParameterSets`.
@@ -56,9 +57,9 @@ struct Client: BitwiseCopyable {
     /// discarding: the request's last frame has begun.
     var requestEnded = false
     /// What its stream ended with, once it has.
-    var end = End.stream
+    private(set) var end = End.stream
     /// When the state began; of a client that has ended: when it did.
-    var since: UInt64
+    private(set) var since: UInt64
     let connected: UInt64
     /// 0: the pool's setting.
     var idleTimeout: UInt64 = 0
@@ -75,6 +76,98 @@ struct Client: BitwiseCopyable {
         self.secret = secret
         since = now
         connected = now
+    }
+}
+
+/// What becomes of a client.
+extension Client {
+    /// It has proved who it is, and needs a server.
+    mutating func awaitsWelcome(_ now: UInt64) {
+        assert(state == .login)
+        enter(.welcome, now)
+    }
+
+    /// Its login is over. A link may go on: see `staysLinked`.
+    mutating func welcomed(_ now: UInt64) {
+        assert(state == .login || state == .active || state == .idle)
+        enter(.idle, now)
+    }
+
+    /// The server that was to welcome it can't: its login goes on with another.
+    mutating func loginGoesOn() {
+        assert(state == .idle)
+        state = .login
+    }
+
+    /// The link by which it was welcomed is not over yet.
+    mutating func staysLinked() {
+        assert(state == .idle && server != .absent)
+        state = .active
+    }
+
+    /// It is on its pool's waiting list.
+    @_noLocks
+    mutating func waits(_ now: UInt64) {
+        assert(state == .idle)
+        state = .waiting
+        since = now
+    }
+
+    @_noLocks @inline(__always)
+    mutating func linked(to s: ServerIndex) {
+        assert(state == .idle || state == .waiting || state == .welcome)
+        state = .active
+        server = s
+    }
+
+    /// It keeps the server in mind.
+    @_noLocks @inline(__always)
+    mutating func unlinked(_ now: UInt64) {
+        assert(state == .active)
+        state = .idle
+        since = now
+    }
+
+    /// It had a request that is not to be done.
+    mutating func discards() {
+        assert(state == .waiting || state == .idle)
+        state = .discarding
+    }
+
+    mutating func discarded(_ now: UInt64) {
+        assert(state == .discarding)
+        enter(.idle, now)
+    }
+
+    mutating func cancels(_ now: UInt64) {
+        assert(state == .login)
+        enter(.cancelling, now)
+    }
+
+    /// Nothing more is read of it, or lent to it.
+    mutating func closes(_ now: UInt64) {
+        assert(state != .closing && state != .gone)
+        server = .absent
+        enter(.closing, now)
+    }
+
+    mutating func gone() { state = .gone }
+
+    /// The server it is linked to, or had last, has gone.
+    mutating func losesServer() { server = .absent }
+
+    /// It has sent its last.
+    mutating func ends(_ end: End, _ now: UInt64) {
+        ended = true
+        self.end = end
+        since = now
+        readable = false
+        stream.input.giveBack()
+    }
+
+    private mutating func enter(_ next: State, _ now: UInt64) {
+        state = next
+        since = now
     }
 }
 

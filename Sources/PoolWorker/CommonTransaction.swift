@@ -125,8 +125,7 @@ extension EngineThread {
         guard !client.value.stream.input.hasMemory, pool.value.waiting.isEmpty else { return .released }
         if crowded && waitingCounters.total(server.value.pool) > 0 { return .released }
         Relay.unlink(&client.value, &server.value, now)
-        server.value.state = .idle
-        server.value.since = now
+        server.value.rests(now)
         pool.value.becameIdle(s, &serverLinks)
         return .idle
     }

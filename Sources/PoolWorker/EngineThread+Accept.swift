@@ -134,8 +134,7 @@ extension EngineThread {
             return true
         case .cancelRequest(let processID, let secret):
             // Its connection says when the request is done: by its end, as PostgreSQL's does.
-            clients[c].state = .cancelling
-            clients[c].since = now
+            clients[c].cancels(now)
             let requester = CancelRequester(
                 thread: number, client: c, generation: clients.generation(c))
             routeCancel(processID: processID, secret: secret, for: requester)

@@ -51,7 +51,7 @@ extension EngineThread {
         switch clients[c].state {
         case .waiting:
             leaveQueue(c)
-            clients[c].state = .discarding
+            clients[c].discards()
             discardRequest(c)
         case .active:
             let s = clients[c].server
@@ -189,8 +189,7 @@ extension EngineThread {
         guard clients[c].state == .discarding, clients[c].bodyLeft == 0, !clients[c].requestBegan else {
             return
         }
-        clients[c].state = .idle
-        clients[c].since = now
+        clients[c].discarded(now)
     }
 
     private mutating func answerCancelled(_ c: ClientIndex) {
@@ -199,8 +198,7 @@ extension EngineThread {
         var writer = FrameWriter()
         writer.raw(ErrorFields(.error, "57014", "canceling statement due to user request").frame)
         writer.readyForQuery()
-        clients[c].state = .idle
-        clients[c].since = now
+        clients[c].discarded(now)
         if clients[c].stream.input.isEmpty { clients[c].stream.input.giveBack() }
         send(c, writer.bytes)
         if clients[c].state == .idle { startRequest(c) }

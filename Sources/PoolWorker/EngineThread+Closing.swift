@@ -16,9 +16,7 @@ extension EngineThread {
         let s = clients[c].linkedServer
         // In the middle of a server's frame there is no place for a message of ours.
         let mayTell = s == .absent || servers[s].state != .active || servers[s].bodyLeft == 0
-        clients[c].server = .absent
-        clients[c].state = .closing
-        clients[c].since = now
+        clients[c].closes(now)
         clients[c].stream.input.giveBack()
         if logins[c]?.phase == .hashing { shared.hasher.drop(hashAsker(client: c)) }
         defer { logins[c] = nil }
@@ -56,7 +54,7 @@ extension EngineThread {
         clients[c].stream.close(poller)
         parameterSets.release(clients[c].parameters)
         processNumbers.giveBack(clients[c].processID)
-        clients[c].state = .gone
+        clients[c].gone()
         clients.remove(c)
         shared.countClient(-1)
     }
@@ -185,7 +183,7 @@ extension EngineThread {
         let wasToEnd = servers[s].ending
         closeServer(s, wasToEnd ? .endedInOrder : reason)
         guard c != .absent, clients[c].server == s else { return }
-        clients[c].server = .absent
+        clients[c].losesServer()
         if wasToEnd {
             closeEnded(c)
         } else if told, clients[c].state == .active {
@@ -212,7 +210,7 @@ extension EngineThread {
         case .idle:
             pools[p].takeIdle(s, &serverLinks)
             pools[p].leased -= 1
-        case .active, .setup, .recovering, .resetting, .settling:
+        case .active, .setup, .recovering, .resetting, .settling, .free:
             pools[p].leased -= 1
         case .gone:
             return
@@ -231,7 +229,7 @@ extension EngineThread {
         }
         servers[s].stream.close(poller)
         parameterSets.release(servers[s].parameters)
-        servers[s].state = .gone
+        servers[s].gone()
         servers.remove(s)
         if wasForHub { hubEnded(p) } else { slotFreed(p, held: state.isLoggedIn) }
     }

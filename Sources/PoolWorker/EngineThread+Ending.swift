@@ -14,11 +14,7 @@ extension EngineThread {
     /// A client said Terminate, its stream has ended in order, or what it says is no message.
     mutating func clientEnded(_ c: ClientIndex, _ end: Client.End) {
         let s = clients[c].linkedServer
-        clients[c].ended = true
-        clients[c].end = end
-        clients[c].since = now
-        clients[c].readable = false
-        clients[c].stream.input.giveBack()
+        clients[c].ends(end, now)
         guard s != .absent, servers[s].state == .active else { return closeEnded(c) }
         let traffic = servers[s].traffic
         if clients[c].bodyLeft > 0 || traffic.isOpenEnded || traffic.needsClient { lastAnswer(c, s) }

@@ -27,7 +27,8 @@ extension EngineThread {
         where servers[s].pool == p && !servers[s].isForHub && servers[s].facts < moment {
             switch servers[s].state {
             case .idle: closeServer(s, outdated)
-            case .active, .setup, .recovering, .resetting, .settling: servers[s].obsolete = true
+            case .active, .setup, .recovering, .resetting, .settling, .free:
+                servers[s].obsolete = true
             // Those that log in get their facts later; or are none of the pool's.
             case .routing, .connecting, .login, .confirming, .gone: break
             }

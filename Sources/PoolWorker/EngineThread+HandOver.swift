@@ -31,7 +31,7 @@ extension EngineThread {
             server: servers[s], parameters: parameterSets.values(servers[s].parameters),
             connector: connectors.removeValue(forKey: s))
         parameterSets.release(servers[s].parameters)
-        servers[s].state = .gone
+        servers[s].gone()
         servers.remove(s)
         shared.inboxes[other].post(.handOver(parcel))
     }
@@ -41,8 +41,6 @@ extension EngineThread {
         var server = parcel.server
         server.parameters = parameterSets.number(for: parcel.parameters)
         server.readable = true
-        server.state = .active
-        server.client = .absent
         if server.slot == 0 { server.ledger = nobody }
         let p = server.pool
         guard poolDetails[p] != nil, let s = servers.insert(server) else {
@@ -65,7 +63,6 @@ extension EngineThread {
             let s = pools[p].idle.first
             guard !servers[s].stream.input.hasMemory else { return }
             pools[p].takeIdle(s, &serverLinks)
-            servers[s].state = .active
             passOn(s)
         }
     }

@@ -165,7 +165,7 @@ extension EngineThread {
             }
         case .settling:
             if isDue(server.since, settings.cancel_wait_timeout) { closeServer(s, .cancelHandled) }
-        case .active, .gone:
+        case .active, .free, .gone:
             break
         }
     }

@@ -44,7 +44,7 @@ extension EngineThread {
         connectors[s] = nil
         taskErrors[s] = nil
         parameterSets.release(server.parameters)
-        servers[s].state = .gone
+        servers[s].gone()
         servers.remove(s)
         hubs[h].stream.renew(poller, hubToken(h))
         server.ledger.announce(.hub)
@@ -133,7 +133,7 @@ extension EngineThread {
             servers[s].bodyLeft == 0, !servers[s].stream.input.hasMemory, servers[s].stream.output.isEmpty,
             clients[c].bodyLeft == 0
         else { return false }
-        runTask(s, .handOver, [], state: .setup)
+        runTask(s, .handOver, [])
         return true
     }
 

@@ -52,9 +52,8 @@ extension EngineThread {
     private mutating func lease(_ c: ClientIndex) -> ServerIndex {
         let p = clients[c].pool
         let s = leaseServer(c)
-        clients[c].since = now
         if s == .absent {
-            clients[c].state = .waiting
+            clients[c].waits(now)
             if crowded { waitingCounters.add(p, thread: number, 1) }
         } else {
             link(c, s)
@@ -143,6 +142,7 @@ extension EngineThread {
     /// What one client asks for may end at once, and free the server again: then it is put on a
     /// list that the call under way goes on with, however many clients wait.
     mutating func passOn(_ s: ServerIndex) {
+        servers[s].isFree()
         servers[s].isFreed = true
         freed.pushLast(s, &serverLinks)
         guard !isPassing else { return }
@@ -158,8 +158,7 @@ extension EngineThread {
 
     private mutating func passOnNow(_ s: ServerIndex) {
         if servers[s].cancels > 0 {
-            servers[s].state = .settling
-            servers[s].since = now
+            servers[s].settles(now)
             return
         }
         guard servers[s].hungUp || hasFacts(s) else { return closeServer(s, outdated) }
@@ -190,8 +189,7 @@ extension EngineThread {
 
     /// A server is on the idle list.
     mutating func becameIdle(_ s: ServerIndex) {
-        servers[s].state = .idle
-        servers[s].since = now
+        servers[s].rests(now)
         if servers[s].readable || servers[s].stream.input.hasMemory { readServer(s) }
     }
 

@@ -14,13 +14,12 @@ extension EngineThread {
         // client's, to the end.
         servers[s].left = clients[c].ledger
         clients[c].ledger = .nobody
-        servers[s].client = .absent
+        if c != .absent { servers[s].unlinked() }
         cancellersForget(s)
         switch servers[s].state {
         case .setup:
             // Its answer comes soon; then the server is free.
-            servers[s].state = .resetting
-            servers[s].task = .reset
+            servers[s].leavesSetup()
             return
         case .active:
             break
@@ -28,10 +27,7 @@ extension EngineThread {
             return
         }
         if partialFrame { return closeServer(s, .recoveryTimeout) }
-        servers[s].state = .recovering
-        servers[s].since = now
-        servers[s].interrupted = finishing
-        servers[s].finishing = finishing
+        servers[s].recovers(finishing: finishing, now)
         recover(s)
         // What it has sent meanwhile may be waiting.
         if servers[s].state == .recovering { goOn(serverToken(s)) }
@@ -71,7 +67,7 @@ extension EngineThread {
             resetServer(s)
         } else {
             // still the session of the client that has left
-            runTask(s, .rollback, Array("ROLLBACK".utf8), state: .resetting)
+            runTask(s, .rollback, Array("ROLLBACK".utf8))
         }
     }
 
@@ -122,7 +118,7 @@ extension EngineThread {
         let query = isDue ? Array("DISCARD ALL".utf8) : texts.resetQuery
         servers[s].traffic = Traffic()
         if isDue || (pools[servers[s].pool].mode == .session && !query.isEmpty) {
-            runTask(s, .reset, query, state: .resetting)
+            runTask(s, .reset, query)
         } else {
             passOn(s)
         }

@@ -16,7 +16,7 @@ extension EngineThread {
             switch state {
             case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling: break
             case .active: return continueDelivery(s, servers[s].client)
-            case .routing, .connecting, .gone: return
+            case .routing, .connecting, .free, .gone: return
             }
             if takeFrame(s) { continue }
             guard servers.generation(s) == generation else { return }

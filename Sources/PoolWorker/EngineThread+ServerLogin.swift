@@ -77,10 +77,8 @@ extension EngineThread {
         let startup = StartupPacket.startupPacket(parameters)
         let (stream, error) = connector.connect()
         guard error == 0 else { return connectFailed(s, error) }
-        servers[s].stream = stream
+        servers[s].connects(stream, now)
         shared.countServer(1)
-        servers[s].state = .connecting
-        servers[s].since = now
         guard servers[s].stream.output.append(startup), watchConnecting(s) else {
             return closeServer(s, .connectTimeout)
         }
@@ -103,7 +101,7 @@ extension EngineThread {
     mutating func serverConnected(_ s: ServerIndex) {
         let error = servers[s].stream.failure
         guard error == 0 else { return connectFailed(s, error) }
-        servers[s].state = .login
+        servers[s].logsIn()
         flushServer(s)
     }
 
@@ -191,7 +189,7 @@ extension EngineThread {
         guard shared.host.keepsOIDs, let record = poolDetails[servers[s].pool]?.record else {
             return serverOpened(s)
         }
-        servers[s].state = .confirming
+        servers[s].confirms()
         var question = question(.confirm, s.number, servers.generation(s))
         question.database_id = record.databaseID
         question.user_id = serverLogins[s]?.role ?? record.userID
@@ -224,7 +222,7 @@ extension EngineThread {
             return notAsOwner(s, ErrorFields(.fatal, "58000", "the backend did not become its pool's role"))
         }
         serverLogins[s]?.becoming = true
-        servers[s].state = .login
+        servers[s].logsIn()
         servers[s].ledger.announce(.become)
         guard sendServer(s, [0, 0, 0, 4]) else {
             return serverLoginFailed(
@@ -292,7 +290,6 @@ extension EngineThread {
         }
         servers[s].traffic = Traffic()
         if servers[s].isForHub { return startHub(s) }
-        servers[s].state = .active
         pools[servers[s].pool].opened()
         if settings.log_connections { shared.log(.info, "\(describeServer(s)) new connection to server") }
         // Whatever its lifetime and whoever else wants it, it is for somebody first.

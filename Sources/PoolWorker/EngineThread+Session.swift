@@ -40,7 +40,7 @@ extension EngineThread {
         login.asked = shared.directory.locked { shared.directory.reloads }
         servers[s].ledger.announce(.startAndAnswer)
         servers[s].ledger.attach(clients[c].ledger)
-        runTask(s, .welcome, message: sessionStart(login), state: .setup)
+        runTask(s, .welcome, message: sessionStart(login))
     }
 
     /// An agent reported a parameter while its client reads nothing: most of the time in
@@ -77,7 +77,7 @@ extension EngineThread {
         finishLogin(c, parameterMessages(login.reported), parameters: ParameterSets.unknown)
         guard clients[c].state == .idle else { return clientLeft(s, partialFrame: false, finishing: true) }
         // The link goes on, to be released as any other: there may be pins.
-        clients[c].state = .active
+        clients[c].staysLinked()
         release(c, s)
     }
 

@@ -15,23 +15,19 @@ extension EngineThread {
             settle(pumpClient(c), client: c, server: s)
             return
         }
-        runTask(s, .parameters, query, state: .setup)
+        runTask(s, .parameters, query)
     }
 
     /// Runs a query of ours on a server that is quiet; `taskDone` gets the outcome.
-    mutating func runTask(_ s: ServerIndex, _ task: Server.Task, _ query: [UInt8], state: Server.State) {
+    mutating func runTask(_ s: ServerIndex, _ task: Server.Task, _ query: [UInt8]) {
         var writer = FrameWriter()
         writer.query(query)
-        runTask(s, task, message: writer.bytes, state: state)
+        runTask(s, task, message: writer.bytes)
     }
 
     /// The same with any message that ReadyForQuery answers.
-    mutating func runTask(_ s: ServerIndex, _ task: Server.Task, message: [UInt8], state: Server.State) {
-        servers[s].state = state
-        servers[s].task = task
-        servers[s].failed = false
-        servers[s].since = now
-        servers[s].traffic.ownQuery()
+    mutating func runTask(_ s: ServerIndex, _ task: Server.Task, message: [UInt8]) {
+        servers[s].runs(task, now)
         if !sendServer(s, message) { serverDied(s, .serverGone) }
     }
 
@@ -42,19 +38,17 @@ extension EngineThread {
         var writer = FrameWriter()
         writer.frame(FrontendTag.sync)
         servers[s].traffic = Traffic()
-        runTask(s, .fence, message: writer.bytes, state: .setup)
+        runTask(s, .fence, message: writer.bytes)
     }
 
     /// ReadyForQuery came for a query of ours.
     mutating func taskDone(_ s: ServerIndex) {
-        let task = servers[s].task
         let c = servers[s].client
-        servers[s].task = .none
+        let task = servers[s].taskDone()
         switch task {
         case .none:
             serverDied(s, .serverMalformed)
         case .parameters:
-            servers[s].state = .active
             servers[s].traffic = Traffic()
             if servers[s].failed {
                 refuseParameters(c, s)
@@ -65,7 +59,6 @@ extension EngineThread {
                 settle(pumpClient(c), client: c, server: s)
             }
         case .welcome:
-            servers[s].state = .active
             servers[s].traffic = Traffic()
             if servers[s].failed {
                 refuseParameters(c, s)
@@ -75,7 +68,6 @@ extension EngineThread {
                 parametersResolved(c, s)
             }
         case .handOver:
-            servers[s].state = .active
             servers[s].traffic = Traffic()
             servers[s].handedOver = true
             let generation = servers.generation(s)
@@ -85,7 +77,6 @@ extension EngineThread {
             guard !servers[s].failed, servers[s].traffic.status == TransactionStatus.idle else {
                 return serverDied(s, .serverMalformed)
             }
-            servers[s].state = .active
             servers[s].traffic = Traffic()
             release(c, s)
         case .rollback, .reset:
@@ -108,7 +99,7 @@ extension EngineThread {
     private mutating func dropRequest(_ c: ClientIndex, _ s: ServerIndex) {
         clients[c].cancelled = false
         unlink(c, s)
-        clients[c].state = .discarding
+        clients[c].discards()
         passOn(s)
         discardRequest(c)
     }

@@ -213,7 +213,7 @@ extension Server.State {
     /// There is a session at the other end.
     var isLoggedIn: Bool {
         switch self {
-        case .idle, .active, .setup, .recovering, .resetting, .settling: true
+        case .idle, .active, .setup, .recovering, .resetting, .settling, .free: true
         case .routing, .connecting, .login, .confirming, .gone: false
         }
     }

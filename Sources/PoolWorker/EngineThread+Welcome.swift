@@ -16,8 +16,7 @@ extension EngineThread {
             if welcomeAtOnce(c) { return }
             guard clients[c].state == .login else { return }
         }
-        clients[c].state = .welcome
-        clients[c].since = now
+        clients[c].awaitsWelcome(now)
         let p = clients[c].pool
         let s = leaseServer(c)
         if s != .absent {
@@ -91,7 +90,7 @@ extension EngineThread {
         let have = parameterSets.values(servers[s].parameters)
         let query = ParameterSets.settingQuery(from: have, to: login.wanted)
         guard query != nil || login.asksServer else { return parametersResolved(c, s) }
-        runTask(s, .welcome, query ?? [], state: .setup)
+        runTask(s, .welcome, query ?? [])
     }
 
     /// The server has taken the client's parameters: in its spelling they hold from now on.
@@ -103,7 +102,7 @@ extension EngineThread {
             // Another server is where the pool's are now: that one may say something else.
             unlink(c, s)
             passOn(s)
-            clients[c].state = .login
+            clients[c].loginGoesOn()
             return welcome(c)
         }
         let have = parameterSets.values(servers[s].parameters)
@@ -158,8 +157,7 @@ extension EngineThread {
         logins[c] = nil
         parameterSets.release(clients[c].parameters)
         clients[c].parameters = parameters
-        clients[c].state = .idle
-        clients[c].since = now
+        clients[c].welcomed(now)
         var writer = FrameWriter()
         writer.raw(authenticationOk)
         writer.raw(told)

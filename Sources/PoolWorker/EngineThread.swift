@@ -251,7 +251,7 @@ struct EngineThread: ~Copyable {
         switch servers[s].state {
         case .active:
             settle(pumpServer(s), client: servers[s].client, server: s)
-        case .routing, .connecting, .gone:
+        case .routing, .connecting, .free, .gone:
             break
         case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling:
             readServer(s)

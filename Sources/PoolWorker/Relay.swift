@@ -276,20 +276,14 @@ extension Relay {
     static func link(
         _ client: inout Client, _ c: ClientIndex, _ server: inout Server, _ s: ServerIndex, _ now: UInt64
     ) {
-        client.state = .active
-        client.server = s
-        server.state = .active
-        server.client = c
-        server.ledger.attach(client.ledger)
-        server.since = now
-        server.traffic = Traffic()
+        client.linked(to: s)
+        server.linked(to: c, client.ledger, now)
     }
 
     @_noLocks @inline(__always)
     static func unlink(_ client: inout Client, _ server: inout Server, _ now: UInt64) {
-        client.state = .idle
-        client.since = now
-        server.client = .absent
+        client.unlinked(now)
+        server.unlinked()
     }
 }
 

@@ -5,27 +5,28 @@ import Wire
 
 /// A server as its engine thread's table keeps it.
 struct Server: BitwiseCopyable {
+    /// The methods below are the ways from one to another.
     enum State: UInt8, BitwiseCopyable {
-        /// The host is asked where to connect. Next: connecting, gone.
+        /// The host is asked where to connect.
         case routing
-        /// Next: login, gone.
         case connecting
-        /// Next: confirming, idle or active, gone.
         case login
-        /// The host is asked whether it is who it should be. Next: idle or active, gone.
+        /// The host is asked whether it is who it should be.
         case confirming
-        /// On the idle list. Next: active, resetting, gone.
+        /// On the idle list.
         case idle
-        /// Linked to a client. Next: setup, idle, recovering, resetting, settling, gone.
+        /// Linked to a client.
         case active
-        /// Linked, and being given the client's parameters. Next: active, gone.
+        /// Linked, and runs a query of the worker's own for its client.
         case setup
-        /// Its client died: brought to the end of what it was doing. Next: resetting, idle, gone.
+        /// Its client has left: it is brought to the end of what it was doing.
         case recovering
-        /// Runs a query of ours between two clients. Next: idle or active, gone.
+        /// Runs a query of the worker's own between two clients.
         case resetting
-        /// Waits until a cancel request on its way has been delivered. Next: idle or active, gone.
+        /// Waits until a cancel request on its way has been delivered.
         case settling
+        /// Has no client, and is about to be passed on: within a turn only.
+        case free
         /// The entry is free.
         case gone
     }
@@ -34,8 +35,8 @@ struct Server: BitwiseCopyable {
     enum Task: UInt8, BitwiseCopyable { case none, parameters, welcome, handOver, fence, rollback, reset }
 
     var stream = Stream(descriptor: -1)
-    var state: State = .routing
-    var task: Task = .none
+    private(set) var state: State = .routing
+    private(set) var task: Task = .none
     /// A cancel was sent for the client that died.
     var interrupted = false
     /// recovering: may take as long as it takes.
@@ -53,7 +54,7 @@ struct Server: BitwiseCopyable {
     /// Its client was to be handed over to the hub just now.
     var handedOver = false
     /// Index of the linked client, or `absent`.
-    var client = ClientIndex.absent
+    private(set) var client = ClientIndex.absent
     /// Cancel requests on their way to it.
     var cancels: Int32 = 0
     /// Its agent's slot in the ledger, and the entry there; 0: it has none.
@@ -86,6 +87,101 @@ struct Server: BitwiseCopyable {
         self.ledger = ledger
         since = now
         connected = now
+    }
+}
+
+/// What becomes of a server.
+extension Server {
+    mutating func connects(_ stream: Stream, _ now: UInt64) {
+        assert(state == .routing)
+        self.stream = stream
+        enter(.connecting, now)
+    }
+
+    /// The connection is there; or the login goes on, as the backend has to become another role.
+    mutating func logsIn() {
+        assert(state == .connecting || state == .confirming)
+        state = .login
+    }
+
+    mutating func confirms() {
+        assert(state == .login)
+        state = .confirming
+    }
+
+    /// It has no client, and is about to be passed on.
+    mutating func isFree() {
+        assert(client == .absent && state != .gone)
+        state = .free
+    }
+
+    /// It waits for a client on the idle list.
+    @_noLocks @inline(__always)
+    mutating func rests(_ now: UInt64) {
+        assert(client == .absent)
+        state = .idle
+        since = now
+    }
+
+    @_noLocks @inline(__always)
+    mutating func linked(to c: ClientIndex, _ reference: LedgerClient, _ now: UInt64) {
+        assert(state == .idle || state == .free)
+        state = .active
+        client = c
+        ledger.attach(reference)
+        since = now
+        traffic = Traffic()
+    }
+
+    @_noLocks @inline(__always)
+    mutating func unlinked() {
+        assert(client != .absent)
+        client = .absent
+    }
+
+    /// Begins a query of the worker's own: with a client for that one, else to be fit for the next.
+    mutating func runs(_ task: Task, _ now: UInt64) {
+        assert(client != .absent ? state == .active : state != .gone)
+        self.task = task
+        failed = false
+        traffic.ownQuery()
+        enter(client != .absent ? .setup : .resetting, now)
+    }
+
+    /// A query of the worker's own is done: returns what it was for. A linked server is its client's again.
+    mutating func taskDone() -> Task {
+        defer { task = .none }
+        if state == .setup { state = .active }
+        return task
+    }
+
+    /// Its client has left while it ran a query of the worker's own, the answer to which comes soon; it is
+    /// reset behind it.
+    mutating func leavesSetup() {
+        assert(state == .setup && client == .absent)
+        state = .resetting
+        task = .reset
+    }
+
+    /// Its client has left.
+    /// - Parameter finishing: what that one asked for is to be done, not interrupted.
+    mutating func recovers(finishing: Bool, _ now: UInt64) {
+        assert(state == .active && client == .absent)
+        interrupted = finishing
+        self.finishing = finishing
+        enter(.recovering, now)
+    }
+
+    mutating func settles(_ now: UInt64) {
+        assert(state == .free)
+        enter(.settling, now)
+    }
+
+    mutating func gone() { state = .gone }
+
+    private mutating func enter(_ next: State, _ now: UInt64) {
+        state = next
+        since = now
     }
 }
 

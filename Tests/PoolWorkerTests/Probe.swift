@@ -111,7 +111,7 @@ final class Probe {
             switch thread.servers[s].state {
             case .routing, .connecting, .login, .confirming: found.opening += 1
             case .idle: found.idle += 1
-            case .active, .setup, .recovering, .resetting, .settling: found.leased += 1
+            case .active, .setup, .recovering, .resetting, .settling, .free: found.leased += 1
             case .gone: break
             }
         }
