@@ -170,6 +170,11 @@ extension EngineThread {
     mutating func hubIsGone(_ hub: HubID) {
         listening.answered[hub.slot] = nil
         for (c, mine) in listening.clients where mine == hub { closeClient(c, .hubGone) }
+        // One that has said UNLISTEN may wait for its last notifications.
+        for (s, due) in listening.requests where due.hub == hub {
+            listening.requests[s] = nil
+            if servers[s].client != .absent { closeClient(servers[s].client, .hubGone) }
+        }
     }
 
     /// What is due by time; most of the time nothing.

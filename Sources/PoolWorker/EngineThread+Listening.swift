@@ -17,7 +17,7 @@ extension EngineThread {
             let hub = HubID(database: database(s), slot: slot, process: process)
             guard noteListener(c, hub, listens) else { return }
             let due = Listening.Request(hub: hub, number: request)
-            guard slot == 0 || listening.isAnswered(due) else {
+            guard listening.isAnswered(due) else {
                 listening.requests[s] = due
                 return
             }
@@ -64,15 +64,15 @@ extension EngineThread {
     /// A client listens from now on, or no more. False when it had to be closed: its hub has
     /// gone, and it would miss notifications without knowing.
     private mutating func noteListener(_ c: ClientIndex, _ hub: HubID, _ listens: Bool) -> Bool {
+        guard shared.directory.hub(database: hub.database) == hub else {
+            closeClient(c, .hubGone)
+            return false
+        }
         guard listens else {
             if let former = listening.clients.removeValue(forKey: c) {
                 shared.directory.countListener(database: former.database, -1)
             }
             return true
-        }
-        guard shared.directory.hub(database: hub.database) == hub else {
-            closeClient(c, .hubGone)
-            return false
         }
         if listening.clients.updateValue(hub, forKey: c) == nil {
             shared.directory.countListener(database: hub.database, 1)

@@ -1,6 +1,9 @@
 """LISTEN without a backend: one backend of the database listens for all its clients."""
 
+import contextlib
+import os
 import random
+import signal
 import threading
 
 import psycopg
@@ -8,7 +11,7 @@ import pytest
 
 from database_host import DatabaseHost
 from waiting import wait_until
-from wire import error_of, message, wait_for_bytes
+from wire import error_of, message, query, wait_for_bytes
 
 HUB = "select pid from pg_stat_activity where application_name = 'carpool hub' and datname = '{}'"
 
@@ -109,6 +112,81 @@ def test_one_that_has_unlistened_hears_nothing_more(rotating, single, sender):
     sender.execute("notify a, 'unheard'; notify b, 'unheard'")
     assert heard(listener.query("select 1")) == []
     assert listener.rows("select pg_listening_channels()") == []
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_was_committed_before_unlisten_is_heard(fresh_cluster, threads):
+    host = DatabaseHost(fresh_cluster(pool_mode="transaction", threads=threads, default_pool_size=2))
+    role = host.new_role()
+    listener, pooled = host.wire(role), host.connect(role)
+    with psycopg.connect(**host.cluster.direct(host.database), autocommit=True) as direct:
+        for leave in ("unlisten z", "unlisten *", "discard all", "begin; unlisten z; commit"):
+            for number in range(40):
+                listener.query("listen y; listen z")
+                (pooled if number % 4 else direct).execute(f"notify z, '{leave} {number}'")
+                assert heard(listener.query(leave)) == [f"{leave} {number}"]
+    host.clean()
+
+
+@contextlib.contextmanager
+def stopped(host):
+    """The hub reads nothing meanwhile."""
+    pid = int(hub(host))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+# Queries that a client sends in one go, and what it hears of its own; by all it hears what came before.
+LEAVING = {
+    "unlisten": (["unlisten z"], []),
+    "all": (["unlisten *", "notify z, 'own'"], []),
+    "discard": (["discard all", "notify z, 'own'"], []),
+    "in a transaction": (["begin; unlisten z; commit", "notify z, 'own'"], []),
+    "rolled back": (["begin; unlisten z; rollback", "notify z, 'own'"], ["own"]),
+    "notify before": (["notify z, 'own'", "unlisten z"], ["own"]),
+    "notify behind": (["unlisten z", "notify z, 'own'"], []),
+    "notify in the transaction": (["begin; notify z, 'own'; unlisten z; commit"], []),
+    "notify in the query": (["begin; unlisten z; commit; notify z, 'own'"], []),
+    "notify another": (["begin; notify y, 'own'; unlisten z; commit"], ["own"]),
+    "again": (["unlisten z", "notify z, 'not'", "listen z", "notify z, 'own'"], ["own"]),
+    "again at once": (["unlisten z", "listen z", "notify z, 'own'"], ["own"]),
+    "again in the transaction": (["unlisten z; listen z", "notify z, 'own'"], ["own"]),
+    "all, then another": (["unlisten *", "listen x", "notify z, 'not'; notify x, 'own'"], ["own"]),
+}
+
+
+@pytest.mark.parametrize("name", LEAVING)
+def test_a_late_hub_knows_when_a_channel_was_left(rotating, single, sender, name):
+    queries, own = LEAVING[name]
+    listener = rotating.wire(single)
+    listener.query("listen y; listen z")
+    keeps_no_server(rotating, single)
+    queries = [f"{text} -- {single.name}" for text in queries]
+    done = "select count(*) from pg_stat_activity where state = 'idle' and query = %s"
+    with stopped(rotating):
+        sender.execute("notify z, 'before'")
+        listener.send(*map(query, queries))
+        wait_until(lambda: rotating.cluster.value(done, queries[-1]) == 1, "all is done")
+    assert sum((heard(listener.until_ready()) for _ in queries), []) == ["before", *own]
+    sender.execute("notify y, 'end'; notify x, 'end'")
+    rest = [] if name in ("all", "discard") else ["end"]
+    assert heard(listener.query("select 1")) == rest
+
+
+def test_one_that_has_unlistened_ends_with_the_hub_that_has_not_read_its_last(rotating, single, sender):
+    listener, other = rotating.wire(single), rotating.wire(single)
+    listener.query("listen z")
+    keeps_no_server(rotating, single)
+    with stopped(rotating) as pid:
+        sender.execute("notify z")
+        listener.send(query("unlisten z"))
+        assert listener.frame().kind == "C"
+        sender.execute("select pg_terminate_backend(%s)", [pid])
+    assert error_of(listener.until_closed())["C"] == "57P01"
+    assert other.value("select 1") == "1"
 
 
 def test_a_direct_listener_hears_the_clients_process_id(rotating, single, sender):

@@ -199,7 +199,7 @@ typedef struct CledgerServer
 	uint64_t	ended_ns;		/* nanoseconds that they took, */
 	uint64_t	attach_ns;		/* and nanoseconds that attaching clients took */
 	uint32_t	hub_requests;	/* all agents of the database: counts their requests to the hub */
-	uint8_t		counters_rest[4];
+	uint32_t	hub_answered;	/* the hub: the latest request up to which it has read */
 } CledgerServer;
 
 _Static_assert(offsetof(CledgerClient, state) == CLEDGER_LINE, "the agents' line of a client");

@@ -75,7 +75,12 @@ extern bool carpool_async_open(void);
 extern bool carpool_async_self_test(StringInfo why);
 #define CARPOOL_ASYNC "listen and notify"
 
-/* notify.c: the sender of this backend's notifications is the client, by its process id. */
+/*
+ * notify.c: the sender of this backend's notifications is the client, by its process id. Of the
+ * latest ones, where in the queue they begin; page -1: there are none since the last
+ * ReadyForQuery, at which listen.c sets it back.
+ */
 extern void carpool_notify_install(void);
+extern CarpoolPosition carpool_notified_from;
 
 #endif

@@ -6,8 +6,10 @@
  * says LISTEN; at the end of that transaction the hub takes over, from the very place in the
  * queue to which the session has read.
  *
- * A client's channels are in its room (CARPOOL_ROOM_CHANNELS): its encoding, their number,
- * and for each from which place in the queue on the hub is to read, and its name.
+ * A client's channels are in its room (CARPOOL_ROOM_CHANNELS): its encoding, how many channels it
+ * listens to, how many there are with those that it has left, and for each from which place in
+ * the queue on the hub is to read, to which place, and its name. A channel that the client has
+ * left stays in the list until the hub has read what was committed before.
  */
 #ifndef CARPOOL_LISTEN_H
 #define CARPOOL_LISTEN_H
@@ -22,11 +24,13 @@ typedef struct CarpoolChannel
 {
 	char	   *name;
 	CarpoolPosition from;
+	CarpoolPosition end;		/* page -1: the client has not left it */
 } CarpoolChannel;
 
 typedef struct CarpoolChannels
 {
 	int			encoding;		/* of the client */
+	int			live;			/* channels that it has not left; they come first */
 	int			count;
 	CarpoolChannel *list;
 } CarpoolChannels;
@@ -34,14 +38,11 @@ typedef struct CarpoolChannels
 /* channels.c: the bytes for a client's room, none if there are no channels. */
 extern void carpool_channels_write(StringInfo to, const CarpoolChannels *channels);
 
-/* channels.c: reads what a client's room has, into the current context. */
+/* channels.c: reads what a client's room has into the current context; of left channels only the number. */
 extern CarpoolChannels carpool_channels_read(uint64 client);
 
-/*
- * The same step by step: how many channels the bytes of a room are about, and the client's
- * encoding; then for each the channel, whose name goes into the buffer.
- */
-extern int	carpool_channels_head(StringInfo bytes, int *count);
+/* The same step by step: all but the list; then for each the channel, whose name goes into the buffer. */
+extern CarpoolChannels carpool_channels_head(StringInfo bytes);
 extern void carpool_channels_next(StringInfo bytes, CarpoolChannel *channel, char name[NAMEDATALEN]);
 
 /*
@@ -74,5 +75,8 @@ extern uint32 carpool_hub_find(void);
 
 /* Asks the hub to tell the worker when it has read all that there is; the request's number. */
 extern uint32 carpool_hub_ask(uint32 hub);
+
+/* Whether the database's hub has read all that there was at a request; true where there is none. */
+extern bool carpool_hub_has_read(uint32 request);
 
 #endif

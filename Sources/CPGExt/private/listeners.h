@@ -20,7 +20,9 @@ typedef struct CarpoolListener
 	struct CarpoolChannelListeners *channel;
 	uint32		slot;			/* of the client */
 	uint32		pass;			/* the hub's, in which it came */
+	uint32		changed;		/* the hub's, in which it came or its client left */
 	CarpoolPosition from;		/* the place from which on it is to hear */
+	CarpoolPosition end;		/* to which place, if its client has left the channel; else page -1 */
 	bool		is_gone;		/* only while its client's channels are read */
 } CarpoolListener;
 
@@ -47,6 +49,12 @@ extern CarpoolListeningClient carpool_listeners_client(const CarpoolListener *li
  */
 extern bool carpool_listeners_first(CarpoolPosition *first);
 extern bool carpool_listeners_is_new(const CarpoolListener *listener);
+
+/*
+ * Whether a listener's client had left the channel when the notification at a place was committed.
+ * What the first pass that knows of the leaving can't read yet is committed after it.
+ */
+extern bool carpool_listeners_has_left(const CarpoolListener *listener, CarpoolPosition at);
 extern void carpool_listeners_end_pass(void);
 
 #endif

@@ -5,13 +5,29 @@
 #include "private/listen.h"
 #include "private/statebytes.h"
 
-int
-carpool_channels_head(StringInfo bytes, int *count)
+static void
+put_position(StringInfo to, CarpoolPosition position)
 {
-	int			encoding = (int) carpool_get_uint64(bytes);
+	carpool_put_uint64(to, (uint64) (uint32) position.page << 32 | (uint32) position.offset);
+}
 
-	*count = (int) carpool_get_uint64(bytes);
-	return encoding;
+static CarpoolPosition
+get_position(StringInfo bytes)
+{
+	uint64		value = carpool_get_uint64(bytes);
+
+	return (CarpoolPosition) {(int) (value >> 32), (int) (uint32) value};
+}
+
+CarpoolChannels
+carpool_channels_head(StringInfo bytes)
+{
+	CarpoolChannels channels = {0};
+
+	channels.encoding = (int) carpool_get_uint64(bytes);
+	channels.live = (int) carpool_get_uint64(bytes);
+	channels.count = (int) carpool_get_uint64(bytes);
+	return channels;
 }
 
 void
@@ -20,8 +36,8 @@ carpool_channels_next(StringInfo bytes, CarpoolChannel *channel, char name[NAMED
 	uint32		length;
 	const char *text;
 
-	channel->from.page = (int) carpool_get_uint64(bytes);
-	channel->from.offset = (int) carpool_get_uint64(bytes);
+	channel->from = get_position(bytes);
+	channel->end = get_position(bytes);
 	text = carpool_get_text(bytes, &length);
 	if (text == NULL || length >= NAMEDATALEN)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("a channel's name cannot be read")));
@@ -41,9 +57,9 @@ carpool_channels_read(uint64 client)
 	carpool_room_get(client, CARPOOL_ROOM_CHANNELS, &bytes);
 	if (bytes.len == 0)
 		return channels;
-	channels.encoding = carpool_channels_head(&bytes, &channels.count);
-	channels.list = palloc_extended(channels.count * sizeof(CarpoolChannel) + 1, MCXT_ALLOC_HUGE);
-	for (CarpoolChannel *each = channels.list; each < channels.list + channels.count; each++)
+	channels = carpool_channels_head(&bytes);
+	channels.list = palloc_extended(channels.live * sizeof(CarpoolChannel) + 1, MCXT_ALLOC_HUGE);
+	for (CarpoolChannel *each = channels.list; each < channels.list + channels.live; each++)
 	{
 		carpool_channels_next(&bytes, each, name);
 		each->name = pstrdup(name);
@@ -58,11 +74,12 @@ carpool_channels_write(StringInfo to, const CarpoolChannels *channels)
 	if (channels->count == 0)
 		return;
 	carpool_put_uint64(to, (uint64) channels->encoding);
+	carpool_put_uint64(to, (uint64) channels->live);
 	carpool_put_uint64(to, (uint64) channels->count);
 	for (const CarpoolChannel *each = channels->list; each < channels->list + channels->count; each++)
 	{
-		carpool_put_uint64(to, (uint64) each->from.page);
-		carpool_put_uint64(to, (uint64) each->from.offset);
+		put_position(to, each->from);
+		put_position(to, each->end);
 		carpool_put_string(to, each->name);
 	}
 }

@@ -58,6 +58,15 @@ carpool_hub_ask(uint32 hub)
 	return number;
 }
 
+bool
+carpool_hub_has_read(uint32 request)
+{
+	uint32		hub = carpool_hub_find();
+	uint32	   *reached_request = &cledger_server(carpool_ledger, hub)->hub_answered;
+
+	return hub == 0 || (int32) (__atomic_load_n(reached_request, __ATOMIC_ACQUIRE) - request) >= 0;
+}
+
 /* Appends a string in the client's encoding, with its NUL; false where it has no such characters. */
 static bool
 put_text(StringInfo to, const char *text, int encoding)
@@ -120,6 +129,7 @@ deliver_to(const CarpoolListener *listener)
 	CarpoolListeningClient client;
 
 	if (carpool_queue_compare(delivered->at, listener->from) < 0 ||
+		carpool_listeners_has_left(listener, delivered->at) ||
 		(!carpool_listeners_is_new(listener) && carpool_queue_compare(delivered->at, reached) < 0))
 		return;
 	client = carpool_listeners_client(listener);
@@ -210,6 +220,7 @@ serve(uint32 asked)
 		pq_sendint32(&message, asked);
 		pq_endmessage(&message);
 		answered = asked;
+		__atomic_store_n(&carpool_agent_server()->hub_answered, asked, __ATOMIC_RELEASE);
 	}
 	pq_flush();
 }
@@ -239,6 +250,7 @@ carpool_hub_start(void)
 				 errmsg("the queue of notifications cannot be read"),
 				 errhint("See SELECT * FROM carpool.self_test().")));
 	server->hub_requests = 0;
+	server->hub_answered = 0;
 	StartTransactionCommand();
 	Async_Listen("carpool");
 	CommitTransactionCommand();

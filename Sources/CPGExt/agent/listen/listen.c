@@ -22,7 +22,9 @@ uint32		carpool_listen_saves;
 
 static MemoryContext held_context;
 static CarpoolChannels held;	/* the hub reads these for the client */
+static bool has_read_left;		/* the room has left channels that the hub needs no longer */
 static bool is_due;				/* the worker has to be told */
+static uint32 asked;			/* the latest request to the hub */
 
 /* A first LISTEN makes a backend see to its end as a listener; without it UNLISTEN does nothing. */
 static void
@@ -46,26 +48,28 @@ typedef struct HeldChannel
 {
 	char		name[NAMEDATALEN];	/* the key */
 	CarpoolPosition from;
+	bool		is_kept;		/* the session has it still */
 } HeldChannel;
 
-/* Finds what is held by name: a session may have many channels. */
+/* Finds what is held, and was not left, by name: a session may have many channels. */
 static HTAB *
 index_held(MemoryContext context)
 {
 	HASHCTL		control = {.keysize = NAMEDATALEN, .entrysize = sizeof(HeldChannel), .hcxt = context};
-	HTAB	   *table = hash_create("carpool held channels", held.count, &control,
+	HTAB	   *table = hash_create("carpool held channels", held.live, &control,
 									HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
 
-	for (int i = 0; i < held.count; i++)
+	for (int i = 0; i < held.live; i++)
 	{
 		HeldChannel *entry = hash_search(table, held.list[i].name, HASH_ENTER, NULL);
 
 		entry->from = held.list[i].from;
+		entry->is_kept = false;
 	}
 	return table;
 }
 
-/* Whether the session has other channels than those held, or another encoding. */
+/* Whether the session has other channels than those held, or another encoding; or some held are done with. */
 static bool
 has_changed(void)
 {
@@ -73,7 +77,9 @@ has_changed(void)
 	int			i = 0;
 	ListCell   *cell;
 
-	if (list_length(names) != held.count || (held.count > 0 && held.encoding != pg_get_client_encoding()))
+	has_read_left = has_read_left || (held.count > held.live && carpool_hub_has_read(asked));
+	if (has_read_left || list_length(names) != held.live ||
+		(held.live > 0 && held.encoding != pg_get_client_encoding()))
 		return true;
 	foreach(cell, names)
 		if (strcmp(held.list[i++].name, lfirst(cell)) != 0)
@@ -81,27 +87,67 @@ has_changed(void)
 	return false;
 }
 
-/* Of the session, in a context of their own; those that are not held are to be read from a place on. */
+static const CarpoolPosition no_end = {-1, 0};
+
+static void
+add_channel(CarpoolChannels *to, const char *name, CarpoolPosition from, CarpoolPosition end)
+{
+	to->list[to->count++] = (CarpoolChannel) {pstrdup(name), from, end};
+}
+
+/*
+ * Adds the channels that the session has left. The client hears on them what was committed before,
+ * but not what its own transaction sent, as with PostgreSQL. What lies behind `from`, unless that is
+ * NULL, was committed later, if at all: the client hears it on channels that begin there.
+ */
+static void
+add_left(CarpoolChannels *to, HTAB *known, const CarpoolPosition *from)
+{
+	CarpoolPosition now = carpool_notified_from.page >= 0 ? carpool_notified_from : carpool_queue_head();
+	int			all = carpool_hub_has_read(asked) ? held.live : held.count;
+
+	for (int i = 0; i < all; i++)
+	{
+		const CarpoolChannel *channel = &held.list[i];
+		CarpoolPosition end = i < held.live ? now : channel->end;
+
+		if (i < held.live && ((HeldChannel *) hash_search(known, channel->name, HASH_FIND, NULL))->is_kept)
+			continue;
+		if (from != NULL && carpool_queue_compare(*from, end) < 0)
+			end = *from;
+		add_channel(to, channel->name, channel->from, end);
+	}
+}
+
+/*
+ * Of the session, in a context of their own; those that are not held are to be read from a place
+ * on. NULL: there are none.
+ */
 static CarpoolChannels
-gather(CarpoolPosition from, MemoryContext *context)
+gather(const CarpoolPosition *from, MemoryContext *context)
 {
 	MemoryContext old;
 	List	   *names = *carpool_channels;
-	CarpoolChannels channels = {pg_get_client_encoding(), 0, NULL};
+	int			most = list_length(names) + held.count;
+	CarpoolChannels channels = {.encoding = pg_get_client_encoding()};
 	HTAB	   *known = held.count > 0 ? index_held(CurrentMemoryContext) : NULL;
 	ListCell   *cell;
 
 	*context = AllocSetContextCreate(TopMemoryContext, "carpool channels", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(*context);
-	channels.list = palloc_extended(list_length(names) * sizeof(CarpoolChannel) + 1, MCXT_ALLOC_HUGE);
+	channels.list = palloc_extended(most * sizeof(CarpoolChannel) + 1, MCXT_ALLOC_HUGE);
 	foreach(cell, names)
 	{
 		HeldChannel *entry = known != NULL ? hash_search(known, lfirst(cell), HASH_FIND, NULL) : NULL;
-		CarpoolChannel *channel = &channels.list[channels.count++];
 
-		channel->name = pstrdup(lfirst(cell));
-		channel->from = entry != NULL ? entry->from : from;
+		if (entry != NULL)
+			entry->is_kept = true;
+		if (entry != NULL || from != NULL)
+			add_channel(&channels, lfirst(cell), entry != NULL ? entry->from : *from, no_end);
 	}
+	channels.live = channels.count;
+	if (known != NULL)
+		add_left(&channels, known, from);
 	MemoryContextSwitchTo(old);
 	if (known != NULL)
 		hash_destroy(known);
@@ -115,6 +161,7 @@ hold(CarpoolChannels channels, MemoryContext context)
 		MemoryContextDelete(held_context);
 	held_context = context;
 	held = channels;
+	has_read_left = false;
 }
 
 /* Puts the channels, as bytes, into the client's room. */
@@ -183,7 +230,7 @@ hand_over(uint64 client, uint32 hub)
 	{
 		CarpoolPosition own = carpool_queue_position(MyBackendId);
 		MemoryContext context;
-		CarpoolChannels channels = gather(own, &context);
+		CarpoolChannels channels = gather(&own, &context);
 
 		if (give_to_hub(client, hub, &channels, own))
 		{
@@ -207,21 +254,22 @@ keeps_listener(void)
 	return carpool_signs.listens;
 }
 
-bool
-carpool_listen_ended(uint64 client)
+/* As carpool_listen_ended(). */
+static bool
+follow(uint64 client)
 {
 	MemoryContext context = CurrentMemoryContext;
 	bool		is_kept = false;
 
 	is_due = false;
-	if (!carpool_signs.listens && held.count == 0)
+	if (!carpool_signs.listens && held.count == 0 && !has_read_left)
 		return false;
 	if (!carpool_async_open())
 		return keeps_listener();
 	carpool_signs.listens = carpool_queue_is_listener();
 	if (client == 0)
 		return carpool_signs.listens;
-	is_due = held.count > 0;
+	is_due = held.live > 0;
 	if (carpool_signs.listens)
 	{
 		uint32		hub = carpool_hub_find();
@@ -233,12 +281,21 @@ carpool_listen_ended(uint64 client)
 	else if (has_changed())
 	{
 		MemoryContext own_context;
-		CarpoolChannels channels = gather((CarpoolPosition) {0, 0}, &own_context);
+		CarpoolChannels channels = gather(NULL, &own_context);
 
 		hold(channels, own_context);
 		save(client, &held);
 	}
 	MemoryContextSwitchTo(context);
+	return is_kept;
+}
+
+bool
+carpool_listen_ended(uint64 client)
+{
+	bool		is_kept = follow(client);
+
+	carpool_notified_from.page = -1;
 	return is_kept;
 }
 
@@ -252,19 +309,20 @@ carpool_listen_report(void)
 		return;
 	is_due = false;
 	hub = carpool_hub_find();
+	asked = hub != 0 ? carpool_hub_ask(hub) : 0;
 	pq_beginmessage(&message, CLEDGER_AGENT_MESSAGE);
 	pq_sendbyte(&message, CLEDGER_AGENT_LISTENS);
 	pq_sendint32(&message, hub);
 	pq_sendint32(&message, (uint32) cledger_server(carpool_ledger, hub)->pid);
-	pq_sendint32(&message, hub != 0 ? carpool_hub_ask(hub) : 0);
-	pq_sendbyte(&message, held.count > 0);
+	pq_sendint32(&message, asked);
+	pq_sendbyte(&message, held.live > 0);
 	pq_endmessage(&message);
 }
 
 void
 carpool_listen_drop(void)
 {
-	if (held.count == 0 && !carpool_signs.listens)
+	if (held_context == NULL && !carpool_signs.listens)
 		return;
 	/* what is left of a listener is ended with the other pins */
 	if (carpool_channels != NULL && *carpool_channels != NIL && !carpool_queue_is_listener())
@@ -276,6 +334,7 @@ carpool_listen_drop(void)
 		MemoryContextDelete(held_context);
 	held_context = NULL;
 	held = (CarpoolChannels) {0};
+	has_read_left = false;
 }
 
 void
@@ -289,6 +348,9 @@ carpool_listen_load(uint64 client)
 	held_context = AllocSetContextCreate(TopMemoryContext, "carpool channels", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(held_context);
 	held = carpool_channels_read(client);
+	/* the client got its answer behind what the hub read of them */
+	has_read_left = held.count > held.live;
+	held.count = held.live;
 	MemoryContextSwitchTo(TopMemoryContext);
 	for (int i = 0; i < held.count; i++)
 		*carpool_channels = lappend(*carpool_channels, pstrdup(held.list[i].name));
@@ -304,7 +366,7 @@ carpool_listen_hears(const char *body)
 		return true;
 	if (!carpool_queue_is_listener())
 		return false;
-	for (int i = 0; i < held.count; i++)
+	for (int i = 0; i < held.live; i++)
 	{
 		const char *name = held.list[i].name;
 		char	   *sent = pg_server_to_client(name, (int) strlen(name));

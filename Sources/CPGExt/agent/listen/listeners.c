@@ -104,7 +104,10 @@ forget(Client *client)
 	*client = (Client) {0};
 }
 
-/* UNLISTEN and LISTEN of one channel in one transaction: the session has listened all the time. */
+/*
+ * Of a channel that the client has just left; or the session has listened all the time, with
+ * UNLISTEN and LISTEN in one transaction.
+ */
 static CarpoolListener *
 find_gone(uint32 slot, const CarpoolChannel *wanted)
 {
@@ -128,12 +131,14 @@ find_gone(uint32 slot, const CarpoolChannel *wanted)
 static CarpoolListener *
 add_or_revive(uint32 slot, const CarpoolChannel *wanted, bool may_be_there)
 {
-	CarpoolListener *gone = may_be_there ? find_gone(slot, wanted) : NULL;
+	CarpoolListener *listener = may_be_there ? find_gone(slot, wanted) : NULL;
 
-	if (gone == NULL)
-		return add(slot, wanted);
-	gone->is_gone = false;
-	return gone;
+	if (listener == NULL)
+		listener = add(slot, wanted);
+	listener->is_gone = false;
+	listener->end = wanted->end;
+	listener->changed = pass;
+	return listener;
 }
 
 /*
@@ -177,12 +182,12 @@ update(Client *client, uint32 slot, StringInfo bytes)
 {
 	int			former = 0;		/* the next of what the client had */
 	bool		any_gone = false;
-	int			first_end;
-	int			count;
+	CarpoolChannels head = carpool_channels_head(bytes);
+	int			count = head.count;
+	int			first_end = bytes->cursor;
 	Entry	   *entries;
 
-	client->encoding = carpool_channels_head(bytes, &count);
-	first_end = bytes->cursor;
+	client->encoding = head.encoding;
 	entries = MemoryContextAllocExtended(context, count * sizeof(Entry) + 1, MCXT_ALLOC_HUGE);
 	for (int i = 0; i < count; i++)
 	{
@@ -283,6 +288,13 @@ bool
 carpool_listeners_is_new(const CarpoolListener *listener)
 {
 	return listener->pass == pass;
+}
+
+bool
+carpool_listeners_has_left(const CarpoolListener *listener, CarpoolPosition at)
+{
+	return listener->end.page >= 0 &&
+		(listener->changed != pass || carpool_queue_compare(at, listener->end) >= 0);
 }
 
 void

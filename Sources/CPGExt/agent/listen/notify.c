@@ -18,6 +18,8 @@
 #include "private/ledger.h"
 #include "private/session.h"
 
+CarpoolPosition carpool_notified_from = {-1, 0};
+
 static void *written;			/* the transaction's notifications, which are in the queue */
 
 /* No handler of a signal is to see the client's number. */
@@ -52,6 +54,7 @@ write_as(uint32 process_id)
 	*carpool_notifies = notifies;
 	(void) GetCurrentTransactionId();
 	LockSharedObject(DatabaseRelationId, InvalidOid, 0, AccessExclusiveLock);
+	carpool_notified_from = carpool_queue_head();
 	block_signals(&signals);
 	MyProcPid = (int) process_id;
 	PG_TRY();
