@@ -201,7 +201,7 @@ extension EngineThread {
         clients[c].discarded(now)
         if clients[c].stream.input.isEmpty { clients[c].stream.input.giveBack() }
         send(c, writer.bytes)
-        if clients[c].state == .idle { startRequest(c) }
+        postStartRequest(c)
     }
 
     /// Receives into a client's input block; false when nothing came (the client may be

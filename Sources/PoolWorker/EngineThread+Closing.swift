@@ -202,7 +202,6 @@ extension EngineThread {
         let p = servers[s].pool
         let state = servers[s].state
         logServer(s, reason)
-        if servers[s].isFreed { freed.remove(s, &serverLinks) }
         switch state {
         case .routing, .connecting, .login, .confirming:
             if state == .login { shared.hasher.drop(hashAsker(server: s)) }
@@ -248,7 +247,7 @@ extension EngineThread {
         if crowded && waitingCounters.total(p) > Int32(pools[p].waiting.count) {
             shared.post(.slotFreed(p))
         }
-        if !pools[p].waiting.isEmpty { openServers(p) }
+        if !pools[p].waiting.isEmpty { agenda.post(.openServers(p)) }
     }
 
     private func logServer(_ s: ServerIndex, _ reason: CloseReason) {

@@ -48,7 +48,7 @@ extension EngineThread {
                 default: break
                 }
             }
-            if !pools[p].waiting.isEmpty { openServers(p) }
+            if !pools[p].waiting.isEmpty { agenda.post(.openServers(p)) }
         }
     }
 

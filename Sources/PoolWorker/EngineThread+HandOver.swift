@@ -19,12 +19,12 @@ final class ServerHandOver {
 
 extension EngineThread {
     /// A server that is free (and counted nowhere any more) goes to a thread whose clients wait.
-    mutating func handOver(_ s: ServerIndex) {
+    /// - Returns: false: nobody elsewhere waits any more. It is counted here again.
+    mutating func handOver(_ s: ServerIndex) -> Bool {
         let p = servers[s].pool
         guard let other = waitingCounters.mostWanting(p, but: number) else {
-            // Nobody elsewhere waits any more.
             pools[p].adopted()
-            return keep(s)
+            return false
         }
         servers[s].stream.unwatch(poller)
         let parcel = ServerHandOver(
@@ -34,6 +34,7 @@ extension EngineThread {
         servers[s].gone()
         servers.remove(s)
         shared.inboxes[other].post(.handOver(parcel))
+        return true
     }
 
     /// A server comes from another thread.

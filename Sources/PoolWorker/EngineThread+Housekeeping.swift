@@ -200,7 +200,7 @@ extension EngineThread {
         case .handOver(let parcel): takeOver(parcel)
         case .slotFreed(let p):
             poolDetails[p]?.openAfter = 0
-            openServers(p)
+            agenda.post(.openServers(p))
         case .evict(let database): evict { $0.databaseID == database }
         case .makeRoom: makeRoom()
         case .slotGranted(let p, let later): slotGranted(p, isFresh: later)
@@ -216,8 +216,7 @@ extension EngineThread {
         case .reload: reload()
         case .drain(let how): drain(how)
         case .stop:
-            stopping = true
-            attention = true
+            agenda.stop()
         }
     }
 

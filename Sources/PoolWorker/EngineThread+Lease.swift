@@ -15,8 +15,7 @@ extension EngineThread {
         case .request:
             let s = lease(c)
             if s == .absent {
-                openServers(clients[c].pool)
-                if settings.test_rotate_servers { endRotationWait(c) }
+                agenda.post(.openServers(clients[c].pool))
             } else {
                 serve(c, s)
             }
@@ -128,62 +127,71 @@ extension EngineThread {
         unpin(s)
         unlink(c, s)
         passOn(s)
-        // It may have sent its next request already.
+        postStartRequest(c)
+    }
+
+    /// An idle client may have sent its next request already.
+    mutating func postStartRequest(_ c: ClientIndex) {
         if clients[c].state == .idle && (clients[c].readable || clients[c].stream.input.hasMemory) {
-            startRequest(c)
+            agenda.post(.startRequest(c, generation: clients.generation(c)))
         }
+    }
+
+    /// What stopped on a link is to go on, when the call under way has returned.
+    mutating func postGoOn(_ s: ServerIndex) {
+        agenda.post(.goOn(s, generation: servers.generation(s)))
     }
 
     @_noLocks
     mutating func unlink(_ c: ClientIndex, _ s: ServerIndex) { Relay.unlink(&clients[c], &servers[s], now) }
 
-    /// A server without a client: to the next waiting client, another thread, or the idle list.
-    ///
-    /// What one client asks for may end at once, and free the server again: then it is put on a
-    /// list that the call under way goes on with, however many clients wait.
+    /// A server has no client: soon it goes to the next waiting client, another thread, or the idle list.
     mutating func passOn(_ s: ServerIndex) {
         servers[s].isFree()
-        servers[s].isFreed = true
-        freed.pushLast(s, &serverLinks)
-        guard !isPassing else { return }
-        isPassing = true
-        while true {
-            let next = freed.popFirst(&serverLinks)
-            if next == .absent { break }
-            servers[next].isFreed = false
-            passOnNow(next)
-        }
-        isPassing = false
+        agenda.post(.passOn(s, generation: servers.generation(s)))
     }
 
-    private mutating func passOnNow(_ s: ServerIndex) {
+    mutating func passOnNow(_ s: ServerIndex) {
         if servers[s].cancels > 0 {
             servers[s].settles(now)
             return
         }
         guard servers[s].hungUp || hasFacts(s) else { return closeServer(s, outdated) }
-        if servers[s].obsolete || servers[s].hungUp || now >= servers[s].expires {
-            closeServer(s, servers[s].hungUp ? .serverGone : .lifetime)
-            return
+        if servers[s].hungUp { return closeServer(s, .serverGone) }
+        if servers[s].isNew {
+            startLifetime(s)
+        } else if servers[s].obsolete || now >= servers[s].expires {
+            return closeServer(s, .lifetime)
+        } else if servers[s].wanted && givesWay(s) {
+            return closeServer(s, .evicted)
         }
-        if servers[s].wanted && givesWay(s) { return closeServer(s, .evicted) }
         let p = servers[s].pool
         let foreign = crowded ? waitingCounters.total(p) - Int32(pools[p].waiting.count) : 0
         place(s, foreign: foreign)
     }
 
-    /// A server stays on this thread: with the next client that waits, or on the idle list.
-    mutating func keep(_ s: ServerIndex) { place(s, foreign: 0) }
+    /// Whatever its lifetime and whoever else wants it, a new server is for somebody first.
+    private mutating func startLifetime(_ s: ServerIndex) {
+        servers[s].isNew = false
+        guard let details = poolDetails[servers[s].pool] else { return }
+        servers[s].wanted = shared.directory.isWanted(details.record)
+        servers[s].expires = servers[s].connected &+ details.serverLifetime
+        if now >= servers[s].expires { servers[s].obsolete = true }
+    }
 
     private mutating func place(_ s: ServerIndex, foreign: Int32) {
         if settings.test_rotate_servers { return placeRotating(s, foreign: foreign) }
         let p = servers[s].pool
-        switch pools[p].release(s, foreign: foreign, &clientLinks, &serverLinks) {
+        var release = pools[p].release(s, foreign: foreign, &clientLinks, &serverLinks)
+        if case .toOtherThread = release {
+            if handOver(s) { return }
+            release = pools[p].release(s, foreign: 0, &clientLinks, &serverLinks)
+        }
+        switch release {
         case .toClient(let next):
             if crowded { waitingCounters.add(p, thread: number, -1) }
             give(s, to: next)
-        case .idle: becameIdle(s)
-        case .toOtherThread: handOver(s)
+        case .idle, .toOtherThread: becameIdle(s)
         }
     }
 
@@ -209,20 +217,20 @@ extension EngineThread {
 
     /// A socket of a link took less than it was given.
     @inline(never)
-    private mutating func watchOutput(_ c: ClientIndex, _ s: ServerIndex) {
+    mutating func watchOutput(_ c: ClientIndex, _ s: ServerIndex) {
         scratch.blocked = false
         if !clients[c].stream.output.isEmpty { watchClient(c, output: true) }
         if !servers[s].stream.output.isEmpty { watchServer(s, output: true) }
     }
 
     @inline(never)
-    private mutating func settleRare(_ stop: PumpStop, _ c: ClientIndex, _ s: ServerIndex) {
+    mutating func settleRare(_ stop: PumpStop, _ c: ClientIndex, _ s: ServerIndex) {
         switch stop {
         case .idle:
             break
         case .again:
-            goOn(clientToken(c))
-            goOn(serverToken(s))
+            agenda.goOn(clientToken(c))
+            agenda.goOn(serverToken(s))
         case .released:
             release(c, s)
         case .clientGone:

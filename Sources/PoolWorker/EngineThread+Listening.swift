@@ -28,7 +28,7 @@ extension EngineThread {
         }
         guard servers[s].state == .active, servers[s].client == c else { return }
         servers[s].stream.input.drop(frame.count)
-        continueDelivery(s, c)
+        postGoOn(s)
     }
 
     /// A whole message of an agent, on a server that no client reads.
@@ -153,7 +153,7 @@ extension EngineThread {
         listening.answered[slot] = request
         for (s, due) in listening.requests where due.hub.slot == slot && listening.isAnswered(due) {
             listening.requests[s] = nil
-            continueDelivery(s, servers[s].client)
+            postGoOn(s)
         }
     }
 }

@@ -15,15 +15,7 @@ extension EngineThread {
             if wantHub(s) { return }
         }
         servers[s].handedOver = false
-        let (generation, server) = (clients.generation(c), servers.generation(s))
-        // What stopped here goes on here.
-        if servers[s].readable || servers[s].stream.input.hasMemory { continueDelivery(s, c) }
-        guard clients.generation(c) == generation, servers.generation(s) == server,
-            clients[c].linkedServer == s, servers[s].state == .active
-        else { return }
-        if clients[c].readable || clients[c].stream.input.count >= FrameHeader.size {
-            settle(pumpClient(c), client: c, server: s)
-        }
+        postGoOn(s)
     }
 
     /// False when the client had to be closed, as too many have pins.

@@ -30,7 +30,7 @@ extension EngineThread {
         servers[s].recovers(finishing: finishing, now)
         recover(s)
         // What it has sent meanwhile may be waiting.
-        if servers[s].state == .recovering { goOn(serverToken(s)) }
+        if servers[s].state == .recovering { agenda.goOn(serverToken(s)) }
     }
 
     /// Nothing runs any more for the client that has left.

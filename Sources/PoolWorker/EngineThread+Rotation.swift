@@ -30,20 +30,18 @@ extension EngineThread {
         if c != .absent { return lend(s, to: c) }
         if foreign > 0 {
             pools[p].handedOver()
-            return handOver(s)
+            if handOver(s) { return }
         }
         pools[p].becameIdleLast(s, &serverLinks)
         becameIdle(s)
     }
 
-    /// A client waits that may have to take the server it had last: there is no other.
-    mutating func endRotationWait(_ c: ClientIndex) {
-        guard clients[c].state == .waiting || clients[c].state == .welcome else { return }
-        let p = clients[c].pool
-        guard pools[p].servers == 1, !pools[p].idle.isEmpty else { return }
+    /// A client that waits may have to take the server it had last: there is no other.
+    mutating func endRotationWait(_ p: PoolIndex) {
+        guard !pools[p].waiting.isEmpty, pools[p].servers == 1, !pools[p].idle.isEmpty else { return }
         let s = pools[p].idle.first
         pools[p].takeIdle(s, &serverLinks)
-        lend(s, to: c)
+        lend(s, to: pools[p].waiting.first)
     }
 
     /// Others don't become free: who has waited for a while takes what there is.

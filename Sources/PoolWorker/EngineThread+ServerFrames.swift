@@ -15,7 +15,7 @@ extension EngineThread {
             let state = servers[s].state
             switch state {
             case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling: break
-            case .active: return continueDelivery(s, servers[s].client)
+            case .active: return postGoOn(s)
             case .routing, .connecting, .free, .gone: return
             }
             if takeFrame(s) { continue }

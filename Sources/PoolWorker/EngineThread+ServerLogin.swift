@@ -48,7 +48,7 @@ extension EngineThread {
         else { return }
         shared.directory.locked { record.settings = answer.pool }
         meetPool(record, answer.pool)
-        if !pools[p].waiting.isEmpty { openServers(p) }
+        if !pools[p].waiting.isEmpty { agenda.post(.openServers(p)) }
     }
 
     mutating func routeAnswered(_ s: ServerIndex, _ answer: HostAnswer) {
@@ -236,7 +236,7 @@ extension EngineThread {
         if poolDetails[p]?.record.isShared == true { return serverLoginFailed(s, why, reachable: true) }
         if let record = poolDetails[p]?.record { shared.directory.locked { record.notAsOwner = true } }
         closeServer(s, .loginFailed(why))
-        openServers(p)
+        agenda.post(.openServers(p))
     }
 
     /// Whether a backend for several roles could not become its first one, for what that is.
@@ -292,16 +292,8 @@ extension EngineThread {
         if servers[s].isForHub { return startHub(s) }
         pools[servers[s].pool].opened()
         if settings.log_connections { shared.log(.info, "\(describeServer(s)) new connection to server") }
-        // Whatever its lifetime and whoever else wants it, it is for somebody first.
-        let (generation, lifetime) = (
-            servers.generation(s), poolDetails[servers[s].pool]?.serverLifetime ?? 0
-        )
         servers[s].opened = now
         passOn(s)
-        guard servers.generation(s) == generation else { return }
-        servers[s].wanted = shared.directory.isWanted(record)
-        servers[s].expires = servers[s].connected &+ lifetime
-        if now >= servers[s].expires { servers[s].obsolete = true }
     }
 
     /// A server could not be had.

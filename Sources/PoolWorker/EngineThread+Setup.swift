@@ -147,7 +147,7 @@ extension EngineThread {
         while servers[s].state == .active, servers[s].client == c {
             switch firstFrame(s, BackendTag.parameterStatus) {
             case .incomplete: return
-            case .other: return continueDelivery(s, c)
+            case .other: return postGoOn(s)
             case .frame(let bytes):
                 if servers[s].slot == 0 {
                     noteParameter(s, bytes[5...])
@@ -157,7 +157,7 @@ extension EngineThread {
                 send(c, bytes)
             }
         }
-        continueDelivery(s, c)
+        postGoOn(s)
     }
 
     enum FirstFrame {
@@ -187,15 +187,19 @@ extension EngineThread {
         return .other
     }
 
-    /// Goes on with what is left in a linked server's input block.
-    mutating func continueDelivery(_ s: ServerIndex, _ c: ClientIndex) {
-        guard c != .absent, servers[s].state == .active, servers[s].client == c else { return }
+    /// Goes on with what is left in a linked server's input block, and with its client's.
+    mutating func goOnWithLink(_ s: ServerIndex) {
+        let c = servers[s].client
+        guard c != .absent, servers[s].state == .active else { return }
         if servers[s].stream.input.isEmpty { servers[s].stream.input.giveBack() }
+        var stop = PumpStop.idle
         if servers[s].stream.input.hasMemory, clients[c].stream.output.isEmpty {
-            let mode = pools[servers[s].pool].mode
-            let stop = Relay.deliver(&servers[s], &clients[c], scratch, mode)
-            if stop != .idle { return settle(stop, client: c, server: s) }
+            stop = Relay.deliver(&servers[s], &clients[c], scratch, pools[servers[s].pool].mode)
         }
-        settle(pumpServer(s), client: c, server: s)
+        if stop == .idle { stop = pumpServer(s) }
+        if stop == .idle, clients[c].readable || clients[c].stream.input.count >= FrameHeader.size {
+            stop = pumpClient(c)
+        }
+        settle(stop, client: c, server: s)
     }
 }

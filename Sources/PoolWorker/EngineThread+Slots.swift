@@ -175,7 +175,7 @@ extension EngineThread {
         grants += 1
         poolDetails[p]?.openAfter = isFresh ? now + Self.moment : 0
         if isFresh { hasten(Self.moment) }
-        openServers(p)
+        agenda.post(.openServers(p))
     }
 
     /// A server that is counted for the pool is to be opened, or given back.
@@ -203,7 +203,7 @@ extension EngineThread {
                 let here = shared.directory.locked { record.place?.number }
                 guard p == pool || (place != nil && here == place) else { continue }
                 poolDetails[p]?.openAfter = 0
-                openServers(p)
+                agenda.post(.openServers(p))
             }
         }
     }

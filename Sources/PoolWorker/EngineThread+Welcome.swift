@@ -25,8 +25,7 @@ extension EngineThread {
         } else {
             if crowded { waitingCounters.add(p, thread: number, 1) }
             failFast(p)
-            if clients[c].state == .welcome { openServers(p) }
-            if settings.test_rotate_servers { endRotationWait(c) }
+            if clients[c].state == .welcome { agenda.post(.openServers(p)) }
         }
     }
 
@@ -119,9 +118,7 @@ extension EngineThread {
         unlink(c, s)
         finishLogin(c, told(known, values), parameters: parameterSets.number(for: values))
         passOn(s)
-        if clients[c].state == .idle && (clients[c].readable || clients[c].stream.input.hasMemory) {
-            startRequest(c)
-        }
+        postStartRequest(c)
     }
 
     /// The values of a pool's servers before any client changed them.
@@ -170,7 +167,7 @@ extension EngineThread {
         send(c, writer.bytes)
         if draining == .transactions { closeClient(c, .shutdown) }
         if clients[c].state == .idle, clients[c].readable || clients[c].stream.input.hasMemory {
-            goOn(clientToken(c))
+            agenda.goOn(clientToken(c))
         }
     }
 

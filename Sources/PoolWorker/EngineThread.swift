@@ -45,10 +45,6 @@ struct EngineThread: ~Copyable {
     var poolIndices: Range<PoolIndex> { PoolIndex(0)..<PoolIndex(poolEnd) }
     /// Some pool has a min_pool_size.
     var keepsServers = false
-    /// Servers that are free and about to be passed on, in the order in which they became so.
-    var freed = IndexList<ServerKind>()
-    /// One of them is being passed on.
-    var isPassing = false
     /// When housekeeping was done last.
     var houseKept: UInt64 = 0
     /// Servers that pools may open and have not begun to.
@@ -70,17 +66,12 @@ struct EngineThread: ~Copyable {
 
     /// Where bytes are received that need not be kept.
     let scratch = Scratch()
-    /// Sockets to go on with although no event will come: (kind, index, generation).
-    private var again: [PollToken] = []
+    var agenda = Agenda()
     var now = Clock.now()
     var settings: CworkerTuning
     var texts: WorkerSettings
-    var ticked = true
-    /// A turn of the loop has more to do than its events.
-    var attention = true
     /// How long the next wait may take, in milliseconds; -1: as long as it takes.
     private var patience: Int32 = 0
-    var stopping = false
     var draining: Drain?
     var accepting = true
     var acceptPausedUntil: UInt64 = 0
@@ -115,7 +106,6 @@ struct EngineThread: ~Copyable {
         processNumbers = ProcessNumbers(
             thread: number, threads: shared.threads,
             seed: randomBytes(4).reduce(0) { $0 << 8 | UInt32($1) })
-        again.reserveCapacity(1024)
     }
 
     /// Housekeeping runs about three times a second, as PgBouncer's does.
@@ -148,31 +138,37 @@ struct EngineThread: ~Copyable {
             handle(poller.event(index))
             index &+= 1
         }
-        return !attention || attend()
+        return !agenda.needsAttention || attend()
     }
 
     /// What a turn has to do besides its events; false at the end.
     @inline(never)
     private mutating func attend() -> Bool {
-        if stopping { return false }
-        // Some of them come again at once.
-        let count = again.count
-        for index in 0..<count { handle(PollEvent(token: again[index], mask: 0)) }
-        again.removeFirst(count)
-        if ticked {
-            ticked = false
+        if agenda.isStopping { return false }
+        for token in agenda.takeAgain() { handle(PollEvent(token: token, mask: 0)) }
+        if agenda.takeTick() {
             keepHouse()
+            runJobs()
         }
-        patience = again.isEmpty ? -1 : 0
-        attention = !again.isEmpty
+        patience = agenda.rest()
         return true
     }
 
-    /// A socket that stopped in the middle is gone on with in the next turn, when others
-    /// got theirs.
-    mutating func goOn(_ token: PollToken) {
-        again.append(token)
-        attention = true
+    /// Does what slow paths have left to be done, and what comes of that.
+    mutating func runJobs() {
+        while let job = agenda.nextJob() {
+            switch job {
+            case .passOn(let s, let generation):
+                if servers.generation(s) == generation, servers[s].state == .free { passOnNow(s) }
+            case .goOn(let s, let generation):
+                if servers.generation(s) == generation { goOnWithLink(s) }
+            case .startRequest(let c, let generation):
+                if clients.generation(c) == generation, clients[c].state == .idle { startRequest(c) }
+            case .openServers(let p):
+                openServers(p)
+                if settings.test_rotate_servers { endRotationWait(p) }
+            }
+        }
     }
 
     @inline(__always)
@@ -188,13 +184,13 @@ struct EngineThread: ~Copyable {
 
     @inline(never)
     private mutating func otherEvent(_ event: PollEvent) {
+        defer { runJobs() }
         let token = event.token
         switch token.kind {
         case .listener: acceptClients(Int(token.index))
         case .inbox where token.index == Self.tickerIndex:
             csys_timer_read(ticker)
-            ticked = true
-            attention = true
+            agenda.tick()
         case .inbox: readInbox()
         case .canceller: cancellerEvent(CancellerIndex(token.index), event)
         case .hub: hubEvent(HubIndex(token.index), event)
@@ -207,7 +203,7 @@ struct EngineThread: ~Copyable {
         guard event.token.matches(clients.generation(c)) else { return }
         guard let server = serverForCommonRequest(c, event) else { return otherClientEvent(c, event) }
         let stop = moveRequest(c, to: server)
-        settle(stop, client: c, server: clients[c].server)
+        settleEvent(stop, c, clients[c].server)
     }
 
     @inline(never)
@@ -215,11 +211,24 @@ struct EngineThread: ~Copyable {
         guard event.token.matches(servers.generation(s)) else { return }
         guard isCommonReply(s, event) else { return otherServerEvent(s, event) }
         let c = servers[s].client
-        settle(moveReply(s), client: c, server: s)
+        settleEvent(moveReply(s), c, s)
+    }
+
+    @inline(__always)
+    private mutating func settleEvent(_ stop: PumpStop, _ c: ClientIndex, _ s: ServerIndex) {
+        if scratch.blocked { watchOutput(c, s) }
+        if stop != .idle { settleAndRunJobs(stop, c, s) }
+    }
+
+    @inline(never)
+    private mutating func settleAndRunJobs(_ stop: PumpStop, _ c: ClientIndex, _ s: ServerIndex) {
+        settleRare(stop, c, s)
+        runJobs()
     }
 
     @inline(never)
     private mutating func otherClientEvent(_ c: ClientIndex, _ event: PollEvent) {
+        defer { runJobs() }
         if event.isReadable { clients[c].readable = !clients[c].ended }
         if event.isHungUp { clients[c].hungUp = true }
         if event.isWritable {
@@ -242,6 +251,7 @@ struct EngineThread: ~Copyable {
 
     @inline(never)
     private mutating func otherServerEvent(_ s: ServerIndex, _ event: PollEvent) {
+        defer { runJobs() }
         if event.isReadable { servers[s].readable = true }
         if event.isHungUp { servers[s].hungUp = true }
         if event.isWritable {

@@ -76,8 +76,8 @@ struct Server: BitwiseCopyable {
     let connected: UInt64
     /// When it was ready for its first client.
     var opened: UInt64 = 0
-    /// It is free and about to be passed on: on the thread's list of such.
-    var isFreed = false
+    /// Nobody has had it yet.
+    var isNew = true
     /// When its lifetime is over.
     var expires = UInt64.max
 
