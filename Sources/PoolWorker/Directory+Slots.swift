@@ -179,6 +179,7 @@ extension Directory {
         }
         guard let next, let other = self.record(next.owner.pool) else { return nil }
         countServer(other, 1)
+        unused.remove(other.index)
         return next
     }
 }

@@ -24,7 +24,7 @@ final class Probe {
     func turn(_ now: UInt64) -> Bool {
         guard isRunning else { return false }
         let events = thread.poller.wait(0)
-        guard events > 0 || thread.attention else { return false }
+        guard events > 0 || thread.agenda.needsAttention else { return false }
         isRunning = thread.turn(events, now: now)
         if !isRunning { thread.closeEverything() }
         return true
@@ -32,8 +32,7 @@ final class Probe {
 
     /// A turn with housekeeping.
     func keepHouse(_ now: UInt64) {
-        thread.ticked = true
-        thread.attention = true
+        thread.agenda.tick()
         _ = turn(now)
     }
 
