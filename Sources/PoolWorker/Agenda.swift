@@ -10,6 +10,12 @@ struct Agenda: ~Copyable {
         case passOn(ServerIndex, generation: UInt32)
         /// What stopped on a link goes on.
         case goOn(ServerIndex, generation: UInt32)
+        /// A linked server takes no more.
+        case serverDeaf(ServerIndex, generation: UInt32)
+        /// A server's stream has failed.
+        case serverDied(ServerIndex, generation: UInt32)
+        /// The server that was to welcome a client can't: its login goes on.
+        case welcome(ClientIndex, generation: UInt32)
         /// An idle client may have sent its next request.
         case startRequest(ClientIndex, generation: UInt32)
         /// Clients of the pool wait for servers.
@@ -18,6 +24,8 @@ struct Agenda: ~Copyable {
 
     private var jobs: [Job] = []
     private var done = 0
+    /// What the host has answered at once.
+    private var answers: [HostAnswer] = []
     /// Sockets to go on with in the next turn although no event will come.
     private var again: [PollToken] = []
     /// Housekeeping is due.
@@ -45,6 +53,16 @@ struct Agenda: ~Copyable {
         }
         done += 1
         return jobs[done - 1]
+    }
+
+    mutating func post(_ answer: HostAnswer) { answers.append(answer) }
+
+    var hasAnswers: Bool { !answers.isEmpty }
+
+    mutating func takeAnswers() -> [HostAnswer] {
+        guard !answers.isEmpty else { return [] }
+        defer { answers = [] }
+        return answers
     }
 
     /// A socket that stopped in the middle is gone on with in the next turn, when others

@@ -89,11 +89,15 @@ extension EngineThread {
             stream.close()
             return false
         }
+        let token = PollToken(.canceller, index: k.number, generation: cancellers.generation(k))
+        guard cancellers[k].stream.watch(poller, token, output: true) else {
+            cancellers[k].stream.close()
+            cancellers.remove(k)
+            return false
+        }
         shared.countServer(1)
         servers[s].cancels += 1
         servers[s].cancelled = true
-        let token = PollToken(.canceller, index: k.number, generation: cancellers.generation(k))
-        if !cancellers[k].stream.watch(poller, token, output: true) { closeCanceller(k) }
         return true
     }
 

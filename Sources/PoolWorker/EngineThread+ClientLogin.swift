@@ -34,7 +34,7 @@ extension EngineThread {
     mutating func ask(_ question: CworkerQuestion, user: [UInt8] = [], database: [UInt8] = []) -> Bool {
         switch shared.host.ask(question, user: user, database: database) {
         case .answered(let answer):
-            answered(answer)
+            agenda.post(answer)
             return true
         case .later: return true
         case .refused: return false

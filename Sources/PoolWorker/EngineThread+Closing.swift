@@ -163,7 +163,9 @@ extension EngineThread {
     // MARK: servers
 
     /// A linked server takes no more: it has closed its end, behind its last words, if it had any.
-    mutating func serverDeaf(_ c: ClientIndex, _ s: ServerIndex) {
+    mutating func serverDeaf(_ s: ServerIndex) {
+        let c = servers[s].client
+        guard c != .absent, servers[s].state == .active else { return }
         servers[s].stream.output.giveBack()
         servers[s].readable = true
         servers[s].hungUp = true

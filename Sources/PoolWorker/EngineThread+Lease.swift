@@ -246,7 +246,7 @@ extension EngineThread {
         case .serverGone:
             serverDied(s, .serverGone)
         case .serverDeaf:
-            serverDeaf(c, s)
+            agenda.post(.serverDeaf(s, generation: servers.generation(s)))
         case .serverMalformed:
             serverDied(s, .serverMalformed)
         case .parameterStatus:

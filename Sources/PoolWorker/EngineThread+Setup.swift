@@ -28,7 +28,9 @@ extension EngineThread {
     /// The same with any message that ReadyForQuery answers.
     mutating func runTask(_ s: ServerIndex, _ task: Server.Task, message: [UInt8]) {
         servers[s].runs(task, now)
-        if !sendServer(s, message) { serverDied(s, .serverGone) }
+        if !sendServer(s, message) {
+            agenda.post(.serverDied(s, generation: servers.generation(s)))
+        }
     }
 
     /// The client's last messages have no answer: PostgreSQL may still have to read them, and

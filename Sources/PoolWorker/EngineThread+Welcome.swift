@@ -102,7 +102,7 @@ extension EngineThread {
             unlink(c, s)
             passOn(s)
             clients[c].loginGoesOn()
-            return welcome(c)
+            return agenda.post(.welcome(c, generation: clients.generation(c)))
         }
         let have = parameterSets.values(servers[s].parameters)
         let (known, values) = shared.directory.locked {

@@ -156,12 +156,25 @@ struct EngineThread: ~Copyable {
 
     /// Does what slow paths have left to be done, and what comes of that.
     mutating func runJobs() {
+        repeat {
+            for answer in agenda.takeAnswers() { answered(answer) }
+            runPostedJobs()
+        } while agenda.hasAnswers
+    }
+
+    private mutating func runPostedJobs() {
         while let job = agenda.nextJob() {
             switch job {
             case .passOn(let s, let generation):
                 if servers.generation(s) == generation, servers[s].state == .free { passOnNow(s) }
             case .goOn(let s, let generation):
                 if servers.generation(s) == generation { goOnWithLink(s) }
+            case .serverDeaf(let s, let generation):
+                if servers.generation(s) == generation { serverDeaf(s) }
+            case .serverDied(let s, let generation):
+                if servers.generation(s) == generation { serverDied(s, .serverGone) }
+            case .welcome(let c, let generation):
+                if clients.generation(c) == generation, clients[c].state == .login { welcome(c) }
             case .startRequest(let c, let generation):
                 if clients.generation(c) == generation, clients[c].state == .idle { startRequest(c) }
             case .openServers(let p):
