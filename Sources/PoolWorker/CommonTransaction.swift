@@ -17,7 +17,7 @@ extension EngineThread {
         }
         let server: Entry<Server>
         if case .idle = client.value.state {
-            let s = pools[client.value.pool].next
+            let s = pools.next(client.value.pool)
             guard s != .absent else { return nil }
             server = servers.entry(s)
             guard server.value.parameters == client.value.parameters else { return nil }
@@ -37,7 +37,7 @@ extension EngineThread {
         let n = scratch.receive(client.value.stream.descriptor)
         if n <= 0 { return Relay.failure(n) }
         if case .idle = client.value.state {
-            let s = pools[client.value.pool].leaseNext(&serverLinks)
+            let s = pools.leaseNext(client.value.pool)
             Relay.link(&client.value, c, &server.value, s, now)
         }
         guard n < Scratch.size else { return moveRest(ofClient: c, nil, n) }
@@ -89,20 +89,20 @@ extension EngineThread {
         let bytes = scratch.bytes(n)
         let scan = FrameScan.backend(
             bytes, bodyLeft: &server.value.bodyLeft, traffic: &server.value.traffic,
-            mode: pools[server.value.pool].mode)
+            mode: pools.mode(server.value.pool))
         guard scan.taken == n else { return moveRest(ofServer: s, scan, n) }
         let sent = bytes.send(client.value.stream.descriptor)
         guard sent == n else {
             return Relay.concludeReply(
-                &server.value, &client.value, scan, n, sent, scratch, pools[server.value.pool].mode)
+                &server.value, &client.value, scan, n, sent, scratch, pools.mode(server.value.pool))
         }
         if case .released = scan.stop, client.value.bodyLeft == 0 { return rest(client, server, s) }
-        return Relay.meaning(scan.stop, client.value, server.value, pools[server.value.pool].mode)
+        return Relay.meaning(scan.stop, client.value, server.value, pools.mode(server.value.pool))
     }
 
     @_noLocks @inline(never)
     private mutating func moveRest(ofServer s: ServerIndex, _ scan: Scan?, _ n: Int) -> PumpStop {
-        let (c, mode) = (servers[s].client, pools[servers[s].pool].mode)
+        let (c, mode) = (servers[s].client, pools.mode(servers[s].pool))
         if n == Scratch.size { servers[s].readable = true }
         let stop =
             if let scan {
@@ -120,13 +120,12 @@ extension EngineThread {
     @_noLocks @inline(__always)
     private mutating func rest(_ client: Entry<Client>, _ server: Entry<Server>, _ s: ServerIndex) -> PumpStop
     {
-        let pool = pools.entry(server.value.pool)
         guard server.value.ledger.mayRest, client.value.stream.signs.areClear else { return .released }
-        guard !client.value.stream.input.hasMemory, pool.value.waiting.isEmpty else { return .released }
-        if crowded && waitingCounters.total(server.value.pool) > 0 { return .released }
+        guard !client.value.stream.input.hasMemory, pools.mayRest(s, server.value.pool) else {
+            return .released
+        }
         Relay.unlink(&client.value, &server.value, now)
         server.value.rests(now)
-        pool.value.becameIdle(s, &serverLinks)
         return .idle
     }
 }

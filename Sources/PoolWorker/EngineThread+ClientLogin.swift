@@ -180,7 +180,7 @@ extension EngineThread {
         let p = record.index
         raiseFacts(p, answer.facts)
         // No message came of what was raised before this thread met the pool.
-        if isNew { pools[p].facts = max(pools[p].facts, shared.directory.locked { record.facts }) }
+        if isNew { _ = pools.raiseFacts(p, shared.directory.locked { record.facts }) }
         clients[c].pool = p
         clients[c].role = answer.userID
         clients[c].counted = true
@@ -189,15 +189,15 @@ extension EngineThread {
             process_id: clients[c].processID, database_id: record.databaseID, user_id: answer.userID,
             thread: UInt32(number), fd: clients[c].stream.descriptor)
         guard let ledger = shared.ledger.enter(entry) else {
-            pools[p].clients += 1
+            pools.clientEntered(p)
             return closeClient(c, .error(tooManyClients))
         }
         clients[c].ledger = ledger
         clients[c].rotates = settings.test_rotate_servers
-        clients[c].inSteps = pools[p].mode == .statement
+        clients[c].inSteps = pools.mode(p) == .statement
         clients[c].idleTimeout = Clock.nanoseconds(answer.settings.client_idle_timeout)
         clients[c].transactionTimeout = Clock.nanoseconds(answer.settings.idle_transaction_timeout)
-        pools[p].clients += 1
+        pools.clientEntered(p)
         if settings.log_connections {
             shared.log(
                 .info, "\(describe(c)) login attempt: db=\(record.database) user=\(userName(c)) tls=no")
@@ -209,24 +209,13 @@ extension EngineThread {
     /// - Returns: this thread has not known the pool before.
     @discardableResult
     mutating func meetPool(_ record: PoolRecord, _ settings: CworkerPoolSettings) -> Bool {
-        let mode = PoolMode(rawValue: settings.pool_mode) ?? .session
         let p = record.index
-        let isNew = poolDetails[p]?.record !== record
-        if isNew {
-            pools[p] = Pool(mode: mode)
-            poolDetails[p] = PoolDetails(record: record, serverLifetime: 0, minServers: 0)
-        }
-        if pools[p].mode != mode {
-            pools[p].mode = mode
+        let (isNew, hasChanged) = pools.meet(record, settings)
+        if hasChanged {
             for c in clients.indices where clients[c].state != .gone && clients[c].pool == p {
-                clients[c].inSteps = mode == .statement
+                clients[c].inSteps = pools.mode(p) == .statement
             }
         }
-        poolEnd = max(poolEnd, p.number + 1)
-        keepsServers = keepsServers || settings.min_pool_size > 0
-        poolDetails[p]?.serverLifetime = Clock.nanoseconds(settings.server_lifetime)
-        poolDetails[p]?.minServers = Int(settings.min_pool_size)
-        poolDetails[p]?.openAfter = 0
         return isNew
     }
 }

@@ -23,8 +23,8 @@ extension EngineThread {
         starts[c] = nil
         if clients[c].counted {
             clients[c].counted = false
-            pools[clients[c].pool].clients -= 1
-            if let details = poolDetails[clients[c].pool] { shared.directory.leave(details.record, now: now) }
+            pools.clientLeft(clients[c].pool)
+            if let record = pools.record(clients[c].pool) { shared.directory.leave(record, now: now) }
         }
         if s != .absent {
             // Who says goodbye has what it sent before done, as with PostgreSQL itself.
@@ -45,8 +45,7 @@ extension EngineThread {
     mutating func leaveQueue(_ c: ClientIndex) {
         let queued = clients[c].state == .waiting || clients[c].state == .welcome
         guard queued, clients[c].pool != .absent else { return }
-        pools[clients[c].pool].abandon(c, &clientLinks)
-        if crowded { waitingCounters.add(clients[c].pool, thread: number, -1) }
+        pools.abandon(c, clients[c].pool)
     }
 
     /// Closes the socket of a client in state closing.
@@ -76,8 +75,8 @@ extension EngineThread {
     /// "database/user@address:port" of a client.
     func describe(_ c: ClientIndex) -> String {
         let names: String
-        if clients[c].pool != .absent, let details = poolDetails[clients[c].pool] {
-            names = "\(details.record.database)/\(userName(c))"
+        if clients[c].pool != .absent, let record = pools.record(clients[c].pool) {
+            names = "\(record.database)/\(userName(c))"
         } else {
             names = logins[c]?.names ?? "(nodb)/(nouser)"
         }
@@ -86,13 +85,13 @@ extension EngineThread {
 
     /// The name of the user of a client that has entered its pool.
     func userName(_ c: ClientIndex) -> String {
-        guard let record = poolDetails[clients[c].pool]?.record else { return "(nouser)" }
+        guard let record = pools.record(clients[c].pool) else { return "(nouser)" }
         guard record.isShared else { return record.user }
         return shared.directory.locked { record.names[clients[c].role] } ?? record.user
     }
 
     func describeServer(_ s: ServerIndex) -> String {
-        guard let record = poolDetails[servers[s].pool]?.record else { return "S-\(number).\(s):" }
+        guard let record = pools.record(servers[s].pool) else { return "S-\(number).\(s):" }
         return "S-\(number).\(s): \(record.database)/\(record.user) pid \(servers[s].pid)"
     }
 
@@ -207,12 +206,12 @@ extension EngineThread {
         switch state {
         case .routing, .connecting, .login, .confirming:
             if state == .login { shared.hasher.drop(hashAsker(server: s)) }
-            if !servers[s].isForHub { pools[p].opening -= 1 }
+            if !servers[s].isForHub { pools.openingEnded(p) }
         case .idle:
-            pools[p].takeIdle(s, &serverLinks)
-            pools[p].leased -= 1
+            pools.takeIdle(s, p)
+            pools.leasedEnded(p)
         case .active, .setup, .recovering, .resetting, .settling, .free:
-            pools[p].leased -= 1
+            pools.leasedEnded(p)
         case .gone:
             return
         }
@@ -243,13 +242,13 @@ extension EngineThread {
 
     /// A server of the pool is gone: another pool that waited may have a new one, or this one.
     private mutating func slotFreed(_ p: PoolIndex, held: Bool) {
-        guard let record = poolDetails[p]?.record else { return }
+        guard let record = pools.record(p) else { return }
         grant(shared.directory.giveBack(record, held: held, now: now))
-        poolDetails[p]?.openAfter = 0
-        if crowded && waitingCounters.total(p) > Int32(pools[p].waiting.count) {
+        pools.openAfter(p, 0)
+        if pools.waitingElsewhere(p) > 0 {
             shared.post(.slotFreed(p))
         }
-        if !pools[p].waiting.isEmpty { agenda.post(.openServers(p)) }
+        if pools.hasWaiting(p) { agenda.post(.openServers(p)) }
     }
 
     private func logServer(_ s: ServerIndex, _ reason: CloseReason) {

@@ -11,18 +11,17 @@ import Pooling
 extension EngineThread {
     /// A client whose facts have changed at this moment is about to enter a pool.
     mutating func raiseFacts(_ p: PoolIndex, _ moment: UInt64) {
-        guard moment > pools[p].facts else { return }
+        guard moment > pools.facts(p) else { return }
         factsChanged(p, moment)
-        guard crowded else { return }
+        guard pools.areShared else { return }
         shared.post(.factsChanged(p, moment: moment))
     }
 
     /// Idle servers from before are closed, others when they become free.
     mutating func factsChanged(_ p: PoolIndex, _ moment: UInt64) {
-        guard poolDetails[p] != nil, moment > pools[p].facts else { return }
-        pools[p].facts = moment
+        guard pools.raiseFacts(p, moment) else { return }
         // Why a login failed before may be what has changed.
-        poolDetails[p]?.openAfter = 0
+        pools.openAfter(p, 0)
         for s in servers.indices
         where servers[s].pool == p && !servers[s].isForHub && servers[s].facts < moment {
             switch servers[s].state {
@@ -38,17 +37,16 @@ extension EngineThread {
     /// The servers of a database are elsewhere since this moment; the directory knows already.
     /// Those that still log in are closed, too: who waits for them gets others.
     mutating func databaseMoved(_ database: UInt32, _ moment: UInt64) {
-        let moved = poolDetails.filter { $0.value.record.databaseID == database }.keys
-        for p in moved {
+        for p in pools.ofDatabase(database) {
             factsChanged(p, moment)
-            poolDetails[p]?.openAfter = 0
+            pools.openAfter(p, 0)
             for s in servers.indices where servers[s].pool == p && servers[s].facts < moment {
                 switch servers[s].state {
                 case .connecting, .login: closeServer(s, .moved)
                 default: break
                 }
             }
-            if !pools[p].waiting.isEmpty { agenda.post(.openServers(p)) }
+            if pools.hasWaiting(p) { agenda.post(.openServers(p)) }
         }
     }
 
@@ -57,6 +55,6 @@ extension EngineThread {
 
     /// Whether a server has what a login would take on now.
     func hasFacts(_ s: ServerIndex) -> Bool {
-        servers[s].facts >= pools[servers[s].pool].facts && !servers[s].ledger.isStale
+        servers[s].facts >= pools.facts(servers[s].pool) && !servers[s].ledger.isStale
     }
 }

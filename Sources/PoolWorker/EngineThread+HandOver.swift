@@ -22,8 +22,8 @@ extension EngineThread {
     /// - Returns: false: nobody elsewhere waits any more. It is counted here again.
     mutating func handOver(_ s: ServerIndex) -> Bool {
         let p = servers[s].pool
-        guard let other = waitingCounters.mostWanting(p, but: number) else {
-            pools[p].adopted()
+        guard let other = pools.mostWantingThread(p) else {
+            pools.adopted(p)
             return false
         }
         servers[s].stream.unwatch(poller)
@@ -44,26 +44,26 @@ extension EngineThread {
         server.readable = true
         if server.slot == 0 { server.ledger = nobody }
         let p = server.pool
-        guard poolDetails[p] != nil, let s = servers.insert(server) else {
+        guard pools.isKnown(p), let s = servers.insert(server) else {
             server.stream.close()
             shared.countServer(-1)
             shared.ledger.giveBack(server: server.slot)
             return
         }
         connectors[s] = parcel.connector
-        pools[p].adopted()
+        pools.adopted(p)
         guard servers[s].stream.watch(poller, serverToken(s)) else { return closeServer(s, .serverGone) }
         passOn(s)
     }
 
     /// Other threads' clients wait for servers of a pool: idle ones may go there.
     mutating func giveIdle(_ p: PoolIndex) {
-        guard poolDetails[p] != nil else { return }
-        for _ in 0..<max(0, waitingCounters.total(p)) {
-            guard pools[p].waiting.isEmpty, !pools[p].idle.isEmpty else { return }
-            let s = pools[p].idle.first
+        guard pools.isKnown(p) else { return }
+        for _ in 0..<max(0, pools.waitingElsewhere(p)) {
+            guard !pools.hasWaiting(p), pools.idle(p) > 0 else { return }
+            let s = pools.firstIdle(p)
             guard !servers[s].stream.input.hasMemory else { return }
-            pools[p].takeIdle(s, &serverLinks)
+            pools.takeIdle(s, p)
             passOn(s)
         }
     }

@@ -17,11 +17,11 @@ extension EngineThread {
             if isDue(cancellers[k].opened, settings.cancel_wait_timeout) { closeCanceller(k) }
         }
         for h in hubs.indices where hubs[h].stream.isOpen { checkHub(h) }
-        for p in poolIndices where !pools[p].waiting.isEmpty || keepsServers || grants > 0 {
-            noteShortage(p)
+        for p in pools.indices where pools.needsLook(p) {
+            pools.noteShortage(p, now)
             openServers(p)
         }
-        houseKept = now
+        pools.houseKept(now)
         makeRoom()
         if settings.test_rotate_servers { endRotationWaits() }
         keepHubs()
@@ -38,13 +38,7 @@ extension EngineThread {
 
     /// Lets go of pools that were freed.
     private mutating func forgetPools() {
-        let freed = shared.directory.locked { poolDetails.filter { $0.value.record.isFreed } }
-        for p in freed.keys {
-            poolDetails[p] = nil
-            listening.wanting.remove(p)
-        }
-        poolEnd = poolDetails.keys.max().map { $0.number + 1 } ?? 0
-        keepsServers = poolDetails.values.contains { $0.minServers > 0 }
+        for p in pools.forgetFreed(shared.directory) { listening.wanting.remove(p) }
     }
 
     func isDue(_ since: UInt64, _ seconds: Double) -> Bool {
@@ -81,7 +75,7 @@ extension EngineThread {
     private mutating func queryWaitOver(_ c: ClientIndex) {
         let p = clients[c].pool
         let waited = Double(now &- clients[c].since) / 1e9
-        guard let record = poolDetails[p]?.record else { return }
+        guard let record = pools.record(p) else { return }
         closeClient(
             c,
             .queryWaitTimeout(
@@ -174,8 +168,7 @@ extension EngineThread {
         let p = servers[s].pool
         if now >= servers[s].expires || servers[s].obsolete { return closeServer(s, .lifetime) }
         guard isDue(servers[s].since, settings.server_idle_timeout) else { return }
-        let needed = pools[p].clients > 0 ? (poolDetails[p]?.minServers ?? 0) : 0
-        if pools[p].servers > needed { closeServer(s, .serverIdle) }
+        if pools.servers(p) > pools.neededServers(p) { closeServer(s, .serverIdle) }
     }
 
     // MARK: messages
@@ -199,7 +192,7 @@ extension EngineThread {
         case .wanted(let p, let thread): if thread != number { giveIdle(p) }
         case .handOver(let parcel): takeOver(parcel)
         case .slotFreed(let p):
-            poolDetails[p]?.openAfter = 0
+            pools.openAfter(p, 0)
             agenda.post(.openServers(p))
         case .evict(let database): evict { $0.databaseID == database }
         case .makeRoom: makeRoom()
@@ -222,10 +215,10 @@ extension EngineThread {
 
     private mutating func evict(_ matches: (PoolRecord) -> Bool) {
         for s in servers.indices where servers[s].state == .idle {
-            if let record = poolDetails[servers[s].pool]?.record, matches(record) { closeServer(s, .evicted) }
+            if let record = pools.record(servers[s].pool), matches(record) { closeServer(s, .evicted) }
         }
         for h in hubs.indices where hubs[h].stream.isOpen && !isUsed(h) {
-            if let record = poolDetails[hubs[h].pool]?.record, matches(record) { closeHub(h, .evicted) }
+            if let record = pools.record(hubs[h].pool), matches(record) { closeHub(h, .evicted) }
         }
     }
 
@@ -236,7 +229,7 @@ extension EngineThread {
         for c in clients.indices where clients[c].state != .gone {
             clients[c].rotates = settings.test_rotate_servers || draining == .transactions
         }
-        for p in poolIndices where pools[p].clients > 0 { askSettings(p) }
+        for p in pools.indices where pools.clients(p) > 0 { askSettings(p) }
     }
 
     private mutating func drain(_ how: Drain) {

@@ -20,7 +20,7 @@ extension EngineThread {
     }
 
     private mutating func openHub(_ p: PoolIndex) {
-        guard let record = poolDetails[p]?.record else { return }
+        guard let record = pools.record(p) else { return }
         switch shared.directory.claimHub(record, now: now) {
         case .opening, .failed: return
         case .ready:
@@ -114,7 +114,7 @@ extension EngineThread {
 
     mutating func hubIsReady(_ hub: HubID) {
         if listening.answered[hub.slot] == nil { listening.answered[hub.slot] = 0 }
-        listening.wanting = listening.wanting.filter { poolDetails[$0]?.record.databaseID != hub.database }
+        listening.wanting = listening.wanting.filter { pools.record($0)?.databaseID != hub.database }
         handOverListeners(hub.database)
     }
 
@@ -157,12 +157,12 @@ extension EngineThread {
 
     /// A hub is gone, or there could be none.
     mutating func hubEnded(_ p: PoolIndex) {
-        guard let record = poolDetails[p]?.record else { return }
+        guard let record = pools.record(p) else { return }
         grant(shared.directory.hubEnded(record, retryAt: now + Self.retryDelay, now: now))
     }
 
     private func describe(_ h: HubIndex) -> String {
-        guard let record = poolDetails[hubs[h].pool]?.record else { return "H-\(number).\(h):" }
+        guard let record = pools.record(hubs[h].pool) else { return "H-\(number).\(h):" }
         return "H-\(number).\(h): \(record.database)/\(record.user) pid \(hubs[h].id.process)"
     }
 

@@ -49,11 +49,9 @@ extension EngineThread {
     /// Takes an idle server for a client, or puts the client on the waiting list.
     @_noLocks
     private mutating func lease(_ c: ClientIndex) -> ServerIndex {
-        let p = clients[c].pool
         let s = leaseServer(c)
         if s == .absent {
             clients[c].waits(now)
-            if crowded { waitingCounters.add(p, thread: number, 1) }
         } else {
             link(c, s)
         }
@@ -68,17 +66,17 @@ extension EngineThread {
         if clients[c].rotates { return leaseOther(c) }
         let last = clients[c].server
         if last != .absent, case .idle = servers[last].state, servers[last].pool == p,
-            pools[p].waiting.isEmpty
+            !pools.hasWaiting(p)
         {
-            pools[p].takeIdle(last, &serverLinks)
+            pools.takeIdle(last, p)
             return last
         }
         let alike = idleServer(alike: c)
         if alike != .absent {
-            pools[p].takeIdle(alike, &serverLinks)
+            pools.takeIdle(alike, p)
             return alike
         }
-        return pools[p].lease(c, &clientLinks, &serverLinks)
+        return pools.lease(c, p)
     }
 
     /// So many idle servers are looked at, the most recently used first.
@@ -89,13 +87,13 @@ extension EngineThread {
     @_noLocks
     private func idleServer(alike c: ClientIndex) -> ServerIndex {
         let p = clients[c].pool
-        guard pools[p].waiting.isEmpty, pools[p].idle.count > 1 else { return .absent }
+        guard !pools.hasWaiting(p), pools.idle(p) > 1 else { return .absent }
         let environment = ledgerClients.environment(of: clients[c].ledger)
         guard environment != 0 else { return .absent }
-        var s = pools[p].idle.first
+        var s = pools.firstIdle(p)
         for _ in 0..<Self.looked {
             if s == .absent || servers[s].ledger.environment == environment { break }
-            s = serverLinks[s].next
+            s = pools.idle(behind: s)
         }
         guard s != .absent, servers[s].ledger.environment == environment else { return .absent }
         return s
@@ -165,32 +163,28 @@ extension EngineThread {
         } else if servers[s].wanted && givesWay(s) {
             return closeServer(s, .evicted)
         }
-        let p = servers[s].pool
-        let foreign = crowded ? waitingCounters.total(p) - Int32(pools[p].waiting.count) : 0
-        place(s, foreign: foreign)
+        place(s)
     }
 
     /// Whatever its lifetime and whoever else wants it, a new server is for somebody first.
     private mutating func startLifetime(_ s: ServerIndex) {
         servers[s].isNew = false
-        guard let details = poolDetails[servers[s].pool] else { return }
-        servers[s].wanted = shared.directory.isWanted(details.record)
-        servers[s].expires = servers[s].connected &+ details.serverLifetime
+        guard let record = pools.record(servers[s].pool) else { return }
+        servers[s].wanted = shared.directory.isWanted(record)
+        servers[s].expires = servers[s].connected &+ pools.serverLifetime(servers[s].pool)
         if now >= servers[s].expires { servers[s].obsolete = true }
     }
 
-    private mutating func place(_ s: ServerIndex, foreign: Int32) {
-        if settings.test_rotate_servers { return placeRotating(s, foreign: foreign) }
+    private mutating func place(_ s: ServerIndex) {
+        if settings.test_rotate_servers { return placeRotating(s) }
         let p = servers[s].pool
-        var release = pools[p].release(s, foreign: foreign, &clientLinks, &serverLinks)
+        var release = pools.release(s, p)
         if case .toOtherThread = release {
             if handOver(s) { return }
-            release = pools[p].release(s, foreign: 0, &clientLinks, &serverLinks)
+            release = pools.release(s, p, stays: true)
         }
         switch release {
-        case .toClient(let next):
-            if crowded { waitingCounters.add(p, thread: number, -1) }
-            give(s, to: next)
+        case .toClient(let next): give(s, to: next)
         case .idle, .toOtherThread: becameIdle(s)
         }
     }

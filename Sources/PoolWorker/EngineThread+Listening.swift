@@ -59,7 +59,7 @@ extension EngineThread {
         }
     }
 
-    func database(_ s: ServerIndex) -> UInt32 { poolDetails[servers[s].pool]?.record.databaseID ?? 0 }
+    func database(_ s: ServerIndex) -> UInt32 { pools.record(servers[s].pool)?.databaseID ?? 0 }
 
     /// A client listens from now on, or no more. False when it had to be closed: its hub has
     /// gone, and it would miss notifications without knowing.

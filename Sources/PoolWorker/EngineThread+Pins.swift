@@ -24,7 +24,7 @@ extension EngineThread {
         guard pins != before else { return true }
         servers[s].pins = pins
         shared.log(.debug, "\(describe(c)) keeps its server: \(PinReasons.text(pins))")
-        guard before == 0, let record = poolDetails[servers[s].pool]?.record else { return true }
+        guard before == 0, let record = pools.record(servers[s].pool) else { return true }
         let limit = Int(settings.max_pinned_servers)
         let count = shared.directory.locked {
             record.pinned += 1
@@ -46,7 +46,7 @@ extension EngineThread {
     mutating func unpin(_ s: ServerIndex) {
         guard servers[s].pins != 0 else { return }
         servers[s].pins = 0
-        if let record = poolDetails[servers[s].pool]?.record {
+        if let record = pools.record(servers[s].pool) {
             shared.directory.locked { record.pinned -= 1 }
         }
         let c = servers[s].client

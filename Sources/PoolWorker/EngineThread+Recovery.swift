@@ -117,7 +117,7 @@ extension EngineThread {
         unpin(s)
         let query = isDue ? Array("DISCARD ALL".utf8) : texts.resetQuery
         servers[s].traffic = Traffic()
-        if isDue || (pools[servers[s].pool].mode == .session && !query.isEmpty) {
+        if isDue || (pools.mode(servers[s].pool) == .session && !query.isEmpty) {
             runTask(s, .reset, query)
         } else {
             passOn(s)

@@ -10,49 +10,41 @@ extension EngineThread {
     /// waiting list.
     @_noLocks
     mutating func leaseOther(_ c: ClientIndex) -> ServerIndex {
-        let p = clients[c].pool
-        var s = pools[p].idle.first
-        if s != .absent && s == clients[c].server { s = serverLinks[s].next }
-        if s == .absent {
-            pools[p].waiting.pushLast(c, &clientLinks)
-        } else {
-            pools[p].takeIdle(s, &serverLinks)
-        }
-        return s
+        pools.lease(c, clients[c].pool, but: clients[c].server)
     }
 
     /// A server that is free: to the first client that waits and had another one last.
-    mutating func placeRotating(_ s: ServerIndex, foreign: Int32) {
+    mutating func placeRotating(_ s: ServerIndex) {
         let p = servers[s].pool
-        var c = pools[p].waiting.first
-        while c != .absent && clients[c].server == s { c = clientLinks[c].next }
-        if c == .absent && pools[p].servers == 1 { c = pools[p].waiting.first }
+        var c = pools.firstWaiting(p)
+        while c != .absent && clients[c].server == s { c = pools.waiting(behind: c) }
+        if c == .absent && pools.servers(p) == 1 { c = pools.firstWaiting(p) }
         if c != .absent { return lend(s, to: c) }
-        if foreign > 0 {
-            pools[p].handedOver()
+        if pools.waitingElsewhere(p) > 0 {
+            pools.handedOver(p)
             if handOver(s) { return }
         }
-        pools[p].becameIdleLast(s, &serverLinks)
+        pools.restsLast(s, p)
         becameIdle(s)
     }
 
     /// A client that waits may have to take the server it had last: there is no other.
     mutating func endRotationWait(_ p: PoolIndex) {
-        guard !pools[p].waiting.isEmpty, pools[p].servers == 1, !pools[p].idle.isEmpty else { return }
-        let s = pools[p].idle.first
-        pools[p].takeIdle(s, &serverLinks)
-        lend(s, to: pools[p].waiting.first)
+        guard pools.hasWaiting(p), pools.servers(p) == 1, pools.idle(p) > 0 else { return }
+        let s = pools.firstIdle(p)
+        pools.takeIdle(s, p)
+        lend(s, to: pools.firstWaiting(p))
     }
 
     /// Others don't become free: who has waited for a while takes what there is.
     mutating func endRotationWaits() {
-        for p in poolIndices {
-            while !pools[p].waiting.isEmpty, !pools[p].idle.isEmpty, pools[p].opening == 0,
-                now &- clients[pools[p].waiting.first].since > Self.tick
+        for p in pools.indices {
+            while pools.hasWaiting(p), pools.idle(p) > 0, pools.opening(p) == 0,
+                now &- clients[pools.firstWaiting(p)].since > Self.tick
             {
-                let s = pools[p].idle.first
-                pools[p].takeIdle(s, &serverLinks)
-                lend(s, to: pools[p].waiting.first)
+                let s = pools.firstIdle(p)
+                pools.takeIdle(s, p)
+                lend(s, to: pools.firstWaiting(p))
             }
         }
     }

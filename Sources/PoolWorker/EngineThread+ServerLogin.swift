@@ -23,7 +23,7 @@ extension EngineThread {
 
     /// The role that a new server of a shared pool serves first.
     private func firstRole(_ p: PoolIndex, _ record: PoolRecord) -> UInt32 {
-        let c = pools[p].waiting.first
+        let c = pools.firstWaiting(p)
         return c != .absent ? clients[c].role : shared.directory.locked { record.latest }
     }
 
@@ -32,7 +32,7 @@ extension EngineThread {
 
     /// Asks for the settings of a pool after a reload; the route in the answer is not used.
     mutating func askSettings(_ p: PoolIndex) {
-        guard let record = poolDetails[p]?.record else { return }
+        guard let record = pools.record(p) else { return }
         var question = question(.route, Self.settingsSlots | p.number, record.serial)
         question.database_id = record.databaseID
         question.user_id = record.userID
@@ -43,17 +43,17 @@ extension EngineThread {
     /// The settings of a pool are known anew: they hold for clients that wait already, too.
     mutating func settingsAnswered(_ p: PoolIndex, _ answer: HostAnswer) {
         // Whether a route was found doesn't matter here; without the names there is no pool.
-        guard let record = poolDetails[p]?.record, record.serial == answer.generation,
+        guard let record = pools.record(p), record.serial == answer.generation,
             !answer.serverUser.isEmpty
         else { return }
         shared.directory.locked { record.settings = answer.pool }
         meetPool(record, answer.pool)
-        if !pools[p].waiting.isEmpty { agenda.post(.openServers(p)) }
+        if pools.hasWaiting(p) { agenda.post(.openServers(p)) }
     }
 
     mutating func routeAnswered(_ s: ServerIndex, _ answer: HostAnswer) {
         let p = servers[s].pool
-        guard let record = poolDetails[p]?.record else { return closeServer(s, .evicted) }
+        guard let record = pools.record(p) else { return closeServer(s, .evicted) }
         if let failure = answer.failure {
             return serverLoginFailed(s, failure, reachable: true)
         }
@@ -186,7 +186,7 @@ extension EngineThread {
     /// The server is ready for queries; where pools are keyed by OIDs the host has the
     /// last word, as names may have changed hands since the route was given.
     private mutating func serverLoggedIn(_ s: ServerIndex) {
-        guard shared.host.keepsOIDs, let record = poolDetails[servers[s].pool]?.record else {
+        guard shared.host.keepsOIDs, let record = pools.record(servers[s].pool) else {
             return serverOpened(s)
         }
         servers[s].confirms()
@@ -233,15 +233,15 @@ extension EngineThread {
     /// The pool's servers log in as its role from now on; those of several roles can't.
     private mutating func notAsOwner(_ s: ServerIndex, _ why: ErrorFields) {
         let p = servers[s].pool
-        if poolDetails[p]?.record.isShared == true { return serverLoginFailed(s, why, reachable: true) }
-        if let record = poolDetails[p]?.record { shared.directory.locked { record.notAsOwner = true } }
+        if pools.record(p)?.isShared == true { return serverLoginFailed(s, why, reachable: true) }
+        if let record = pools.record(p) { shared.directory.locked { record.notAsOwner = true } }
         closeServer(s, .loginFailed(why))
         agenda.post(.openServers(p))
     }
 
     /// Whether a backend for several roles could not become its first one, for what that is.
     private func isRoleRefused(_ s: ServerIndex, _ why: ErrorFields) -> Bool {
-        serverLogins[s]?.becoming == true && poolDetails[servers[s].pool]?.record.isShared == true
+        serverLogins[s]?.becoming == true && pools.record(servers[s].pool)?.isShared == true
             && ["28000", "55000"].contains(why.sqlstate)
     }
 
@@ -256,7 +256,7 @@ extension EngineThread {
     /// - Parameter slot: 0: the backend has no agent.
     /// - Returns: why the server can't be had.
     private mutating func meetAgent(_ s: ServerIndex, _ slot: UInt32) -> ErrorFields? {
-        guard let record = poolDetails[servers[s].pool]?.record else { return nil }
+        guard let record = pools.record(servers[s].pool) else { return nil }
         guard shared.directory.carries(record, with: slot != 0) else { return nil }
         guard slot != 0 else {
             return ErrorFields(
@@ -277,7 +277,7 @@ extension EngineThread {
     }
 
     private mutating func serverOpened(_ s: ServerIndex) {
-        guard let record = poolDetails[servers[s].pool]?.record else { return closeServer(s, .evicted) }
+        guard let record = pools.record(servers[s].pool) else { return closeServer(s, .evicted) }
         let before = shared.directory.told(record, PoolRecord.standby)
         shared.directory.keepWelcome(
             record, serverLogins[s]?.welcome ?? [], facts: servers[s].facts, now: now)
@@ -290,7 +290,7 @@ extension EngineThread {
         }
         servers[s].traffic = Traffic()
         if servers[s].isForHub { return startHub(s) }
-        pools[servers[s].pool].opened()
+        pools.opened(servers[s].pool)
         if settings.log_connections { shared.log(.info, "\(describeServer(s)) new connection to server") }
         servers[s].opened = now
         passOn(s)
@@ -306,7 +306,7 @@ extension EngineThread {
     ) {
         if servers[s].isForHub { return closeServer(s, .loginFailed(fields)) }
         let p = servers[s].pool
-        if let record = poolDetails[p]?.record {
+        if let record = pools.record(p) {
             shared.directory.failed(
                 record, fields, started: servers[s].connected, ofPlace: ofPlace, now: now,
                 longest: Clock.nanoseconds(settings.server_login_retry))
@@ -321,7 +321,7 @@ extension EngineThread {
             }
         }
         closeServer(s, .loginFailed(fields))
-        guard pools[p].servers == 0, !fields.passesByItself else { return }
+        guard pools.servers(p) == 0, !fields.passesByItself else { return }
         refuseWaiting(p, fields, loginsOnly: !reachable)
     }
 }

@@ -9,7 +9,7 @@ extension EngineThread {
     /// Welcomes a client whose parameters an agent has answered for already; its first
     /// server is told of them. False when a server has to be asked.
     mutating func welcomeToAgents(_ c: ClientIndex) -> Bool {
-        guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record,
+        guard let login = logins[c], let record = pools.record(clients[c].pool),
             let answer = shared.directory.locked({ record.answers[answerKey(login)] })
         else { return false }
         var told = answer.messages
@@ -27,7 +27,7 @@ extension EngineThread {
     /// A client in its welcome has got a server: its agent says what the client's
     /// parameters come to.
     mutating func askAgent(_ c: ClientIndex, _ s: ServerIndex) {
-        guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record else {
+        guard let login = logins[c], let record = pools.record(clients[c].pool) else {
             return release(c, s)
         }
         // The client may have waited just for what is known now.
@@ -59,7 +59,7 @@ extension EngineThread {
 
     /// The agent has taken the client's parameters, and answered.
     mutating func sessionStarted(_ c: ClientIndex, _ s: ServerIndex) {
-        guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record else {
+        guard let login = logins[c], let record = pools.record(clients[c].pool) else {
             return release(c, s)
         }
         let names = agentParameters(login).contains { $0.isApplicationName }

@@ -196,7 +196,7 @@ extension EngineThread {
         if servers[s].stream.input.isEmpty { servers[s].stream.input.giveBack() }
         var stop = PumpStop.idle
         if servers[s].stream.input.hasMemory, clients[c].stream.output.isEmpty {
-            stop = Relay.deliver(&servers[s], &clients[c], scratch, pools[servers[s].pool].mode)
+            stop = Relay.deliver(&servers[s], &clients[c], scratch, pools.mode(servers[s].pool))
         }
         if stop == .idle { stop = pumpServer(s) }
         if stop == .idle, clients[c].readable || clients[c].stream.input.count >= FrameHeader.size {

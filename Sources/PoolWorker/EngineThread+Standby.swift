@@ -8,7 +8,7 @@ import Wire
 extension EngineThread {
     /// A server reported it after its login; what logins are told is corrected at once.
     mutating func noteStandby(_ s: ServerIndex, _ value: [UInt8]) {
-        guard servers[s].state != .login, let record = poolDetails[servers[s].pool]?.record,
+        guard servers[s].state != .login, let record = pools.record(servers[s].pool),
             shared.directory.correct(record, PoolRecord.standby, value)
         else { return }
         standbyChanged(s, value)

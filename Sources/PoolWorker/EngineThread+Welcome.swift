@@ -8,7 +8,7 @@ import Wire
 extension EngineThread {
     /// Welcomes a client that has entered its pool, as soon as its parameters are known.
     mutating func welcome(_ c: ClientIndex) {
-        guard let record = poolDetails[clients[c].pool]?.record else { return }
+        guard let record = pools.record(clients[c].pool) else { return }
         let carries = shared.directory.locked { record.carries }
         if carries == true {
             if welcomeToAgents(c) { return }
@@ -23,7 +23,6 @@ extension EngineThread {
             link(c, s)
             welcomeOnServer(c, s)
         } else {
-            if crowded { waitingCounters.add(p, thread: number, 1) }
             failFast(p)
             if clients[c].state == .welcome { agenda.post(.openServers(p)) }
         }
@@ -32,7 +31,7 @@ extension EngineThread {
     /// Welcomes a client without asking a server; false when one has to be asked, or when
     /// the client was refused.
     private mutating func welcomeAtOnce(_ c: ClientIndex) -> Bool {
-        guard checkParameters(c), let login = logins[c], let record = poolDetails[clients[c].pool]?.record
+        guard checkParameters(c), let login = logins[c], let record = pools.record(clients[c].pool)
         else { return false }
         login.asksServer = shared.directory.locked { mayBePromoted(clients[c].pool, record) }
         guard !login.asksServer, let welcome = shared.directory.locked({ knownWelcome(login.wanted, record) })
@@ -48,7 +47,7 @@ extension EngineThread {
     private func mayBePromoted(_ p: PoolIndex, _ record: PoolRecord) -> Bool {
         guard now &- record.heard >= 1_000_000_000, record.isStandby else { return false }
         let limit = Int(record.settings.pool_size)
-        guard !pools[p].idle.isEmpty || limit == 0 || record.servers < limit else { return false }
+        guard pools.idle(p) > 0 || limit == 0 || record.servers < limit else { return false }
         record.heard = now
         return true
     }
@@ -94,7 +93,7 @@ extension EngineThread {
 
     /// The server has taken the client's parameters: in its spelling they hold from now on.
     mutating func parametersResolved(_ c: ClientIndex, _ s: ServerIndex) {
-        guard let login = logins[c], let record = poolDetails[clients[c].pool]?.record else {
+        guard let login = logins[c], let record = pools.record(clients[c].pool) else {
             return release(c, s)
         }
         guard hasFacts(s) else {
@@ -173,8 +172,8 @@ extension EngineThread {
 
     /// Logins don't wait for servers that can't be had now: they hear why at once.
     private mutating func failFast(_ p: PoolIndex) {
-        guard let record = poolDetails[p]?.record else { return }
-        guard pools[p].servers == 0, let failure = shared.directory.obstacle(record, now: now),
+        guard let record = pools.record(p) else { return }
+        guard pools.servers(p) == 0, let failure = shared.directory.obstacle(record, now: now),
             !failure.passesByItself
         else { return }
         refuseWaiting(p, failure, loginsOnly: true)
@@ -187,9 +186,9 @@ extension EngineThread {
     ) {
         var error = failure
         error.severity = .fatal
-        var c = pools[p].waiting.first
+        var c = pools.firstWaiting(p)
         while c != .absent {
-            let next = clientLinks[c].next
+            let next = pools.waiting(behind: c)
             let isMeant = role == nil || clients[c].role == role
             if isMeant, !loginsOnly || clients[c].state == .welcome {
                 closeClient(c, .loginFailed(error))

@@ -17,9 +17,6 @@ struct EngineThread: ~Copyable {
 
     let number: Int
     let shared: Shared
-    let waitingCounters: WaitingCounters
-    /// Several threads share each pool.
-    let crowded: Bool
     let listeners: [Listener]
     let inbox: Inbox
     /// Says when housekeeping is due. A time limit of each wait would do that, too, but the
@@ -34,21 +31,7 @@ struct EngineThread: ~Copyable {
     var servers: Table<Server, ServerKind>
     var cancellers: Table<Canceller, CancellerKind>
     var hubs: Table<Hub, HubKind>
-    var clientLinks: ClientLinks
-    var serverLinks: ServerLinks
-    var pools: Table<Pool, PoolKind>
-    /// By pool index; what of a pool only slow paths need.
-    var poolDetails: [PoolIndex: PoolDetails] = [:]
-    /// One more than the highest index of a pool this thread has met.
-    var poolEnd: UInt32 = 0
-    /// All pools that this thread has met.
-    var poolIndices: Range<PoolIndex> { PoolIndex(0)..<PoolIndex(poolEnd) }
-    /// Some pool has a min_pool_size.
-    var keepsServers = false
-    /// When housekeeping was done last.
-    var houseKept: UInt64 = 0
-    /// Servers that pools may open and have not begun to.
-    var grants = 0
+    var pools: ThreadPools
     var parameterSets = ParameterSets()
     var logins: [ClientIndex: ClientLoginState] = [:]
     /// What a client's first server is to be told of its startup parameters, until it has one.
@@ -91,8 +74,6 @@ struct EngineThread: ~Copyable {
         self.shared = shared
         self.listeners = listeners
         inbox = shared.inboxes[number]
-        waitingCounters = shared.directory.waiting
-        crowded = shared.threads > 1
         ledgerClients = shared.ledger.clients
         texts = shared.settings
         settings = texts.tuning
@@ -100,9 +81,9 @@ struct EngineThread: ~Copyable {
         unsafe servers = Table(capacity: Self.capacity, reserve: reserveMemory)
         unsafe cancellers = Table(capacity: Self.capacity, reserve: reserveMemory)
         unsafe hubs = Table(capacity: Self.capacity, reserve: reserveMemory)
-        unsafe clientLinks = Links(capacity: Self.capacity, reserve: reserveMemory)
-        unsafe serverLinks = Links(capacity: Self.capacity, reserve: reserveMemory)
-        unsafe pools = Table(capacity: Directory.capacity, reserve: reserveMemory)
+        unsafe pools = ThreadPools(
+            thread: number, threads: shared.threads, counters: shared.directory.waiting,
+            entries: Self.capacity, reserve: reserveMemory)
         processNumbers = ProcessNumbers(
             thread: number, threads: shared.threads,
             seed: randomBytes(4).reduce(0) { $0 << 8 | UInt32($1) })
@@ -110,7 +91,6 @@ struct EngineThread: ~Copyable {
 
     /// Housekeeping runs about three times a second, as PgBouncer's does.
     static let tick: UInt64 = 333_000_000
-    static let moment: UInt64 = 10_000_000
     private static let inboxIndex: UInt32 = 0
     private static let tickerIndex: UInt32 = 1
 
@@ -320,22 +300,6 @@ struct EngineThread: ~Copyable {
 
 /// How clients are let go; CarpoolDrain.
 enum Drain: UInt32 { case transactions, clients }
-
-/// What of a pool only slow paths need, per thread.
-struct PoolDetails {
-    let record: PoolRecord
-    var serverLifetime: UInt64
-    var minServers: Int
-    /// No new server before this instant: the limit is reached or the last one failed.
-    var openAfter: UInt64 = 0
-    /// Each time housekeeping came by, from then to then, clients waited.
-    var shortSince: UInt64 = 0
-    var shortUntil: UInt64 = 0
-    /// When other threads were asked for idle servers last.
-    var asked: UInt64 = 0
-    /// Servers that are counted for it and that it has not begun to open.
-    var granted = 0
-}
 
 private func reserveMemory(_ size: Int) -> UnsafeMutableRawPointer {
     unsafe csys_reserve(size)

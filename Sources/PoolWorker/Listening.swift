@@ -2,21 +2,6 @@ import CWorker
 import Pooling
 import Wire
 
-/// A backend that reads the notifications of its database for the clients that listen
-/// there; by OID, slot in the ledger and process id.
-struct HubID: Equatable, BitwiseCopyable {
-    let database: UInt32
-    let slot: UInt32
-    let process: UInt32
-}
-
-enum HubState {
-    case opening
-    case ready(HubID)
-    /// It could not be had, or is gone: not to be tried again before this instant.
-    case failed(retryAt: UInt64)
-}
-
 /// What an engine thread knows of clients that listen, and of their hubs.
 struct Listening {
     /// Bytes of notifications that may wait for a client that is in a transaction, or slow.

@@ -84,8 +84,8 @@ final class Probe {
     /// By pool, what it counts and, beside it, what the tables of clients and servers come to.
     var pools: [UInt32: (counted: PoolCounts, found: PoolCounts)] {
         var pools: [UInt32: (counted: PoolCounts, found: PoolCounts)] = [:]
-        for p in thread.poolDetails.keys {
-            let pool = thread.pools[p]
+        for p in thread.pools.known {
+            let pool = thread.pools.counts(p)
             let counted = PoolCounts(
                 idle: pool.idle.count, waiting: pool.waiting.count, leased: Int(pool.leased),
                 opening: Int(pool.opening), clients: Int(pool.clients))

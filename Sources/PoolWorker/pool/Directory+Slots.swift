@@ -27,6 +27,8 @@ extension Directory {
     private static let longestForPlace: UInt64 = 500_000_000
     /// The same where it is the role or the database that has none free.
     private static let longestForPool: UInt64 = 2_000_000_000
+    /// Between the end of a connection and the next attempt: its process may take so long to end.
+    static let moment: UInt64 = 10_000_000
 
     /// Counts one more server of the pool if it may be opened now.
     func open(_ record: PoolRecord, thread: Int, now: UInt64, longest: UInt64) -> Opening {
@@ -166,9 +168,9 @@ extension Directory {
     /// Under the lock.
     func freed(_ record: PoolRecord, held: Bool, _ now: UInt64) -> SlotQueue.Waiter? {
         if held {
-            if record.failure?.passesByItself == true { record.backoff.hasten(now, EngineThread.moment) }
+            if record.failure?.passesByItself == true { record.backoff.hasten(now, Self.moment) }
             if record.place?.backoff.isFull == true {
-                record.place?.backoff.hasten(now, EngineThread.moment)
+                record.place?.backoff.hasten(now, Self.moment)
             }
         }
         guard !slots.waiters.isEmpty else { return nil }
