@@ -70,18 +70,19 @@ extension EngineThread {
     /// Takes over a socket that was accepted (and counted).
     mutating func adopt(_ fd: Int32) {
         let secret = randomBytes(4).reduce(0) { $0 << 8 | UInt32($1) } | 1
-        guard let c = clients.insert(Client(stream: Stream(descriptor: fd), secret: secret, now: now)) else {
+        guard let c = ends.clients.insert(Client(stream: Stream(descriptor: fd), secret: secret, now: now))
+        else {
             csys_close(fd)
             shared.countClient(-1)
             return
         }
         logins[c] = ClientLoginState()
-        if !clients[c].stream.watch(poller, clientToken(c)) { closeClient(c, .clientLeft) }
+        if !ends.clients[c].stream.watch(poller, clientToken(c)) { closeClient(c, .clientLeft) }
     }
 
     /// Bytes came from a client that logs in.
     mutating func readLogin(_ c: ClientIndex) {
-        while clients[c].state == .login {
+        while ends.clients[c].state == .login {
             guard let phase = logins[c]?.phase else { return }
             let more: Bool
             switch phase {
@@ -89,16 +90,16 @@ extension EngineThread {
             case .exchange: more = readExchange(c)
             // Bytes that come now wait in the socket; only the end of the stream counts.
             case .asked, .hashing:
-                if clients[c].hungUp { noticeHangUp(c) }
+                if ends.clients[c].hungUp { noticeHangUp(c) }
                 return
             }
-            guard more, clients[c].state == .login else { return }
+            guard more, ends.clients[c].state == .login else { return }
         }
     }
 
     /// Reads one startup packet; false when it has to wait.
     private mutating func readStartup(_ c: ClientIndex) -> Bool {
-        switch StartupPacket.parse(clients[c].stream.input.array[...]) {
+        switch StartupPacket.parse(ends.clients[c].stream.input.array[...]) {
         case .needMore:
             return receiveClient(c)
         case .malformed(let error):
@@ -109,8 +110,8 @@ extension EngineThread {
             send(c, error.oldFrame)
             closeClient(c, .invalidStartup(error.message))
         case .packet(let packet, let size):
-            clients[c].stream.input.drop(size)
-            if clients[c].stream.input.isEmpty { clients[c].stream.input.giveBack() }
+            ends.clients[c].stream.input.drop(size)
+            if ends.clients[c].stream.input.isEmpty { ends.clients[c].stream.input.giveBack() }
             return startupPacket(c, packet)
         }
         return false
@@ -127,16 +128,16 @@ extension EngineThread {
             }
             if ssl { login.sawSSL = true } else { login.sawGSS = true }
             send(c, [UInt8(ascii: "N")])
-            guard clients[c].stream.input.isEmpty else {
+            guard ends.clients[c].stream.input.isEmpty else {
                 closeClient(c, .error(unencryptedData(after: ssl ? "SSL" : "GSSAPI encryption")))
                 return false
             }
             return true
         case .cancelRequest(let processID, let secret):
             // Its connection says when the request is done: by its end, as PostgreSQL's does.
-            clients[c].cancels(now)
+            ends.clients[c].cancels(now)
             let requester = CancelRequester(
-                thread: number, client: c, generation: clients.generation(c))
+                thread: number, client: c, generation: ends.clients.generation(c))
             routeCancel(processID: processID, secret: secret, for: requester)
             return false
         case .startup(let minor, let parameters, let options):
@@ -179,7 +180,7 @@ extension EngineThread {
         }
         return ErrorFields(
             .fatal, "53300", "no more connections allowed (limit of open files)",
-            detail: "It leaves room for \(clientRoom) clients beside \(shared.servers) servers.",
+            detail: "It leaves room for \(clientRoom) clients beside \(shared.servers) ends.servers.",
             hint: "Raise the limit of open files (ulimit -n, LimitNOFILE).")
     }
 

@@ -39,25 +39,25 @@ extension EngineThread {
     }
 
     mutating func cancelDone(_ c: ClientIndex, _ generation: UInt32) {
-        guard clients.generation(c) == generation, clients[c].state == .cancelling else { return }
+        guard ends.clients.generation(c) == generation, ends.clients[c].state == .cancelling else { return }
         closeClient(c, .cancelHandled)
     }
 
     /// Cancels what a client of this thread has asked for last.
     mutating func cancelClient(_ processID: UInt32, _ secret: UInt32, for requester: CancelRequester) {
-        guard let c = processNumbers.client(of: processID), clients[c].secret == secret else {
+        guard let c = processNumbers.client(of: processID), ends.clients[c].secret == secret else {
             return cancelDone(requester)
         }
-        switch clients[c].state {
+        switch ends.clients[c].state {
         case .waiting:
             leaveQueue(c)
-            clients[c].discards()
+            ends.clients[c].discards()
             discardRequest(c)
         case .active:
-            let s = clients[c].server
-            if servers[s].state == .setup && servers[s].task == .parameters {
-                clients[c].cancelled = true
-            } else if servers[s].state == .active && !servers[s].traffic.isAnswered,
+            let s = ends.clients[c].server
+            if ends.servers[s].state == .setup && ends.servers[s].task == .parameters {
+                ends.clients[c].cancelled = true
+            } else if ends.servers[s].state == .active && !ends.servers[s].traffic.isAnswered,
                 interrupt(c, s, for: requester)
             {
                 return
@@ -77,14 +77,15 @@ extension EngineThread {
     @discardableResult
     mutating func interrupt(_ c: ClientIndex, _ s: ServerIndex, for requester: CancelRequester? = nil) -> Bool
     {
-        guard servers[s].pid != 0 else { return false }
-        servers[s].ledger.cancel(c == .absent ? servers[s].left : clients[c].ledger)
-        if shared.host.interrupt(servers[s].pid, slot: servers[s].slot) { return false }
-        guard servers[s].cancels < 4, let connector = connectors[s] else { return false }
+        guard ends.servers[s].pid != 0 else { return false }
+        ends.servers[s].ledger.cancel(c == .absent ? ends.servers[s].left : ends.clients[c].ledger)
+        if shared.host.interrupt(ends.servers[s].pid, slot: ends.servers[s].slot) { return false }
+        guard ends.servers[s].cancels < 4, let connector = connectors[s] else { return false }
         var stream = connector.connect().stream
         guard stream.isOpen else { return false }
         let canceller = Canceller(
-            stream, server: s, generation: servers.generation(s), client: c, requester: requester, now: now)
+            stream, server: s, generation: ends.servers.generation(s), client: c, requester: requester,
+            now: now)
         guard let k = cancellers.insert(canceller) else {
             stream.close()
             return false
@@ -96,8 +97,8 @@ extension EngineThread {
             return false
         }
         shared.countServer(1)
-        servers[s].cancels += 1
-        servers[s].cancelled = true
+        ends.servers[s].cancels += 1
+        ends.servers[s].cancelled = true
         return true
     }
 
@@ -113,14 +114,14 @@ extension EngineThread {
     /// The connection is there: sends the request, unless it is too late for it.
     private mutating func sendCancel(_ k: CancellerIndex) {
         let s = cancellers[k].server
-        guard cancellers[k].stream.failure == 0, servers.generation(s) == cancellers[k].generation,
-            servers[s].state == .recovering
-                || (servers[s].state == .active && servers[s].client == cancellers[k].client
-                    && !servers[s].traffic.isAnswered)
+        guard cancellers[k].stream.failure == 0, ends.servers.generation(s) == cancellers[k].generation,
+            ends.servers[s].state == .recovering
+                || (ends.servers[s].state == .active && ends.servers[s].client == cancellers[k].client
+                    && !ends.servers[s].traffic.isAnswered)
         else { return closeCanceller(k) }
         cancellers[k].sent()
         let packet = StartupPacket.cancelPacket(
-            processID: UInt32(bitPattern: servers[s].pid), secret: servers[s].key)
+            processID: UInt32(bitPattern: ends.servers[s].pid), secret: ends.servers[s].key)
         // (a new socket takes so few bytes at once, or none at all)
         if cancellers[k].stream.send(packet) != .all { closeCanceller(k) }
     }
@@ -133,11 +134,11 @@ extension EngineThread {
         shared.countServer(-1)
         if let requester = canceller.requester { cancelDone(requester) }
         let s = canceller.server
-        guard servers.generation(s) == canceller.generation else { return }
-        servers[s].cancels -= 1
-        guard servers[s].cancels == 0 else { return }
-        servers[s].cancelled = false
-        switch servers[s].state {
+        guard ends.servers.generation(s) == canceller.generation else { return }
+        ends.servers[s].cancels -= 1
+        guard ends.servers[s].cancels == 0 else { return }
+        ends.servers[s].cancelled = false
+        switch ends.servers[s].state {
         case .settling: passOn(s)
         case .recovering: recover(s)
         default: break
@@ -146,7 +147,7 @@ extension EngineThread {
 
     /// The client of a server has gone: cancels under way to it are for no statement.
     mutating func cancellersForget(_ s: ServerIndex) {
-        guard servers[s].cancels > 0 else { return }
+        guard ends.servers[s].cancels > 0 else { return }
         for k in cancellers.indices where cancellers[k].stream.isOpen && cancellers[k].server == s {
             cancellers[k].clientGone()
         }
@@ -155,34 +156,36 @@ extension EngineThread {
     /// Reads and drops the request of a client that was cancelled while it waited: a
     /// Query, or all up to the Sync; then answers as the server would.
     mutating func discardRequest(_ c: ClientIndex) {
-        while clients[c].state == .discarding {
-            let input = clients[c].stream.input
-            if clients[c].bodyLeft > 0, !input.isEmpty {
-                let step = min(clients[c].bodyLeft, input.count)
-                clients[c].stream.input.drop(step)
-                clients[c].bodyLeft -= step
+        while ends.clients[c].state == .discarding {
+            let input = ends.clients[c].stream.input
+            if ends.clients[c].bodyLeft > 0, !input.isEmpty {
+                let step = min(ends.clients[c].bodyLeft, input.count)
+                ends.clients[c].stream.input.drop(step)
+                ends.clients[c].bodyLeft -= step
                 continue
             }
-            if clients[c].bodyLeft == 0, clients[c].requestEnded {
+            if ends.clients[c].bodyLeft == 0, ends.clients[c].requestEnded {
                 return answerCancelled(c)
             }
             let header = FrameHeader.read(input.bytes, at: 0, limit: FrameLimit.large)
-            if clients[c].bodyLeft == 0, case .header(let tag, let body) = header {
+            if ends.clients[c].bodyLeft == 0, case .header(let tag, let body) = header {
                 var traffic = Traffic()
                 switch traffic.frontend(tag) {
                 case .terminate: return closeClient(c, .terminated)
                 case .invalid: return clientEnded(c, malformation(c))
                 case .forward: break
                 }
-                clients[c].stream.input.drop(FrameHeader.size)
-                clients[c].bodyLeft = body
-                if !traffic.isAnswered { clients[c].requestBegan = true }
+                ends.clients[c].stream.input.drop(FrameHeader.size)
+                ends.clients[c].bodyLeft = body
+                if !traffic.isAnswered { ends.clients[c].requestBegan = true }
                 if tag == FrontendTag.query || tag == FrontendTag.sync || tag == FrontendTag.functionCall {
-                    clients[c].requestEnded = true
+                    ends.clients[c].requestEnded = true
                 }
                 continue
             }
-            if case .malformed = header, clients[c].bodyLeft == 0 { return clientEnded(c, malformation(c)) }
+            if case .malformed = header, ends.clients[c].bodyLeft == 0 {
+                return clientEnded(c, malformation(c))
+            }
             guard receiveClient(c) else { return noteNothingCancelled(c) }
         }
     }
@@ -190,20 +193,22 @@ extension EngineThread {
     /// There is no more to drop for now. What is left of a COPY has no answer: without a request
     /// nothing was cancelled, and the next one is none of this cancel's.
     private mutating func noteNothingCancelled(_ c: ClientIndex) {
-        guard clients[c].state == .discarding, clients[c].bodyLeft == 0, !clients[c].requestBegan else {
+        guard ends.clients[c].state == .discarding, ends.clients[c].bodyLeft == 0,
+            !ends.clients[c].requestBegan
+        else {
             return
         }
-        clients[c].discarded(now)
+        ends.clients[c].discarded(now)
     }
 
     private mutating func answerCancelled(_ c: ClientIndex) {
-        clients[c].requestBegan = false
-        clients[c].requestEnded = false
+        ends.clients[c].requestBegan = false
+        ends.clients[c].requestEnded = false
         var writer = FrameWriter()
         writer.raw(ErrorFields(.error, "57014", "canceling statement due to user request").frame)
         writer.readyForQuery()
-        clients[c].discarded(now)
-        if clients[c].stream.input.isEmpty { clients[c].stream.input.giveBack() }
+        ends.clients[c].discarded(now)
+        if ends.clients[c].stream.input.isEmpty { ends.clients[c].stream.input.giveBack() }
         send(c, writer.bytes)
         postStartRequest(c)
     }
@@ -211,7 +216,7 @@ extension EngineThread {
     /// Receives into a client's input block; false when nothing came (the client may be
     /// closed then).
     mutating func receiveClient(_ c: ClientIndex) -> Bool {
-        let n = clients[c].stream.receive()
+        let n = ends.clients[c].stream.receive()
         if n > 0 { return true }
         if n != Stream.wouldBlock { closeClient(c, .clientLeft) }
         return false
@@ -220,12 +225,12 @@ extension EngineThread {
     /// The stream of a client that logs in or waits has ended, or failed. What it sent before is
     /// done, as with PostgreSQL; who sent nothing whole is not worth a server.
     mutating func noticeHangUp(_ c: ClientIndex) {
-        if !clients[c].stream.receiveAll() || !holdsRequest(c) { closeClient(c, .clientLeft) }
+        if !ends.clients[c].stream.receiveAll() || !holdsRequest(c) { closeClient(c, .clientLeft) }
     }
 
     /// Whether a whole message is in a client's input block, or may be.
     private func holdsRequest(_ c: ClientIndex) -> Bool {
-        let input = clients[c].stream.input
+        let input = ends.clients[c].stream.input
         switch FrameHeader.read(input.bytes, at: 0, limit: FrameLimit.large) {
         case .needMore: return false
         case .malformed: return true

@@ -12,8 +12,8 @@ extension EngineThread {
     mutating func askLogin(_ c: ClientIndex) {
         guard let login = logins[c] else { return }
         login.phase = .asked
-        var question = question(.login, c.number, clients.generation(c))
-        question.client_fd = clients[c].stream.descriptor
+        var question = question(.login, c.number, ends.clients.generation(c))
+        question.client_fd = ends.clients[c].stream.descriptor
         if !ask(question, user: login.user, database: login.database) {
             closeClient(
                 c, .error(ErrorFields(.fatal, "53300", "too many logins at a time", hint: "Try again.")))
@@ -46,17 +46,23 @@ extension EngineThread {
         switch answer.kind {
         case .login:
             let c = ClientIndex(answer.slot)
-            guard clients.generation(c) == answer.generation, clients[c].state == .login else { return }
+            guard ends.clients.generation(c) == answer.generation, ends.clients[c].state == .login else {
+                return
+            }
             loginAnswered(c, answer)
         case .route where answer.slot & Self.settingsSlots != 0:
             settingsAnswered(PoolIndex(answer.slot & ~Self.settingsSlots), answer)
         case .route:
             let s = ServerIndex(answer.slot)
-            guard servers.generation(s) == answer.generation, servers[s].state == .routing else { return }
+            guard ends.servers.generation(s) == answer.generation, ends.servers[s].state == .routing else {
+                return
+            }
             routeAnswered(s, answer)
         case .confirm:
             let s = ServerIndex(answer.slot)
-            guard servers.generation(s) == answer.generation, servers[s].state == .confirming else { return }
+            guard ends.servers.generation(s) == answer.generation, ends.servers[s].state == .confirming else {
+                return
+            }
             confirmAnswered(s, answer)
         }
     }
@@ -87,12 +93,12 @@ extension EngineThread {
         let step = machine.start(&output)
         login.machine = machine
         loginStep(c, step, output)
-        if clients[c].state == .login { readLogin(c) }
+        if ends.clients[c].state == .login { readLogin(c) }
     }
 
     /// Takes one frame of the exchange; false when it has to wait.
     mutating func readExchange(_ c: ClientIndex) -> Bool {
-        let input = clients[c].stream.input
+        let input = ends.clients[c].stream.input
         let limit = logins[c]?.machine?.frameLimit ?? FrameLimit.login
         switch FrameHeader.read(input.bytes, at: 0, limit: limit) {
         case .needMore:
@@ -114,30 +120,30 @@ extension EngineThread {
             }
             guard input.count >= FrameHeader.size + body else { return receiveClient(c) }
             let frame = input.array
-            clients[c].stream.input.drop(FrameHeader.size + body)
-            if clients[c].stream.input.isEmpty { clients[c].stream.input.giveBack() }
+            ends.clients[c].stream.input.drop(FrameHeader.size + body)
+            if ends.clients[c].stream.input.isEmpty { ends.clients[c].stream.input.giveBack() }
             var output: [UInt8] = []
             guard
                 let step = logins[c]?.machine?.received(
                     tag, frame[FrameHeader.size..<FrameHeader.size + body], &output)
             else { return false }
             loginStep(c, step, output)
-            return clients[c].state == .login
+            return ends.clients[c].state == .login
         }
     }
 
     /// A hash of the exchange is there.
     mutating func clientHashed(_ c: ClientIndex, _ generation: UInt32, _ result: [UInt8]) {
         var output: [UInt8] = []
-        guard clients.generation(c) == generation, clients[c].state == .login,
+        guard ends.clients.generation(c) == generation, ends.clients[c].state == .login,
             let step = logins[c]?.machine?.hashed(result, &output)
         else { return }
         loginStep(c, step, output)
-        if clients[c].state == .login { readLogin(c) }
+        if ends.clients[c].state == .login { readLogin(c) }
     }
 
     func hashAsker(client c: ClientIndex) -> Hasher.Asker {
-        Hasher.Asker(thread: number, isClient: true, index: c.number, generation: clients.generation(c))
+        Hasher.Asker(thread: number, isClient: true, index: c.number, generation: ends.clients.generation(c))
     }
 
     private mutating func loginStep(_ c: ClientIndex, _ step: ClientLogin.Step, _ output: [UInt8]) {
@@ -172,7 +178,7 @@ extension EngineThread {
                 .error(
                     ErrorFields(
                         .fatal, "53000", "too many pools",
-                        detail: "\(Directory.capacity) pools have clients or servers.",
+                        detail: "\(Directory.capacity) pools have clients or ends.servers.",
                         hint: "Use fewer databases and users at a time.")))
         }
         login.machine = nil
@@ -180,24 +186,24 @@ extension EngineThread {
         let p = record.index
         raiseFacts(p, answer.facts)
         // No message came of what was raised before this thread met the pool.
-        if isNew { _ = pools.raiseFacts(p, shared.directory.locked { record.facts }) }
-        clients[c].pool = p
-        clients[c].role = answer.userID
-        clients[c].counted = true
-        clients[c].processID = processNumbers.take(for: c)
+        if isNew { _ = ends.pools.raiseFacts(p, shared.directory.locked { record.facts }) }
+        ends.clients[c].pool = p
+        ends.clients[c].role = answer.userID
+        ends.clients[c].counted = true
+        ends.clients[c].processID = processNumbers.take(for: c)
         let entry = CworkerLedgerClient(
-            process_id: clients[c].processID, database_id: record.databaseID, user_id: answer.userID,
-            thread: UInt32(number), fd: clients[c].stream.descriptor)
+            process_id: ends.clients[c].processID, database_id: record.databaseID, user_id: answer.userID,
+            thread: UInt32(number), fd: ends.clients[c].stream.descriptor)
         guard let ledger = shared.ledger.enter(entry) else {
-            pools.clientEntered(p)
+            ends.pools.clientEntered(p)
             return closeClient(c, .error(tooManyClients))
         }
-        clients[c].ledger = ledger
-        clients[c].rotates = settings.test_rotate_servers
-        clients[c].inSteps = pools.mode(p) == .statement
-        clients[c].idleTimeout = Clock.nanoseconds(answer.settings.client_idle_timeout)
-        clients[c].transactionTimeout = Clock.nanoseconds(answer.settings.idle_transaction_timeout)
-        pools.clientEntered(p)
+        ends.clients[c].ledger = ledger
+        ends.clients[c].rotates = settings.test_rotate_servers
+        ends.clients[c].inSteps = ends.pools.mode(p) == .statement
+        ends.clients[c].idleTimeout = Clock.nanoseconds(answer.settings.client_idle_timeout)
+        ends.clients[c].transactionTimeout = Clock.nanoseconds(answer.settings.idle_transaction_timeout)
+        ends.pools.clientEntered(p)
         if settings.log_connections {
             shared.log(
                 .info, "\(describe(c)) login attempt: db=\(record.database) user=\(userName(c)) tls=no")
@@ -210,10 +216,10 @@ extension EngineThread {
     @discardableResult
     mutating func meetPool(_ record: PoolRecord, _ settings: CworkerPoolSettings) -> Bool {
         let p = record.index
-        let (isNew, hasChanged) = pools.meet(record, settings)
+        let (isNew, hasChanged) = ends.pools.meet(record, settings)
         if hasChanged {
-            for c in clients.indices where clients[c].state != .gone && clients[c].pool == p {
-                clients[c].inSteps = pools.mode(p) == .statement
+            for c in ends.clients.indices where ends.clients[c].state != .gone && ends.clients[c].pool == p {
+                ends.clients[c].inSteps = ends.pools.mode(p) == .statement
             }
         }
         return isNew

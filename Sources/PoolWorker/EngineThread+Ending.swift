@@ -13,17 +13,17 @@ extension EngineThread {
 
     /// A client said Terminate, its stream has ended in order, or what it says is no message.
     mutating func clientEnded(_ c: ClientIndex, _ end: Client.End) {
-        let s = clients[c].linkedServer
-        clients[c].ends(end, now)
-        guard s != .absent, servers[s].state == .active else { return closeEnded(c) }
-        let traffic = servers[s].traffic
-        if clients[c].bodyLeft > 0 || traffic.isOpenEnded || traffic.needsClient { lastAnswer(c, s) }
+        let s = ends.clients[c].linkedServer
+        ends.clients[c].ends(end, now)
+        guard s != .absent, ends.servers[s].state == .active else { return closeEnded(c) }
+        let traffic = ends.servers[s].traffic
+        if ends.clients[c].bodyLeft > 0 || traffic.isOpenEnded || traffic.needsClient { lastAnswer(c, s) }
     }
 
     /// As far as can be counted, a client that has ended has its last answer.
     mutating func lastAnswer(_ c: ClientIndex, _ s: ServerIndex) {
-        let traffic = servers[s].traffic
-        if clients[c].bodyLeft > 0 || traffic.isOpenEnded || traffic.needsSync {
+        let traffic = ends.servers[s].traffic
+        if ends.clients[c].bodyLeft > 0 || traffic.isOpenEnded || traffic.needsSync {
             endServer(c, s)
         } else {
             closeEnded(c)
@@ -32,7 +32,7 @@ extension EngineThread {
 
     /// A client that has ended has its last answer, or can't get it; or its stream has failed.
     mutating func closeEnded(_ c: ClientIndex) {
-        switch clients[c].end {
+        switch ends.clients[c].end {
         case .stream: closeClient(c, .clientLeft)
         case .terminate: closeClient(c, .terminated)
         case .shutdown: closeClient(c, .shutdown)
@@ -43,7 +43,7 @@ extension EngineThread {
 
     /// What is wrong with the message whose header is next in a client's input block.
     func malformation(_ c: ClientIndex) -> Client.End {
-        guard let tag = clients[c].stream.input.array.first else { return .wrongLength }
+        guard let tag = ends.clients[c].stream.input.array.first else { return .wrongLength }
         var traffic = Traffic()
         if case .invalid = traffic.frontend(tag) { return .unknownType(tag) }
         return .wrongLength
@@ -53,14 +53,14 @@ extension EngineThread {
     /// the client has sent, or in the middle of a message: the
     /// server ends as if the client were its own, and what it sends until then is for the client.
     private mutating func endServer(_ c: ClientIndex, _ s: ServerIndex) {
-        servers[s].ending = true
-        guard clients[c].bodyLeft > 0 else {
+        ends.servers[s].ending = true
+        guard ends.clients[c].bodyLeft > 0 else {
             var writer = FrameWriter()
             writer.frame(FrontendTag.terminate)
             if !sendServer(s, writer.bytes) { serverDied(s, .serverGone) }
             return
         }
-        guard servers[s].stream.output.isEmpty else { return closeEnded(c) }
-        servers[s].stream.endOutput()
+        guard ends.servers[s].stream.output.isEmpty else { return closeEnded(c) }
+        ends.servers[s].stream.endOutput()
     }
 }

@@ -11,23 +11,23 @@ import Pooling
 extension EngineThread {
     /// A client whose facts have changed at this moment is about to enter a pool.
     mutating func raiseFacts(_ p: PoolIndex, _ moment: UInt64) {
-        guard moment > pools.facts(p) else { return }
+        guard moment > ends.pools.facts(p) else { return }
         factsChanged(p, moment)
-        guard pools.areShared else { return }
+        guard ends.pools.areShared else { return }
         shared.post(.factsChanged(p, moment: moment))
     }
 
     /// Idle servers from before are closed, others when they become free.
     mutating func factsChanged(_ p: PoolIndex, _ moment: UInt64) {
-        guard pools.raiseFacts(p, moment) else { return }
+        guard ends.pools.raiseFacts(p, moment) else { return }
         // Why a login failed before may be what has changed.
-        pools.openAfter(p, 0)
-        for s in servers.indices
-        where servers[s].pool == p && !servers[s].isForHub && servers[s].facts < moment {
-            switch servers[s].state {
+        ends.pools.openAfter(p, 0)
+        for s in ends.servers.indices
+        where ends.servers[s].pool == p && !ends.servers[s].isForHub && ends.servers[s].facts < moment {
+            switch ends.servers[s].state {
             case .idle: closeServer(s, outdated)
             case .active, .setup, .recovering, .resetting, .settling, .free:
-                servers[s].obsolete = true
+                ends.servers[s].obsolete = true
             // Those that log in get their facts later; or are none of the pool's.
             case .routing, .connecting, .login, .confirming, .gone: break
             }
@@ -37,16 +37,16 @@ extension EngineThread {
     /// The servers of a database are elsewhere since this moment; the directory knows already.
     /// Those that still log in are closed, too: who waits for them gets others.
     mutating func databaseMoved(_ database: UInt32, _ moment: UInt64) {
-        for p in pools.ofDatabase(database) {
+        for p in ends.pools.ofDatabase(database) {
             factsChanged(p, moment)
-            pools.openAfter(p, 0)
-            for s in servers.indices where servers[s].pool == p && servers[s].facts < moment {
-                switch servers[s].state {
+            ends.pools.openAfter(p, 0)
+            for s in ends.servers.indices where ends.servers[s].pool == p && ends.servers[s].facts < moment {
+                switch ends.servers[s].state {
                 case .connecting, .login: closeServer(s, .moved)
                 default: break
                 }
             }
-            if pools.hasWaiting(p) { agenda.post(.openServers(p)) }
+            if ends.pools.hasWaiting(p) { agenda.post(.openServers(p)) }
         }
     }
 
@@ -55,6 +55,6 @@ extension EngineThread {
 
     /// Whether a server has what a login would take on now.
     func hasFacts(_ s: ServerIndex) -> Bool {
-        servers[s].facts >= pools.facts(servers[s].pool) && !servers[s].ledger.isStale
+        ends.servers[s].facts >= ends.pools.facts(ends.servers[s].pool) && !ends.servers[s].ledger.isStale
     }
 }

@@ -21,18 +21,18 @@ extension EngineThread {
     /// A server that is free (and counted nowhere any more) goes to a thread whose clients wait.
     /// - Returns: false: nobody elsewhere waits any more. It is counted here again.
     mutating func handOver(_ s: ServerIndex) -> Bool {
-        let p = servers[s].pool
-        guard let other = pools.mostWantingThread(p) else {
-            pools.adopted(p)
+        let p = ends.servers[s].pool
+        guard let other = ends.pools.mostWantingThread(p) else {
+            ends.pools.adopted(p)
             return false
         }
-        servers[s].stream.unwatch(poller)
+        ends.servers[s].stream.unwatch(poller)
         let parcel = ServerHandOver(
-            server: servers[s], parameters: parameterSets.values(servers[s].parameters),
+            server: ends.servers[s], parameters: parameterSets.values(ends.servers[s].parameters),
             connector: connectors.removeValue(forKey: s))
-        parameterSets.release(servers[s].parameters)
-        servers[s].gone()
-        servers.remove(s)
+        parameterSets.release(ends.servers[s].parameters)
+        ends.servers[s].gone()
+        ends.servers.remove(s)
         shared.inboxes[other].post(.handOver(parcel))
         return true
     }
@@ -44,26 +44,26 @@ extension EngineThread {
         server.readable = true
         if server.slot == 0 { server.ledger = nobody }
         let p = server.pool
-        guard pools.isKnown(p), let s = servers.insert(server) else {
+        guard ends.pools.isKnown(p), let s = ends.servers.insert(server) else {
             server.stream.close()
             shared.countServer(-1)
             shared.ledger.giveBack(server: server.slot)
             return
         }
         connectors[s] = parcel.connector
-        pools.adopted(p)
-        guard servers[s].stream.watch(poller, serverToken(s)) else { return closeServer(s, .serverGone) }
+        ends.pools.adopted(p)
+        guard ends.servers[s].stream.watch(poller, serverToken(s)) else { return closeServer(s, .serverGone) }
         passOn(s)
     }
 
     /// Other threads' clients wait for servers of a pool: idle ones may go there.
     mutating func giveIdle(_ p: PoolIndex) {
-        guard pools.isKnown(p) else { return }
-        for _ in 0..<max(0, pools.waitingElsewhere(p)) {
-            guard !pools.hasWaiting(p), pools.idle(p) > 0 else { return }
-            let s = pools.firstIdle(p)
-            guard !servers[s].stream.input.hasMemory else { return }
-            pools.takeIdle(s, p)
+        guard ends.pools.isKnown(p) else { return }
+        for _ in 0..<max(0, ends.pools.waitingElsewhere(p)) {
+            guard !ends.pools.hasWaiting(p), ends.pools.idle(p) > 0 else { return }
+            let s = ends.pools.firstIdle(p)
+            guard !ends.servers[s].stream.input.hasMemory else { return }
+            ends.pools.takeIdle(s, p)
             passOn(s)
         }
     }

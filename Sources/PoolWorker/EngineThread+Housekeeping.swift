@@ -11,17 +11,17 @@ extension EngineThread {
             acceptPausedUntil = 0
             watchListeners()
         }
-        for c in clients.indices where clients[c].state != .gone { checkClient(c) }
-        for s in servers.indices where servers[s].state != .gone { checkServer(s) }
+        for c in ends.clients.indices where ends.clients[c].state != .gone { checkClient(c) }
+        for s in ends.servers.indices where ends.servers[s].state != .gone { checkServer(s) }
         for k in cancellers.indices where cancellers[k].stream.isOpen {
             if isDue(cancellers[k].opened, settings.cancel_wait_timeout) { closeCanceller(k) }
         }
         for h in hubs.indices where hubs[h].stream.isOpen { checkHub(h) }
-        for p in pools.indices where pools.needsLook(p) {
-            pools.noteShortage(p, now)
+        for p in ends.pools.indices where ends.pools.needsLook(p) {
+            ends.pools.noteShortage(p, now)
             openServers(p)
         }
-        pools.houseKept(now)
+        ends.pools.houseKept(now)
         makeRoom()
         if settings.test_rotate_servers { endRotationWaits() }
         keepHubs()
@@ -38,7 +38,7 @@ extension EngineThread {
 
     /// Lets go of pools that were freed.
     private mutating func forgetPools() {
-        for p in pools.forgetFreed(shared.directory) { listening.wanting.remove(p) }
+        for p in ends.pools.forgetFreed(shared.directory) { listening.wanting.remove(p) }
     }
 
     func isDue(_ since: UInt64, _ seconds: Double) -> Bool {
@@ -48,7 +48,7 @@ extension EngineThread {
     private func isDue(_ since: UInt64, after limit: UInt64) -> Bool { limit > 0 && now &- since >= limit }
 
     private mutating func checkClient(_ c: ClientIndex) {
-        let client = clients[c]
+        let client = ends.clients[c]
         switch client.state {
         case .login:
             if isDue(client.connected, settings.client_login_timeout) { closeClient(c, .loginTimeout) }
@@ -73,9 +73,9 @@ extension EngineThread {
     }
 
     private mutating func queryWaitOver(_ c: ClientIndex) {
-        let p = clients[c].pool
-        let waited = Double(now &- clients[c].since) / 1e9
-        guard let record = pools.record(p) else { return }
+        let p = ends.clients[c].pool
+        let waited = Double(now &- ends.clients[c].since) / 1e9
+        guard let record = ends.pools.record(p) else { return }
         closeClient(
             c,
             .queryWaitTimeout(
@@ -84,55 +84,55 @@ extension EngineThread {
 
     /// A linked client that owes the next move.
     private mutating func checkTransaction(_ c: ClientIndex) {
-        let s = clients[c].server
-        guard servers[s].state == .active else { return }
-        if clients[c].ended {
-            switch clients[c].end {
+        let s = ends.clients[c].server
+        guard ends.servers[s].state == .active else { return }
+        if ends.clients[c].ended {
+            switch ends.clients[c].end {
             case .terminate, .shutdown: return
             default: break
             }
-            if isDue(clients[c].since, Self.lastStatement) { closeEnded(c) }
+            if isDue(ends.clients[c].since, Self.lastStatement) { closeEnded(c) }
             return
         }
         // A mark that is gone: something was answered since the last look.
-        if servers[s].traffic.isAnswered && !servers[s].traffic.isMarked {
-            servers[s].traffic.mark()
-            servers[s].since = now
+        if ends.servers[s].traffic.isAnswered && !ends.servers[s].traffic.isMarked {
+            ends.servers[s].traffic.mark()
+            ends.servers[s].since = now
         }
-        if draining == .transactions, clients[c].bodyLeft == 0, servers[s].traffic.isPipelining {
+        if draining == .transactions, ends.clients[c].bodyLeft == 0, ends.servers[s].traffic.isPipelining {
             // It may never rest: what it has sent is done, and nothing more is read.
             return clientEnded(c, .shutdown)
         }
-        let quiet = servers[s].traffic.isAnswered
-        guard quiet || clients[c].bodyLeft > 0 || servers[s].traffic.needsSync else {
-            servers[s].since = now
+        let quiet = ends.servers[s].traffic.isAnswered
+        guard quiet || ends.clients[c].bodyLeft > 0 || ends.servers[s].traffic.needsSync else {
+            ends.servers[s].since = now
             return
         }
-        let inTransaction = servers[s].traffic.status != TransactionStatus.idle || !quiet
+        let inTransaction = ends.servers[s].traffic.status != TransactionStatus.idle || !quiet
         if inTransaction {
-            if isDue(servers[s].since, after: clients[c].transactionTimeout) {
+            if isDue(ends.servers[s].since, after: ends.clients[c].transactionTimeout) {
                 closeClient(c, .transactionTimeout)
             } else if hasHalfAMessage(c, s) {
-                checkIdle(c, since: servers[s].since)
+                checkIdle(c, since: ends.servers[s].since)
             }
         } else if draining == .transactions {
             closeClient(c, .shutdown)
         } else {
-            checkIdle(c, since: servers[s].since)
+            checkIdle(c, since: ends.servers[s].since)
         }
     }
 
     /// A client outside a transaction has sent no more than a part of a message: as with
     /// PostgreSQL it is idle until it has sent the rest.
     private func hasHalfAMessage(_ c: ClientIndex, _ s: ServerIndex) -> Bool {
-        guard clients[c].bodyLeft > 0, servers[s].traffic.isAtFirstMessage else { return false }
-        return servers[s].traffic.status == TransactionStatus.idle
+        guard ends.clients[c].bodyLeft > 0, ends.servers[s].traffic.isAtFirstMessage else { return false }
+        return ends.servers[s].traffic.status == TransactionStatus.idle
     }
 
     /// A client outside a transaction.
     private mutating func checkIdle(_ c: ClientIndex, since: UInt64) {
-        let own = UInt64(ledgerClients.idleTimeout(of: clients[c].ledger)) * 1_000_000
-        if isDue(since, after: clients[c].idleTimeout) {
+        let own = UInt64(ledgerClients.idleTimeout(of: ends.clients[c].ledger)) * 1_000_000
+        if isDue(since, after: ends.clients[c].idleTimeout) {
             closeClient(c, .idleTimeout)
         } else if isDue(since, after: own) {
             closeClient(c, .idleSession)
@@ -140,9 +140,9 @@ extension EngineThread {
     }
 
     private mutating func checkServer(_ s: ServerIndex) {
-        let server = servers[s]
+        let server = ends.servers[s]
         // The hot path looks at the signs, not at the time.
-        if now >= server.expires { servers[s].obsolete = true }
+        if now >= server.expires { ends.servers[s].obsolete = true }
         switch server.state {
         case .routing, .connecting, .login, .confirming:
             if isDue(server.connected, settings.server_connect_timeout) {
@@ -165,10 +165,10 @@ extension EngineThread {
     }
 
     private mutating func checkIdle(_ s: ServerIndex) {
-        let p = servers[s].pool
-        if now >= servers[s].expires || servers[s].obsolete { return closeServer(s, .lifetime) }
-        guard isDue(servers[s].since, settings.server_idle_timeout) else { return }
-        if pools.servers(p) > pools.neededServers(p) { closeServer(s, .serverIdle) }
+        let p = ends.servers[s].pool
+        if now >= ends.servers[s].expires || ends.servers[s].obsolete { return closeServer(s, .lifetime) }
+        guard isDue(ends.servers[s].since, settings.server_idle_timeout) else { return }
+        if ends.pools.servers(p) > ends.pools.neededServers(p) { closeServer(s, .serverIdle) }
     }
 
     // MARK: messages
@@ -192,7 +192,7 @@ extension EngineThread {
         case .wanted(let p, let thread): if thread != number { giveIdle(p) }
         case .handOver(let parcel): takeOver(parcel)
         case .slotFreed(let p):
-            pools.openAfter(p, 0)
+            ends.pools.openAfter(p, 0)
             agenda.post(.openServers(p))
         case .evict(let database): evict { $0.databaseID == database }
         case .makeRoom: makeRoom()
@@ -214,11 +214,13 @@ extension EngineThread {
     }
 
     private mutating func evict(_ matches: (PoolRecord) -> Bool) {
-        for s in servers.indices where servers[s].state == .idle {
-            if let record = pools.record(servers[s].pool), matches(record) { closeServer(s, .evicted) }
+        for s in ends.servers.indices where ends.servers[s].state == .idle {
+            if let record = ends.pools.record(ends.servers[s].pool), matches(record) {
+                closeServer(s, .evicted)
+            }
         }
         for h in hubs.indices where hubs[h].stream.isOpen && !isUsed(h) {
-            if let record = pools.record(hubs[h].pool), matches(record) { closeHub(h, .evicted) }
+            if let record = ends.pools.record(hubs[h].pool), matches(record) { closeHub(h, .evicted) }
         }
     }
 
@@ -226,10 +228,10 @@ extension EngineThread {
         texts = shared.settings
         settings = texts.tuning
         if number == 0 { shared.log(.info, "the settings were read again") }
-        for c in clients.indices where clients[c].state != .gone {
-            clients[c].rotates = settings.test_rotate_servers || draining == .transactions
+        for c in ends.clients.indices where ends.clients[c].state != .gone {
+            ends.clients[c].rotates = settings.test_rotate_servers || draining == .transactions
         }
-        for p in pools.indices where pools.clients(p) > 0 { askSettings(p) }
+        for p in ends.pools.indices where ends.pools.clients(p) > 0 { askSettings(p) }
     }
 
     private mutating func drain(_ how: Drain) {
@@ -241,7 +243,9 @@ extension EngineThread {
         }
         if how == .transactions {
             // the hot path leaves the end of their transactions to `release`
-            for c in clients.indices where clients[c].state != .gone { clients[c].rotates = true }
+            for c in ends.clients.indices where ends.clients[c].state != .gone {
+                ends.clients[c].rotates = true
+            }
         }
         keepHouse()
     }
@@ -250,23 +254,26 @@ extension EngineThread {
     /// ends with it.
     private mutating func sayLastWords(_ reason: CloseReason) {
         let frame = reason.error?.frame ?? []
-        for c in clients.indices where clients[c].state != .gone && clients[c].state != .closing {
-            let s = clients[c].linkedServer
+        for c in ends.clients.indices
+        where ends.clients[c].state != .gone && ends.clients[c].state != .closing {
+            let s = ends.clients[c].linkedServer
             // not in the middle of another message
-            guard clients[c].stream.output.isEmpty, s == .absent || servers[s].bodyLeft == 0 else { continue }
-            clients[c].stream.sendLast(frame)
+            guard ends.clients[c].stream.output.isEmpty, s == .absent || ends.servers[s].bodyLeft == 0 else {
+                continue
+            }
+            ends.clients[c].stream.sendLast(frame)
         }
         csys_last_words_said()
     }
 
     /// The end of the thread: every client hears of it.
     mutating func closeEverything() {
-        for c in clients.indices where clients[c].state != .gone {
+        for c in ends.clients.indices where ends.clients[c].state != .gone {
             closeClient(c, .shutdown)
-            if clients[c].state != .gone { forgetClient(c) }
+            if ends.clients[c].state != .gone { forgetClient(c) }
         }
-        for s in servers.indices where servers[s].state != .gone {
-            servers[s].stream.close()
+        for s in ends.servers.indices where ends.servers[s].state != .gone {
+            ends.servers[s].stream.close()
         }
         for k in cancellers.indices { cancellers[k].stream.close() }
         for h in hubs.indices { hubs[h].stream.close() }

@@ -12,15 +12,15 @@ extension EngineThread {
     /// A client that listens keeps its server. True: it is being handed over to the hub.
     mutating func wantHub(_ s: ServerIndex) -> Bool {
         if shared.directory.hub(database: database(s)) != nil {
-            return servers[s].handedOver ? false : handOver(listenerOf: s)
+            return ends.servers[s].handedOver ? false : handOver(listenerOf: s)
         }
-        listening.wanting.insert(servers[s].pool)
-        openHub(servers[s].pool)
+        listening.wanting.insert(ends.servers[s].pool)
+        openHub(ends.servers[s].pool)
         return false
     }
 
     private mutating func openHub(_ p: PoolIndex) {
-        guard let record = pools.record(p) else { return }
+        guard let record = ends.pools.record(p) else { return }
         switch shared.directory.claimHub(record, now: now) {
         case .opening, .failed: return
         case .ready:
@@ -28,7 +28,7 @@ extension EngineThread {
             return handOverListeners(record.databaseID)
         case nil: break
         }
-        guard let s = servers.insert(Server(pool: p, ledger: nobody, now: now, isForHub: true)) else {
+        guard let s = ends.servers.insert(Server(pool: p, ledger: nobody, now: now, isForHub: true)) else {
             return hubEnded(p)
         }
         askRoute(s, record)
@@ -36,7 +36,7 @@ extension EngineThread {
 
     /// A server that was opened for it becomes the hub: it leaves the pools' servers.
     mutating func startHub(_ s: ServerIndex) {
-        let server = servers[s]
+        let server = ends.servers[s]
         let id = HubID(
             database: database(s), slot: server.slot, process: UInt32(bitPattern: server.pid))
         guard server.slot != 0, let h = hubs.insert(Hub(server.stream, id: id, pool: server.pool, now: now))
@@ -44,8 +44,8 @@ extension EngineThread {
         connectors[s] = nil
         taskErrors[s] = nil
         parameterSets.release(server.parameters)
-        servers[s].gone()
-        servers.remove(s)
+        ends.servers[s].gone()
+        ends.servers.remove(s)
         hubs[h].stream.renew(poller, hubToken(h))
         server.ledger.announce(.hub)
         sendHub(h, [0, 0, 0, 4])
@@ -114,13 +114,13 @@ extension EngineThread {
 
     mutating func hubIsReady(_ hub: HubID) {
         if listening.answered[hub.slot] == nil { listening.answered[hub.slot] = 0 }
-        listening.wanting = listening.wanting.filter { pools.record($0)?.databaseID != hub.database }
+        listening.wanting = listening.wanting.filter { ends.pools.record($0)?.databaseID != hub.database }
         handOverListeners(hub.database)
     }
 
     private mutating func handOverListeners(_ database: UInt32) {
-        for s in servers.indices where servers[s].state == .active && servers[s].pins & PinReasons.listen != 0
-        {
+        for s in ends.servers.indices
+        where ends.servers[s].state == .active && ends.servers[s].pins & PinReasons.listen != 0 {
             if self.database(s) == database { _ = handOver(listenerOf: s) }
         }
     }
@@ -128,10 +128,11 @@ extension EngineThread {
     /// Lets the agent of a server that is kept for a listening client hand that over to the
     /// hub, by an empty query. Where something is under way it does so by itself at its end.
     private mutating func handOver(listenerOf s: ServerIndex) -> Bool {
-        let c = servers[s].client
-        guard c != .absent, servers[s].traffic.isReleasable, servers[s].cancels == 0,
-            servers[s].bodyLeft == 0, !servers[s].stream.input.hasMemory, servers[s].stream.output.isEmpty,
-            clients[c].bodyLeft == 0
+        let c = ends.servers[s].client
+        guard c != .absent, ends.servers[s].traffic.isReleasable, ends.servers[s].cancels == 0,
+            ends.servers[s].bodyLeft == 0, !ends.servers[s].stream.input.hasMemory,
+            ends.servers[s].stream.output.isEmpty,
+            ends.clients[c].bodyLeft == 0
         else { return false }
         runTask(s, .handOver, [])
         return true
@@ -157,12 +158,12 @@ extension EngineThread {
 
     /// A hub is gone, or there could be none.
     mutating func hubEnded(_ p: PoolIndex) {
-        guard let record = pools.record(p) else { return }
+        guard let record = ends.pools.record(p) else { return }
         grant(shared.directory.hubEnded(record, retryAt: now + Self.retryDelay, now: now))
     }
 
     private func describe(_ h: HubIndex) -> String {
-        guard let record = pools.record(hubs[h].pool) else { return "H-\(number).\(h):" }
+        guard let record = ends.pools.record(hubs[h].pool) else { return "H-\(number).\(h):" }
         return "H-\(number).\(h): \(record.database)/\(record.user) pid \(hubs[h].id.process)"
     }
 
@@ -173,7 +174,7 @@ extension EngineThread {
         // One that has said UNLISTEN may wait for its last notifications.
         for (s, due) in listening.requests where due.hub == hub {
             listening.requests[s] = nil
-            if servers[s].client != .absent { closeClient(servers[s].client, .hubGone) }
+            if ends.servers[s].client != .absent { closeClient(ends.servers[s].client, .hubGone) }
         }
     }
 
@@ -192,8 +193,9 @@ extension EngineThread {
     }
 
     private func keepsListener(_ p: PoolIndex) -> Bool {
-        servers.indices.contains {
-            servers[$0].state != .gone && servers[$0].pool == p && servers[$0].pins & PinReasons.listen != 0
+        ends.servers.indices.contains {
+            ends.servers[$0].state != .gone && ends.servers[$0].pool == p
+                && ends.servers[$0].pins & PinReasons.listen != 0
         }
     }
 

@@ -15,7 +15,7 @@ extension EngineThread {
         case .request:
             let s = lease(c)
             if s == .absent {
-                agenda.post(.openServers(clients[c].pool))
+                agenda.post(.openServers(ends.clients[c].pool))
             } else {
                 serve(c, s)
             }
@@ -27,14 +27,14 @@ extension EngineThread {
     /// Receives from a client without a server, and looks at the first frame.
     @_noLocks
     private mutating func readRequest(_ c: ClientIndex) -> Request {
-        if clients[c].stream.input.count < FrameHeader.size {
-            let n = clients[c].stream.receive()
-            if n == 0 { clients[c].ended = true }
+        if ends.clients[c].stream.input.count < FrameHeader.size {
+            let n = ends.clients[c].stream.receive()
+            if n == 0 { ends.clients[c].ended = true }
             if n <= 0 { return n == Stream.wouldBlock ? .nothing : .gone }
         }
-        let input = clients[c].stream.input
+        let input = ends.clients[c].stream.input
         switch FrameHeader.read(input.bytes, at: 0, limit: FrameLimit.large) {
-        case .needMore: return clients[c].hungUp ? .gone : .nothing
+        case .needMore: return ends.clients[c].hungUp ? .gone : .nothing
         case .malformed: return .malformed
         case .header(let tag, _):
             var traffic = Traffic()
@@ -51,9 +51,9 @@ extension EngineThread {
     private mutating func lease(_ c: ClientIndex) -> ServerIndex {
         let s = leaseServer(c)
         if s == .absent {
-            clients[c].waits(now)
+            ends.clients[c].waits(now)
         } else {
-            link(c, s)
+            ends.link(c, s)
         }
         return s
     }
@@ -62,21 +62,21 @@ extension EngineThread {
     /// the client is on the waiting list.
     @_noLocks
     mutating func leaseServer(_ c: ClientIndex) -> ServerIndex {
-        let p = clients[c].pool
-        if clients[c].rotates { return leaseOther(c) }
-        let last = clients[c].server
-        if last != .absent, case .idle = servers[last].state, servers[last].pool == p,
-            !pools.hasWaiting(p)
+        let p = ends.clients[c].pool
+        if ends.clients[c].rotates { return leaseOther(c) }
+        let last = ends.clients[c].server
+        if last != .absent, case .idle = ends.servers[last].state, ends.servers[last].pool == p,
+            !ends.pools.hasWaiting(p)
         {
-            pools.takeIdle(last, p)
+            ends.pools.takeIdle(last, p)
             return last
         }
         let alike = idleServer(alike: c)
         if alike != .absent {
-            pools.takeIdle(alike, p)
+            ends.pools.takeIdle(alike, p)
             return alike
         }
-        return pools.lease(c, p)
+        return ends.pools.lease(c, p)
     }
 
     /// So many idle servers are looked at, the most recently used first.
@@ -86,81 +86,73 @@ extension EngineThread {
     /// one would have to drop them. `absent`: there is none, or others wait.
     @_noLocks
     private func idleServer(alike c: ClientIndex) -> ServerIndex {
-        let p = clients[c].pool
-        guard !pools.hasWaiting(p), pools.idle(p) > 1 else { return .absent }
-        let environment = ledgerClients.environment(of: clients[c].ledger)
+        let p = ends.clients[c].pool
+        guard !ends.pools.hasWaiting(p), ends.pools.idle(p) > 1 else { return .absent }
+        let environment = ledgerClients.environment(of: ends.clients[c].ledger)
         guard environment != 0 else { return .absent }
-        var s = pools.firstIdle(p)
+        var s = ends.pools.firstIdle(p)
         for _ in 0..<Self.looked {
-            if s == .absent || servers[s].ledger.environment == environment { break }
-            s = pools.idle(behind: s)
+            if s == .absent || ends.servers[s].ledger.environment == environment { break }
+            s = ends.pools.idle(behind: s)
         }
-        guard s != .absent, servers[s].ledger.environment == environment else { return .absent }
+        guard s != .absent, ends.servers[s].ledger.environment == environment else { return .absent }
         return s
-    }
-
-    /// Client and server belong together from now on.
-    @_noLocks
-    mutating func link(_ c: ClientIndex, _ s: ServerIndex) {
-        ledgerClients.note(server: servers[s].slot, of: clients[c].ledger)
-        Relay.link(&clients[c], c, &servers[s], s, now)
     }
 
     /// A client and a server have just been linked: the server gets the client's
     /// parameters, then the client's bytes.
     mutating func serve(_ c: ClientIndex, _ s: ServerIndex) {
-        if clients[c].parameters != servers[s].parameters {
+        if ends.clients[c].parameters != ends.servers[s].parameters {
             startSetup(c, s)
         } else {
-            settle(pumpClient(c), client: c, server: s)
+            settle(ends.pumpClient(c), client: c, server: s)
         }
     }
 
     /// The link is over and the server idle: the client keeps nothing, the server goes to
     /// whoever waits; unless the client has something there that can't be carried.
     mutating func release(_ c: ClientIndex, _ s: ServerIndex) {
-        if clients[c].ended { return closeEnded(c) }
+        if ends.clients[c].ended { return closeEnded(c) }
         if draining == .transactions { return closeClient(c, .shutdown) }
-        if servers[s].ledger.pins != 0 { return pin(c, s) }
+        if ends.servers[s].ledger.pins != 0 { return pin(c, s) }
         unpin(s)
-        unlink(c, s)
+        ends.unlink(c, s)
         passOn(s)
         postStartRequest(c)
     }
 
     /// An idle client may have sent its next request already.
     mutating func postStartRequest(_ c: ClientIndex) {
-        if clients[c].state == .idle && (clients[c].readable || clients[c].stream.input.hasMemory) {
-            agenda.post(.startRequest(c, generation: clients.generation(c)))
+        if ends.clients[c].state == .idle
+            && (ends.clients[c].readable || ends.clients[c].stream.input.hasMemory)
+        {
+            agenda.post(.startRequest(c, generation: ends.clients.generation(c)))
         }
     }
 
     /// What stopped on a link is to go on, when the call under way has returned.
     mutating func postGoOn(_ s: ServerIndex) {
-        agenda.post(.goOn(s, generation: servers.generation(s)))
+        agenda.post(.goOn(s, generation: ends.servers.generation(s)))
     }
-
-    @_noLocks
-    mutating func unlink(_ c: ClientIndex, _ s: ServerIndex) { Relay.unlink(&clients[c], &servers[s], now) }
 
     /// A server has no client: soon it goes to the next waiting client, another thread, or the idle list.
     mutating func passOn(_ s: ServerIndex) {
-        servers[s].isFree()
-        agenda.post(.passOn(s, generation: servers.generation(s)))
+        ends.servers[s].isFree()
+        agenda.post(.passOn(s, generation: ends.servers.generation(s)))
     }
 
     mutating func passOnNow(_ s: ServerIndex) {
-        if servers[s].cancels > 0 {
-            servers[s].settles(now)
+        if ends.servers[s].cancels > 0 {
+            ends.servers[s].settles(now)
             return
         }
-        guard servers[s].hungUp || hasFacts(s) else { return closeServer(s, outdated) }
-        if servers[s].hungUp { return closeServer(s, .serverGone) }
-        if servers[s].isNew {
+        guard ends.servers[s].hungUp || hasFacts(s) else { return closeServer(s, outdated) }
+        if ends.servers[s].hungUp { return closeServer(s, .serverGone) }
+        if ends.servers[s].isNew {
             startLifetime(s)
-        } else if servers[s].obsolete || now >= servers[s].expires {
+        } else if ends.servers[s].obsolete || now >= ends.servers[s].expires {
             return closeServer(s, .lifetime)
-        } else if servers[s].wanted && givesWay(s) {
+        } else if ends.servers[s].wanted && givesWay(s) {
             return closeServer(s, .evicted)
         }
         place(s)
@@ -168,20 +160,20 @@ extension EngineThread {
 
     /// Whatever its lifetime and whoever else wants it, a new server is for somebody first.
     private mutating func startLifetime(_ s: ServerIndex) {
-        servers[s].isNew = false
-        guard let record = pools.record(servers[s].pool) else { return }
-        servers[s].wanted = shared.directory.isWanted(record)
-        servers[s].expires = servers[s].connected &+ pools.serverLifetime(servers[s].pool)
-        if now >= servers[s].expires { servers[s].obsolete = true }
+        ends.servers[s].isNew = false
+        guard let record = ends.pools.record(ends.servers[s].pool) else { return }
+        ends.servers[s].wanted = shared.directory.isWanted(record)
+        ends.servers[s].expires = ends.servers[s].connected &+ ends.pools.serverLifetime(ends.servers[s].pool)
+        if now >= ends.servers[s].expires { ends.servers[s].obsolete = true }
     }
 
     private mutating func place(_ s: ServerIndex) {
         if settings.test_rotate_servers { return placeRotating(s) }
-        let p = servers[s].pool
-        var release = pools.release(s, p)
+        let p = ends.servers[s].pool
+        var release = ends.pools.release(s, p)
         if case .toOtherThread = release {
             if handOver(s) { return }
-            release = pools.release(s, p, stays: true)
+            release = ends.pools.release(s, p, stays: true)
         }
         switch release {
         case .toClient(let next): give(s, to: next)
@@ -191,14 +183,14 @@ extension EngineThread {
 
     /// A server is on the idle list.
     mutating func becameIdle(_ s: ServerIndex) {
-        servers[s].rests(now)
-        if servers[s].readable || servers[s].stream.input.hasMemory { readServer(s) }
+        ends.servers[s].rests(now)
+        if ends.servers[s].readable || ends.servers[s].stream.input.hasMemory { readServer(s) }
     }
 
     /// A client that waited gets a server.
     mutating func give(_ s: ServerIndex, to c: ClientIndex) {
-        let welcoming = clients[c].state == .welcome
-        link(c, s)
+        let welcoming = ends.clients[c].state == .welcome
+        ends.link(c, s)
         if welcoming { welcomeOnServer(c, s) } else { serve(c, s) }
     }
 
@@ -213,8 +205,8 @@ extension EngineThread {
     @inline(never)
     mutating func watchOutput(_ c: ClientIndex, _ s: ServerIndex) {
         scratch.blocked = false
-        if !clients[c].stream.output.isEmpty { watchClient(c, output: true) }
-        if !servers[s].stream.output.isEmpty { watchServer(s, output: true) }
+        if !ends.clients[c].stream.output.isEmpty { watchClient(c, output: true) }
+        if !ends.servers[s].stream.output.isEmpty { watchServer(s, output: true) }
     }
 
     @inline(never)
@@ -240,7 +232,7 @@ extension EngineThread {
         case .serverGone:
             serverDied(s, .serverGone)
         case .serverDeaf:
-            agenda.post(.serverDeaf(s, generation: servers.generation(s)))
+            agenda.post(.serverDeaf(s, generation: ends.servers.generation(s)))
         case .serverMalformed:
             serverDied(s, .serverMalformed)
         case .parameterStatus:
@@ -249,12 +241,12 @@ extension EngineThread {
             readAgent(s)
         case .spent:
             // One with pins stays; whatever its client sends next makes the link uncertain.
-            if servers[s].ledger.pins == 0 { servers[s].obsolete = true }
+            if ends.servers[s].ledger.pins == 0 { ends.servers[s].obsolete = true }
             release(c, s)
         case .fence:
             fence(c, s)
         case .transaction:
-            servers[s].obsolete = true
+            ends.servers[s].obsolete = true
             closeClient(c, .transactionInStatementMode)
         }
     }

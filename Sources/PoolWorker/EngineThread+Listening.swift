@@ -9,9 +9,9 @@ import Wire
 extension EngineThread {
     /// The next frame of a linked server is its agent's.
     mutating func readAgent(_ s: ServerIndex) {
-        guard servers[s].slot != 0 else { return serverDied(s, .serverMalformed) }
+        guard ends.servers[s].slot != 0 else { return serverDied(s, .serverMalformed) }
         guard case .frame(let frame) = firstFrame(s, BackendTag.agent) else { return }
-        let c = servers[s].client
+        let c = ends.servers[s].client
         guard let message = AgentMessage(frame[5...]) else { return serverDied(s, .serverMalformed) }
         if case .listens(let slot, let process, let request, let listens) = message {
             let hub = HubID(database: database(s), slot: slot, process: process)
@@ -26,8 +26,8 @@ extension EngineThread {
             // The client takes no more now; flushClient comes back here.
             guard !listening.waiting.isWaiting(c) else { return }
         }
-        guard servers[s].state == .active, servers[s].client == c else { return }
-        servers[s].stream.input.drop(frame.count)
+        guard ends.servers[s].state == .active, ends.servers[s].client == c else { return }
+        ends.servers[s].stream.input.drop(frame.count)
         postGoOn(s)
     }
 
@@ -36,9 +36,9 @@ extension EngineThread {
         guard case .listens(let slot, let process, _, let listens) = AgentMessage(body) else {
             return serverDied(s, .serverMalformed)
         }
-        guard servers[s].client != .absent else { return }
+        guard ends.servers[s].client != .absent else { return }
         _ = noteListener(
-            servers[s].client, HubID(database: database(s), slot: slot, process: process), listens)
+            ends.servers[s].client, HubID(database: database(s), slot: slot, process: process), listens)
     }
 
     /// A message of the agent in a hub.
@@ -59,7 +59,7 @@ extension EngineThread {
         }
     }
 
-    func database(_ s: ServerIndex) -> UInt32 { pools.record(servers[s].pool)?.databaseID ?? 0 }
+    func database(_ s: ServerIndex) -> UInt32 { ends.pools.record(ends.servers[s].pool)?.databaseID ?? 0 }
 
     /// A client listens from now on, or no more. False when it had to be closed: its hub has
     /// gone, and it would miss notifications without knowing.
@@ -100,7 +100,7 @@ extension EngineThread {
 
     /// A notification from a hub on another thread.
     mutating func hear(_ processID: UInt32, _ reference: UInt64, _ frame: [UInt8]) {
-        guard let c = processNumbers.client(of: processID), clients[c].ledger.reference == reference,
+        guard let c = processNumbers.client(of: processID), ends.clients[c].ledger.reference == reference,
             reference != 0
         else { return }
         guard !frame.isEmpty else { return closeClient(c, .unwritableNotification) }
@@ -124,7 +124,7 @@ extension EngineThread {
     /// - Parameter isDue: nothing of its server's is under way to it.
     mutating func hear(_ c: ClientIndex, isDue: Bool = false) {
         guard listening.waiting.isWaiting(c), isDue || mayHear(c) else { return }
-        while clients[c].stream.output.isEmpty, !clients[c].isUnreachable {
+        while ends.clients[c].stream.output.isEmpty, !ends.clients[c].isUnreachable {
             guard let frame = listening.waiting.takeFirst(of: c) else { break }
             send(c, frame)
         }
@@ -137,13 +137,13 @@ extension EngineThread {
 
     /// Whether a client is outside a transaction, and outside a frame.
     private func mayHear(_ c: ClientIndex) -> Bool {
-        switch clients[c].state {
-        case .idle, .waiting: return clients[c].stream.output.isEmpty
+        switch ends.clients[c].state {
+        case .idle, .waiting: return ends.clients[c].stream.output.isEmpty
         case .active:
-            let s = clients[c].server
-            return servers[s].state == .active && servers[s].traffic.isAnswered
-                && servers[s].traffic.status == TransactionStatus.idle && servers[s].bodyLeft == 0
-                && !servers[s].stream.input.hasMemory && clients[c].stream.output.isEmpty
+            let s = ends.clients[c].server
+            return ends.servers[s].state == .active && ends.servers[s].traffic.isAnswered
+                && ends.servers[s].traffic.status == TransactionStatus.idle && ends.servers[s].bodyLeft == 0
+                && !ends.servers[s].stream.input.hasMemory && ends.clients[c].stream.output.isEmpty
         case .login, .welcome, .discarding, .cancelling, .closing, .gone: return false
         }
     }

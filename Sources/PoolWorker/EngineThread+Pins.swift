@@ -9,22 +9,22 @@ import Wire
 extension EngineThread {
     /// A link that would end has pins.
     mutating func pin(_ c: ClientIndex, _ s: ServerIndex) {
-        servers[s].since = now
-        guard notePins(c, s, servers[s].ledger.pins) else { return }
-        if servers[s].pins & PinReasons.listen != 0 {
+        ends.servers[s].since = now
+        guard notePins(c, s, ends.servers[s].ledger.pins) else { return }
+        if ends.servers[s].pins & PinReasons.listen != 0 {
             if wantHub(s) { return }
         }
-        servers[s].handedOver = false
+        ends.servers[s].handedOver = false
         postGoOn(s)
     }
 
     /// False when the client had to be closed, as too many have pins.
     private mutating func notePins(_ c: ClientIndex, _ s: ServerIndex, _ pins: UInt32) -> Bool {
-        let before = servers[s].pins
+        let before = ends.servers[s].pins
         guard pins != before else { return true }
-        servers[s].pins = pins
+        ends.servers[s].pins = pins
         shared.log(.debug, "\(describe(c)) keeps its server: \(PinReasons.text(pins))")
-        guard before == 0, let record = pools.record(servers[s].pool) else { return true }
+        guard before == 0, let record = ends.pools.record(ends.servers[s].pool) else { return true }
         let limit = Int(settings.max_pinned_servers)
         let count = shared.directory.locked {
             record.pinned += 1
@@ -38,18 +38,18 @@ extension EngineThread {
                     .fatal, "53400", "too many servers are pinned",
                     detail: "A pool may have \(limit); this session would pin one for: "
                         + "\(PinReasons.text(pins)).",
-                    hint: "Raise max_pinned_servers, or end what pins servers.")))
+                    hint: "Raise max_pinned_servers, or end what pins ends.servers.")))
         return false
     }
 
     /// A server is kept by nobody, or goes.
     mutating func unpin(_ s: ServerIndex) {
-        guard servers[s].pins != 0 else { return }
-        servers[s].pins = 0
-        if let record = pools.record(servers[s].pool) {
+        guard ends.servers[s].pins != 0 else { return }
+        ends.servers[s].pins = 0
+        if let record = ends.pools.record(ends.servers[s].pool) {
             shared.directory.locked { record.pinned -= 1 }
         }
-        let c = servers[s].client
+        let c = ends.servers[s].client
         if c != .absent { shared.log(.debug, "\(describe(c)) keeps its server no longer") }
     }
 }

@@ -10,41 +10,41 @@ extension EngineThread {
     /// waiting list.
     @_noLocks
     mutating func leaseOther(_ c: ClientIndex) -> ServerIndex {
-        pools.lease(c, clients[c].pool, but: clients[c].server)
+        ends.pools.lease(c, ends.clients[c].pool, but: ends.clients[c].server)
     }
 
     /// A server that is free: to the first client that waits and had another one last.
     mutating func placeRotating(_ s: ServerIndex) {
-        let p = servers[s].pool
-        var c = pools.firstWaiting(p)
-        while c != .absent && clients[c].server == s { c = pools.waiting(behind: c) }
-        if c == .absent && pools.servers(p) == 1 { c = pools.firstWaiting(p) }
+        let p = ends.servers[s].pool
+        var c = ends.pools.firstWaiting(p)
+        while c != .absent && ends.clients[c].server == s { c = ends.pools.waiting(behind: c) }
+        if c == .absent && ends.pools.servers(p) == 1 { c = ends.pools.firstWaiting(p) }
         if c != .absent { return lend(s, to: c) }
-        if pools.waitingElsewhere(p) > 0 {
-            pools.handedOver(p)
+        if ends.pools.waitingElsewhere(p) > 0 {
+            ends.pools.handedOver(p)
             if handOver(s) { return }
         }
-        pools.restsLast(s, p)
+        ends.pools.restsLast(s, p)
         becameIdle(s)
     }
 
     /// A client that waits may have to take the server it had last: there is no other.
     mutating func endRotationWait(_ p: PoolIndex) {
-        guard pools.hasWaiting(p), pools.servers(p) == 1, pools.idle(p) > 0 else { return }
-        let s = pools.firstIdle(p)
-        pools.takeIdle(s, p)
-        lend(s, to: pools.firstWaiting(p))
+        guard ends.pools.hasWaiting(p), ends.pools.servers(p) == 1, ends.pools.idle(p) > 0 else { return }
+        let s = ends.pools.firstIdle(p)
+        ends.pools.takeIdle(s, p)
+        lend(s, to: ends.pools.firstWaiting(p))
     }
 
     /// Others don't become free: who has waited for a while takes what there is.
     mutating func endRotationWaits() {
-        for p in pools.indices {
-            while pools.hasWaiting(p), pools.idle(p) > 0, pools.opening(p) == 0,
-                now &- clients[pools.firstWaiting(p)].since > Self.tick
+        for p in ends.pools.indices {
+            while ends.pools.hasWaiting(p), ends.pools.idle(p) > 0, ends.pools.opening(p) == 0,
+                now &- ends.clients[ends.pools.firstWaiting(p)].since > Self.tick
             {
-                let s = pools.firstIdle(p)
-                pools.takeIdle(s, p)
-                lend(s, to: pools.firstWaiting(p))
+                let s = ends.pools.firstIdle(p)
+                ends.pools.takeIdle(s, p)
+                lend(s, to: ends.pools.firstWaiting(p))
             }
         }
     }

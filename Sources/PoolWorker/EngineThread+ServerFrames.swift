@@ -10,17 +10,17 @@ import Wire
 extension EngineThread {
     /// Input may be there on a server that is not active.
     mutating func readServer(_ s: ServerIndex) {
-        let generation = servers.generation(s)
-        while servers.generation(s) == generation {
-            let state = servers[s].state
+        let generation = ends.servers.generation(s)
+        while ends.servers.generation(s) == generation {
+            let state = ends.servers[s].state
             switch state {
             case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling: break
             case .active: return postGoOn(s)
             case .routing, .connecting, .free, .gone: return
             }
             if takeFrame(s) { continue }
-            guard servers.generation(s) == generation else { return }
-            let n = servers[s].stream.receive()
+            guard ends.servers.generation(s) == generation else { return }
+            let n = ends.servers[s].stream.receive()
             if n > 0 { continue }
             if n == Stream.wouldBlock { return }
             return lostServer(s)
@@ -29,12 +29,12 @@ extension EngineThread {
 
     /// The stream of a server ended that no client was reading.
     private mutating func lostServer(_ s: ServerIndex) {
-        switch servers[s].state {
+        switch ends.servers[s].state {
         case .login, .confirming:
             let fields = ErrorFields(
                 .fatal, "08006", "server closed the connection during login")
             serverLoginFailed(s, fields, reachable: false)
-        case .recovering where servers[s].ending:
+        case .recovering where ends.servers[s].ending:
             closeServer(s, .endedInOrder)
         default:
             serverDied(s, .serverGone)
@@ -44,7 +44,7 @@ extension EngineThread {
     /// Takes one frame, or a piece of one to be skipped, off the input block. False when
     /// more bytes are needed.
     private mutating func takeFrame(_ s: ServerIndex) -> Bool {
-        switch servers[s].takeFrame() {
+        switch ends.servers[s].takeFrame() {
         case .needMore: return false
         case .skipped: break
         case .malformed: violation(s)
@@ -54,7 +54,7 @@ extension EngineThread {
     }
 
     private mutating func violation(_ s: ServerIndex) {
-        if servers[s].state == .login || servers[s].state == .confirming {
+        if ends.servers[s].state == .login || ends.servers[s].state == .confirming {
             serverLoginFailed(
                 s, ErrorFields(.fatal, "08P01", "server sent an invalid message during login"),
                 reachable: false)
@@ -64,12 +64,12 @@ extension EngineThread {
     }
 
     private mutating func serverFrame(_ s: ServerIndex, _ tag: UInt8, _ body: ArraySlice<UInt8>) {
-        if servers[s].state == .login { return serverLoginFrame(s, tag, body) }
+        if ends.servers[s].state == .login { return serverLoginFrame(s, tag, body) }
         switch tag {
         case BackendTag.parameterStatus:
             noteParameter(s, body)
         case BackendTag.notificationResponse:
-            if servers[s].state == .setup { hearDirectly(servers[s].client, body) }
+            if ends.servers[s].state == .setup { hearDirectly(ends.servers[s].client, body) }
         case BackendTag.agent:
             agentSaid(s, body)
         case BackendTag.noticeResponse:
@@ -77,18 +77,18 @@ extension EngineThread {
         case BackendTag.errorResponse:
             serverError(s, ErrorFields(body: body))
         case BackendTag.readyForQuery:
-            if servers[s].ending { return }
-            guard body.count == 1, let status = body.first, servers[s].traffic.ready(status) else {
+            if ends.servers[s].ending { return }
+            guard body.count == 1, let status = body.first, ends.servers[s].traffic.ready(status) else {
                 return violation(s)
             }
-            switch servers[s].state {
-            case .setup, .resetting: if servers[s].traffic.isQuiet { taskDone(s) }
+            switch ends.servers[s].state {
+            case .setup, .resetting: if ends.servers[s].traffic.isQuiet { taskDone(s) }
             case .recovering: recover(s)
             default: violation(s)
             }
         case BackendTag.copyInResponse:
-            guard servers[s].state == .recovering else { return violation(s) }
-            servers[s].traffic.copyInStarted()
+            guard ends.servers[s].state == .recovering else { return violation(s) }
+            ends.servers[s].traffic.copyInStarted()
             recover(s)
         default:
             violation(s)
@@ -97,17 +97,17 @@ extension EngineThread {
 
     /// An ErrorResponse outside a client's link.
     private mutating func serverError(_ s: ServerIndex, _ fields: ErrorFields) {
-        switch servers[s].state {
+        switch ends.servers[s].state {
         case .setup, .resetting:
-            servers[s].failed = true
+            ends.servers[s].failed = true
             taskErrors[s] = fields
         case .recovering:
-            servers[s].traffic.failed()
+            ends.servers[s].traffic.failed()
         default:
             // It says goodbye: the end of the stream follows.
             shared.log(.info, "\(describeServer(s)) \(fields.severity.rawValue): \(fields.message)")
-            servers[s].hungUp = true
-            servers[s].readable = true
+            ends.servers[s].hungUp = true
+            ends.servers[s].readable = true
         }
     }
 }

@@ -9,9 +9,9 @@ import Wire
 extension EngineThread {
     mutating func askRoute(_ s: ServerIndex, _ record: PoolRecord) {
         let (keys, password) = shared.directory.locked { (record.keys != nil, record.password != nil) }
-        var question = question(.route, s.number, servers.generation(s))
+        var question = question(.route, s.number, ends.servers.generation(s))
         question.database_id = record.databaseID
-        question.user_id = record.isShared ? firstRole(servers[s].pool, record) : record.userID
+        question.user_id = record.isShared ? firstRole(ends.servers[s].pool, record) : record.userID
         question.for_roles = record.isShared
         question.holds_scram_keys = keys
         question.holds_password = password
@@ -23,8 +23,8 @@ extension EngineThread {
 
     /// The role that a new server of a shared pool serves first.
     private func firstRole(_ p: PoolIndex, _ record: PoolRecord) -> UInt32 {
-        let c = pools.firstWaiting(p)
-        return c != .absent ? clients[c].role : shared.directory.locked { record.latest }
+        let c = ends.pools.firstWaiting(p)
+        return c != .absent ? ends.clients[c].role : shared.directory.locked { record.latest }
     }
 
     /// Beyond the slots of servers: with the pool's index the slot of a question about settings.
@@ -32,7 +32,7 @@ extension EngineThread {
 
     /// Asks for the settings of a pool after a reload; the route in the answer is not used.
     mutating func askSettings(_ p: PoolIndex) {
-        guard let record = pools.record(p) else { return }
+        guard let record = ends.pools.record(p) else { return }
         var question = question(.route, Self.settingsSlots | p.number, record.serial)
         question.database_id = record.databaseID
         question.user_id = record.userID
@@ -43,21 +43,21 @@ extension EngineThread {
     /// The settings of a pool are known anew: they hold for clients that wait already, too.
     mutating func settingsAnswered(_ p: PoolIndex, _ answer: HostAnswer) {
         // Whether a route was found doesn't matter here; without the names there is no pool.
-        guard let record = pools.record(p), record.serial == answer.generation,
+        guard let record = ends.pools.record(p), record.serial == answer.generation,
             !answer.serverUser.isEmpty
         else { return }
         shared.directory.locked { record.settings = answer.pool }
         meetPool(record, answer.pool)
-        if pools.hasWaiting(p) { agenda.post(.openServers(p)) }
+        if ends.pools.hasWaiting(p) { agenda.post(.openServers(p)) }
     }
 
     mutating func routeAnswered(_ s: ServerIndex, _ answer: HostAnswer) {
-        let p = servers[s].pool
-        guard let record = pools.record(p) else { return closeServer(s, .evicted) }
+        let p = ends.servers[s].pool
+        guard let record = ends.pools.record(p) else { return closeServer(s, .evicted) }
         if let failure = answer.failure {
             return serverLoginFailed(s, failure, reachable: true)
         }
-        servers[s].facts = answer.facts
+        ends.servers[s].facts = answer.facts
         let connector = answer.server
         connectors[s] = connector
         shared.directory.settle(record, at: connector.address)
@@ -77,16 +77,16 @@ extension EngineThread {
         let startup = StartupPacket.startupPacket(parameters)
         let (stream, error) = connector.connect()
         guard error == 0 else { return connectFailed(s, error) }
-        servers[s].connects(stream, now)
+        ends.servers[s].connects(stream, now)
         shared.countServer(1)
-        guard servers[s].stream.output.append(startup), watchConnecting(s) else {
+        guard ends.servers[s].stream.output.append(startup), watchConnecting(s) else {
             return closeServer(s, .connectTimeout)
         }
     }
 
     /// Watches a socket that connects: it can be written to when it stands.
     mutating func watchConnecting(_ s: ServerIndex) -> Bool {
-        servers[s].stream.watch(poller, serverToken(s), output: true)
+        ends.servers[s].stream.watch(poller, serverToken(s), output: true)
     }
 
     private mutating func connectFailed(_ s: ServerIndex, _ error: Int32) {
@@ -99,9 +99,9 @@ extension EngineThread {
 
     /// A connecting socket is writable: it stands, or it failed.
     mutating func serverConnected(_ s: ServerIndex) {
-        let error = servers[s].stream.failure
+        let error = ends.servers[s].stream.failure
         guard error == 0 else { return connectFailed(s, error) }
-        servers[s].logsIn()
+        ends.servers[s].logsIn()
         flushServer(s)
     }
 
@@ -139,8 +139,8 @@ extension EngineThread {
             else {
                 return loginViolation(s)
             }
-            servers[s].pid = Int32(bitPattern: pid)
-            servers[s].key = key
+            ends.servers[s].pid = Int32(bitPattern: pid)
+            ends.servers[s].key = key
         case BackendTag.readyForQuery:
             guard serverLogins[s]?.authenticated == true, body.first == TransactionStatus.idle else {
                 return loginViolation(s)
@@ -158,7 +158,7 @@ extension EngineThread {
     }
 
     func hashAsker(server s: ServerIndex) -> Hasher.Asker {
-        Hasher.Asker(thread: number, isClient: false, index: s.number, generation: servers.generation(s))
+        Hasher.Asker(thread: number, isClient: false, index: s.number, generation: ends.servers.generation(s))
     }
 
     private mutating func serverLoginStep(_ s: ServerIndex, _ step: ServerLogin.Step, _ output: [UInt8]) {
@@ -167,14 +167,14 @@ extension EngineThread {
         case .wait: break
         case .done: serverLogins[s]?.authenticated = true
         case .hash(let job):
-            shared.hasher.submit(job, for: hashAsker(server: s), owner: .pool(servers[s].pool))
+            shared.hasher.submit(job, for: hashAsker(server: s), owner: .pool(ends.servers[s].pool))
         case .failed(let failure):
             serverLoginFailed(s, ErrorFields(failure), reachable: true)
         }
     }
 
     mutating func serverHashed(_ s: ServerIndex, _ generation: UInt32, _ result: [UInt8]) {
-        guard servers.generation(s) == generation, servers[s].state == .login,
+        guard ends.servers.generation(s) == generation, ends.servers[s].state == .login,
             var machine = serverLogins[s]?.machine
         else { return }
         var output: [UInt8] = []
@@ -186,15 +186,15 @@ extension EngineThread {
     /// The server is ready for queries; where pools are keyed by OIDs the host has the
     /// last word, as names may have changed hands since the route was given.
     private mutating func serverLoggedIn(_ s: ServerIndex) {
-        guard shared.host.keepsOIDs, let record = pools.record(servers[s].pool) else {
+        guard shared.host.keepsOIDs, let record = ends.pools.record(ends.servers[s].pool) else {
             return serverOpened(s)
         }
-        servers[s].confirms()
-        var question = question(.confirm, s.number, servers.generation(s))
+        ends.servers[s].confirms()
+        var question = question(.confirm, s.number, ends.servers.generation(s))
         question.database_id = record.databaseID
         question.user_id = serverLogins[s]?.role ?? record.userID
         question.for_roles = record.isShared
-        question.server_pid = servers[s].pid
+        question.server_pid = ends.servers[s].pid
         if !ask(question) {
             serverLoginFailed(s, ErrorFields(.fatal, "53300", "too many logins at a time"), reachable: false)
         }
@@ -203,7 +203,7 @@ extension EngineThread {
     mutating func confirmAnswered(_ s: ServerIndex, _ answer: HostAnswer) {
         if let failure = answer.failure {
             serverLoginFailed(s, failure, reachable: true)
-        } else if answer.facts > servers[s].facts {
+        } else if answer.facts > ends.servers[s].facts {
             serverLoginFailed(
                 s, ErrorFields(.fatal, "57P03", "the role was changed during the login"), reachable: true)
         } else if let failure = meetAgent(s, answer.serverSlot) {
@@ -222,8 +222,8 @@ extension EngineThread {
             return notAsOwner(s, ErrorFields(.fatal, "58000", "the backend did not become its pool's role"))
         }
         serverLogins[s]?.becoming = true
-        servers[s].logsIn()
-        servers[s].ledger.announce(.become)
+        ends.servers[s].logsIn()
+        ends.servers[s].ledger.announce(.become)
         guard sendServer(s, [0, 0, 0, 4]) else {
             return serverLoginFailed(
                 s, ErrorFields(.fatal, "08006", "the server closed the connection"), reachable: false)
@@ -232,22 +232,22 @@ extension EngineThread {
 
     /// The pool's servers log in as its role from now on; those of several roles can't.
     private mutating func notAsOwner(_ s: ServerIndex, _ why: ErrorFields) {
-        let p = servers[s].pool
-        if pools.record(p)?.isShared == true { return serverLoginFailed(s, why, reachable: true) }
-        if let record = pools.record(p) { shared.directory.locked { record.notAsOwner = true } }
+        let p = ends.servers[s].pool
+        if ends.pools.record(p)?.isShared == true { return serverLoginFailed(s, why, reachable: true) }
+        if let record = ends.pools.record(p) { shared.directory.locked { record.notAsOwner = true } }
         closeServer(s, .loginFailed(why))
         agenda.post(.openServers(p))
     }
 
     /// Whether a backend for several roles could not become its first one, for what that is.
     private func isRoleRefused(_ s: ServerIndex, _ why: ErrorFields) -> Bool {
-        serverLogins[s]?.becoming == true && pools.record(servers[s].pool)?.isShared == true
+        serverLogins[s]?.becoming == true && ends.pools.record(ends.servers[s].pool)?.isShared == true
             && ["28000", "55000"].contains(why.sqlstate)
     }
 
     /// That is nothing to the other roles, which may have a server.
     private mutating func roleRefused(_ s: ServerIndex, _ why: ErrorFields) {
-        refuseWaiting(servers[s].pool, why, loginsOnly: false, role: serverLogins[s]?.role)
+        refuseWaiting(ends.servers[s].pool, why, loginsOnly: false, role: serverLogins[s]?.role)
         closeServer(s, .loginFailed(why))
     }
 
@@ -256,43 +256,44 @@ extension EngineThread {
     /// - Parameter slot: 0: the backend has no agent.
     /// - Returns: why the server can't be had.
     private mutating func meetAgent(_ s: ServerIndex, _ slot: UInt32) -> ErrorFields? {
-        guard let record = pools.record(servers[s].pool) else { return nil }
+        guard let record = ends.pools.record(ends.servers[s].pool) else { return nil }
         guard shared.directory.carries(record, with: slot != 0) else { return nil }
         guard slot != 0 else {
             return ErrorFields(
                 .fatal, "58000", "a backend has no agent", hint: "The server's log says why.")
         }
-        if servers[s].slot == slot { return nil }
+        if ends.servers[s].slot == slot { return nil }
         guard let ledger = shared.ledger.take(server: slot) else {
             return ErrorFields(.fatal, "57P03", "the last backend in this slot has not ended yet")
         }
         // (what the last backend's server may have written since this one began is not for it)
         ledger.announce(.none)
         ledger.attach(.nobody)
-        servers[s].slot = slot
-        servers[s].ledger = ledger
-        parameterSets.release(servers[s].parameters)
-        servers[s].parameters = ParameterSets.unknown
+        ends.servers[s].slot = slot
+        ends.servers[s].ledger = ledger
+        parameterSets.release(ends.servers[s].parameters)
+        ends.servers[s].parameters = ParameterSets.unknown
         return nil
     }
 
     private mutating func serverOpened(_ s: ServerIndex) {
-        guard let record = pools.record(servers[s].pool) else { return closeServer(s, .evicted) }
+        guard let record = ends.pools.record(ends.servers[s].pool) else { return closeServer(s, .evicted) }
         let before = shared.directory.told(record, PoolRecord.standby)
         shared.directory.keepWelcome(
-            record, serverLogins[s]?.welcome ?? [], facts: servers[s].facts, now: now)
+            record, serverLogins[s]?.welcome ?? [], facts: ends.servers[s].facts, now: now)
         outageEnded(record)
         serverLogins[s] = nil
-        if servers[s].slot == 0, before != nil, let now = shared.directory.told(record, PoolRecord.standby),
+        if ends.servers[s].slot == 0, before != nil,
+            let now = shared.directory.told(record, PoolRecord.standby),
             now != before
         {
             standbyChanged(s, now)
         }
-        servers[s].traffic = Traffic()
-        if servers[s].isForHub { return startHub(s) }
-        pools.opened(servers[s].pool)
+        ends.servers[s].traffic = Traffic()
+        if ends.servers[s].isForHub { return startHub(s) }
+        ends.pools.opened(ends.servers[s].pool)
         if settings.log_connections { shared.log(.info, "\(describeServer(s)) new connection to server") }
-        servers[s].opened = now
+        ends.servers[s].opened = now
         passOn(s)
     }
 
@@ -304,14 +305,14 @@ extension EngineThread {
     mutating func serverLoginFailed(
         _ s: ServerIndex, _ fields: ErrorFields, reachable: Bool, ofPlace: Bool = false
     ) {
-        if servers[s].isForHub { return closeServer(s, .loginFailed(fields)) }
-        let p = servers[s].pool
-        if let record = pools.record(p) {
+        if ends.servers[s].isForHub { return closeServer(s, .loginFailed(fields)) }
+        let p = ends.servers[s].pool
+        if let record = ends.pools.record(p) {
             shared.directory.failed(
-                record, fields, started: servers[s].connected, ofPlace: ofPlace, now: now,
+                record, fields, started: ends.servers[s].connected, ofPlace: ofPlace, now: now,
                 longest: Clock.nanoseconds(settings.server_login_retry))
             // A word about this role or database: others may fare better.
-            if reachable, !ofPlace, case .login = servers[s].state { outageEnded(record, ofPool: false) }
+            if reachable, !ofPlace, case .login = ends.servers[s].state { outageEnded(record, ofPool: false) }
             if ["28P01", "28000"].contains(fields.sqlstate) {
                 // What we hold may be stale: the next client's login brings fresh keys.
                 shared.directory.locked {
@@ -321,7 +322,7 @@ extension EngineThread {
             }
         }
         closeServer(s, .loginFailed(fields))
-        guard pools.servers(p) == 0, !fields.passesByItself else { return }
+        guard ends.pools.servers(p) == 0, !fields.passesByItself else { return }
         refuseWaiting(p, fields, loginsOnly: !reachable)
     }
 }

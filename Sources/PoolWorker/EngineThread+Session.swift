@@ -9,12 +9,12 @@ extension EngineThread {
     /// Welcomes a client whose parameters an agent has answered for already; its first
     /// server is told of them. False when a server has to be asked.
     mutating func welcomeToAgents(_ c: ClientIndex) -> Bool {
-        guard let login = logins[c], let record = pools.record(clients[c].pool),
+        guard let login = logins[c], let record = ends.pools.record(ends.clients[c].pool),
             let answer = shared.directory.locked({ record.answers[answerKey(login)] })
         else { return false }
         var told = answer.messages
-        ledgerClients.note(reports: answer.reports, of: clients[c].ledger)
-        ledgerClients.setIdleTimeout(of: clients[c].ledger, answer.idleTimeout)
+        ledgerClients.note(reports: answer.reports, of: ends.clients[c].ledger)
+        ledgerClients.setIdleTimeout(of: ends.clients[c].ledger, answer.idleTimeout)
         if let name = agentParameters(login).last(where: { $0.isApplicationName }) {
             let value = TrackedParameter.applicationName(name.value)
             told += parameterMessages([(Array("application_name".utf8), value)])
@@ -27,28 +27,28 @@ extension EngineThread {
     /// A client in its welcome has got a server: its agent says what the client's
     /// parameters come to.
     mutating func askAgent(_ c: ClientIndex, _ s: ServerIndex) {
-        guard let login = logins[c], let record = pools.record(clients[c].pool) else {
+        guard let login = logins[c], let record = ends.pools.record(ends.clients[c].pool) else {
             return release(c, s)
         }
         // The client may have waited just for what is known now.
         if shared.directory.locked({ record.answers[answerKey(login)] != nil }) {
-            unlink(c, s)
+            ends.unlink(c, s)
             passOn(s)
             _ = welcomeToAgents(c)
             return
         }
         login.asked = shared.directory.locked { shared.directory.reloads }
-        servers[s].ledger.announce(.startAndAnswer)
-        servers[s].ledger.attach(clients[c].ledger)
+        ends.servers[s].ledger.announce(.startAndAnswer)
+        ends.servers[s].ledger.attach(ends.clients[c].ledger)
         runTask(s, .welcome, message: sessionStart(login))
     }
 
     /// An agent reported a parameter while its client reads nothing: most of the time in
     /// answer to that one's startup parameters.
     mutating func noteAnswer(_ s: ServerIndex, _ name: [UInt8], _ value: [UInt8]) {
-        let c = servers[s].client
-        guard servers[s].state == .setup, c != .absent else { return }
-        switch servers[s].task {
+        let c = ends.servers[s].client
+        guard ends.servers[s].state == .setup, c != .absent else { return }
+        switch ends.servers[s].task {
         case .welcome where (logins[c]?.reported.count ?? 0) < 100:
             logins[c]?.reported.append((name, value))
         // A query of ours in the client's session has the answer that its next one would have.
@@ -59,14 +59,15 @@ extension EngineThread {
 
     /// The agent has taken the client's parameters, and answered.
     mutating func sessionStarted(_ c: ClientIndex, _ s: ServerIndex) {
-        guard let login = logins[c], let record = pools.record(clients[c].pool) else {
+        guard let login = logins[c], let record = ends.pools.record(ends.clients[c].pool) else {
             return release(c, s)
         }
         let names = agentParameters(login).contains { $0.isApplicationName }
         if let known = login.answer, !known.roleSettings.areUnknown {
             let others = names ? login.reported.filter { !isApplicationName($0.name) } : login.reported
             let (reports, idleTimeout) = (
-                ledgerClients.reports(of: clients[c].ledger), ledgerClients.idleTimeout(of: clients[c].ledger)
+                ledgerClients.reports(of: ends.clients[c].ledger),
+                ledgerClients.idleTimeout(of: ends.clients[c].ledger)
             )
             shared.directory.remember(
                 record, answerKey(login),
@@ -75,9 +76,11 @@ extension EngineThread {
                 asked: login.asked)
         }
         finishLogin(c, parameterMessages(login.reported), parameters: ParameterSets.unknown)
-        guard clients[c].state == .idle else { return clientLeft(s, partialFrame: false, finishing: true) }
+        guard ends.clients[c].state == .idle else {
+            return clientLeft(s, partialFrame: false, finishing: true)
+        }
         // The link goes on, to be released as any other: there may be pins.
-        clients[c].staysLinked()
+        ends.clients[c].staysLinked()
         release(c, s)
     }
 
@@ -85,14 +88,14 @@ extension EngineThread {
     /// come the client's bytes.
     mutating func startSession(_ c: ClientIndex, _ s: ServerIndex) {
         let packet = starts.removeValue(forKey: c)
-        clients[c].parameters = ParameterSets.unknown
+        ends.clients[c].parameters = ParameterSets.unknown
         if let packet {
-            servers[s].ledger.announce(.start)
-            servers[s].ledger.attach(clients[c].ledger)
-            servers[s].startedFor = c
+            ends.servers[s].ledger.announce(.start)
+            ends.servers[s].ledger.attach(ends.clients[c].ledger)
+            ends.servers[s].startedFor = c
             guard sendServer(s, packet) else { return serverDied(s, .serverGone) }
         }
-        settle(pumpClient(c), client: c, server: s)
+        settle(ends.pumpClient(c), client: c, server: s)
     }
 
     /// The startup parameters but those to be ignored; tracked ones never are.

@@ -7,12 +7,12 @@ import Wire
 extension EngineThread {
     /// Sends the SETs that make server `s` suit client `c`, to which it is linked.
     mutating func startSetup(_ c: ClientIndex, _ s: ServerIndex) {
-        if servers[s].slot != 0 { return startSession(c, s) }
-        let from = parameterSets.values(servers[s].parameters)
-        let to = parameterSets.values(clients[c].parameters)
+        if ends.servers[s].slot != 0 { return startSession(c, s) }
+        let from = parameterSets.values(ends.servers[s].parameters)
+        let to = parameterSets.values(ends.clients[c].parameters)
         guard let query = ParameterSets.settingQuery(from: from, to: to) else {
             // They differ only in what this server doesn't know.
-            settle(pumpClient(c), client: c, server: s)
+            settle(ends.pumpClient(c), client: c, server: s)
             return
         }
         runTask(s, .parameters, query)
@@ -27,9 +27,9 @@ extension EngineThread {
 
     /// The same with any message that ReadyForQuery answers.
     mutating func runTask(_ s: ServerIndex, _ task: Server.Task, message: [UInt8]) {
-        servers[s].runs(task, now)
+        ends.servers[s].runs(task, now)
         if !sendServer(s, message) {
-            agenda.post(.serverDied(s, generation: servers.generation(s)))
+            agenda.post(.serverDied(s, generation: ends.servers.generation(s)))
         }
     }
 
@@ -39,59 +39,59 @@ extension EngineThread {
         guard !settings.test_releases_early else { return release(c, s) }
         var writer = FrameWriter()
         writer.frame(FrontendTag.sync)
-        servers[s].traffic = Traffic()
+        ends.servers[s].traffic = Traffic()
         runTask(s, .fence, message: writer.bytes)
     }
 
     /// ReadyForQuery came for a query of ours.
     mutating func taskDone(_ s: ServerIndex) {
-        let c = servers[s].client
-        let task = servers[s].taskDone()
+        let c = ends.servers[s].client
+        let task = ends.servers[s].taskDone()
         switch task {
         case .none:
             serverDied(s, .serverMalformed)
         case .parameters:
-            servers[s].traffic = Traffic()
-            if servers[s].failed {
+            ends.servers[s].traffic = Traffic()
+            if ends.servers[s].failed {
                 refuseParameters(c, s)
             } else {
                 // The server's spelling of the values is the true one.
-                adoptParameters(c, servers[s].parameters)
-                if clients[c].cancelled { return dropRequest(c, s) }
-                settle(pumpClient(c), client: c, server: s)
+                adoptParameters(c, ends.servers[s].parameters)
+                if ends.clients[c].cancelled { return dropRequest(c, s) }
+                settle(ends.pumpClient(c), client: c, server: s)
             }
         case .welcome:
-            servers[s].traffic = Traffic()
-            if servers[s].failed {
+            ends.servers[s].traffic = Traffic()
+            if ends.servers[s].failed {
                 refuseParameters(c, s)
-            } else if servers[s].slot != 0 {
+            } else if ends.servers[s].slot != 0 {
                 sessionStarted(c, s)
             } else {
                 parametersResolved(c, s)
             }
         case .handOver:
-            servers[s].traffic = Traffic()
-            servers[s].handedOver = true
-            let generation = servers.generation(s)
+            ends.servers[s].traffic = Traffic()
+            ends.servers[s].handedOver = true
+            let generation = ends.servers.generation(s)
             release(c, s)
-            if servers.generation(s) == generation { servers[s].handedOver = false }
+            if ends.servers.generation(s) == generation { ends.servers[s].handedOver = false }
         case .fence:
-            guard !servers[s].failed, servers[s].traffic.status == TransactionStatus.idle else {
+            guard !ends.servers[s].failed, ends.servers[s].traffic.status == TransactionStatus.idle else {
                 return serverDied(s, .serverMalformed)
             }
-            servers[s].traffic = Traffic()
+            ends.servers[s].traffic = Traffic()
             release(c, s)
         case .rollback, .reset:
-            if servers[s].failed || servers[s].traffic.status != TransactionStatus.idle {
+            if ends.servers[s].failed || ends.servers[s].traffic.status != TransactionStatus.idle {
                 closeServer(s, .recoveryTimeout)
             } else if task == .rollback {
                 forgetLeft(s)
                 resetServer(s)
-            } else if servers[s].ledger.pins != 0 {
+            } else if ends.servers[s].ledger.pins != 0 {
                 closeServer(s, .stillPinned)
             } else {
                 forgetLeft(s)
-                servers[s].traffic = Traffic()
+                ends.servers[s].traffic = Traffic()
                 passOn(s)
             }
         }
@@ -99,9 +99,9 @@ extension EngineThread {
 
     /// The client was cancelled before its request got to the server, which stays unused.
     private mutating func dropRequest(_ c: ClientIndex, _ s: ServerIndex) {
-        clients[c].cancelled = false
-        unlink(c, s)
-        clients[c].discards()
+        ends.clients[c].cancelled = false
+        ends.unlink(c, s)
+        ends.clients[c].discards()
         passOn(s)
         discardRequest(c)
     }
@@ -111,51 +111,51 @@ extension EngineThread {
         var error =
             taskErrors.removeValue(forKey: s) ?? ErrorFields(.fatal, "22023", "invalid startup parameter")
         error.severity = .fatal
-        clients[c].bodyLeft = 0
+        ends.clients[c].bodyLeft = 0
         closeClient(c, .error(error))
     }
 
     /// Points a client at another set of parameters; the reference is taken here.
     mutating func adoptParameters(_ c: ClientIndex, _ set: UInt32) {
-        guard clients[c].parameters != set else { return }
+        guard ends.clients[c].parameters != set else { return }
         parameterSets.retain(set)
-        parameterSets.release(clients[c].parameters)
-        clients[c].parameters = set
+        parameterSets.release(ends.clients[c].parameters)
+        ends.clients[c].parameters = set
     }
 
     /// A server reported a parameter.
     mutating func noteParameter(_ s: ServerIndex, _ body: ArraySlice<UInt8>) {
         var reader = ByteReader(body)
         guard let name = reader.string(), let value = reader.string() else { return }
-        if servers[s].state == .login, serverLogins[s]?.reported(name, value) == false {
+        if ends.servers[s].state == .login, serverLogins[s]?.reported(name, value) == false {
             return loginViolation(s)
         }
-        if servers[s].slot != 0 { return noteAnswer(s, name, value) }
+        if ends.servers[s].slot != 0 { return noteAnswer(s, name, value) }
         if name == PoolRecord.standby { return noteStandby(s, value) }
         // PostgreSQL's values are short; those of another server are its client's business.
         guard value.count <= 1000, let index = TrackedParameter.index(name) else { return }
-        var values = parameterSets.values(servers[s].parameters)
+        var values = parameterSets.values(ends.servers[s].parameters)
         guard values[index] != value else { return }
         values[index] = value
         let set = parameterSets.number(for: values)
-        parameterSets.release(servers[s].parameters)
-        servers[s].parameters = set
+        parameterSets.release(ends.servers[s].parameters)
+        ends.servers[s].parameters = set
     }
 
     /// The next frame of a linked server is a ParameterStatus: the client has changed a
     /// parameter, or the server's settings were reloaded.
     mutating func readParameterStatus(_ s: ServerIndex) {
-        let c = servers[s].client
-        while servers[s].state == .active, servers[s].client == c {
+        let c = ends.servers[s].client
+        while ends.servers[s].state == .active, ends.servers[s].client == c {
             switch firstFrame(s, BackendTag.parameterStatus) {
             case .incomplete: return
             case .other: return postGoOn(s)
             case .frame(let bytes):
-                if servers[s].slot == 0 {
+                if ends.servers[s].slot == 0 {
                     noteParameter(s, bytes[5...])
-                    adoptParameters(c, servers[s].parameters)
+                    adoptParameters(c, ends.servers[s].parameters)
                 }
-                servers[s].stream.input.drop(bytes.count)
+                ends.servers[s].stream.input.drop(bytes.count)
                 send(c, bytes)
             }
         }
@@ -172,8 +172,8 @@ extension EngineThread {
 
     /// The frame that is next in a linked server's input block; it stays there.
     mutating func firstFrame(_ s: ServerIndex, _ tag: UInt8) -> FirstFrame {
-        while servers[s].stream.input.hasMemory {
-            let bytes = servers[s].stream.input.array
+        while ends.servers[s].stream.input.hasMemory {
+            let bytes = ends.servers[s].stream.input.array
             guard bytes.count >= FrameHeader.size, bytes[0] == tag else { return .other }
             let length = bytes[1...4].reduce(0) { $0 << 8 | Int($1) }
             if bytes.count > length { return .frame(Array(bytes[...length])) }
@@ -182,7 +182,7 @@ extension EngineThread {
                 serverDied(s, .serverMalformed)
                 return .incomplete
             }
-            let n = servers[s].stream.receive()
+            let n = ends.servers[s].stream.receive()
             if n == 0 { serverDied(s, .serverGone) }
             if n <= 0 { return .incomplete }
         }
@@ -191,16 +191,17 @@ extension EngineThread {
 
     /// Goes on with what is left in a linked server's input block, and with its client's.
     mutating func goOnWithLink(_ s: ServerIndex) {
-        let c = servers[s].client
-        guard c != .absent, servers[s].state == .active else { return }
-        if servers[s].stream.input.isEmpty { servers[s].stream.input.giveBack() }
+        let c = ends.servers[s].client
+        guard c != .absent, ends.servers[s].state == .active else { return }
+        if ends.servers[s].stream.input.isEmpty { ends.servers[s].stream.input.giveBack() }
         var stop = PumpStop.idle
-        if servers[s].stream.input.hasMemory, clients[c].stream.output.isEmpty {
-            stop = Relay.deliver(&servers[s], &clients[c], scratch, pools.mode(servers[s].pool))
+        if ends.servers[s].stream.input.hasMemory, ends.clients[c].stream.output.isEmpty {
+            stop = Relay.deliver(
+                &ends.servers[s], &ends.clients[c], scratch, ends.pools.mode(ends.servers[s].pool))
         }
-        if stop == .idle { stop = pumpServer(s) }
-        if stop == .idle, clients[c].readable || clients[c].stream.input.count >= FrameHeader.size {
-            stop = pumpClient(c)
+        if stop == .idle { stop = ends.pumpServer(s) }
+        if stop == .idle, ends.clients[c].readable || ends.clients[c].stream.input.count >= FrameHeader.size {
+            stop = ends.pumpClient(c)
         }
         settle(stop, client: c, server: s)
     }

@@ -8,17 +8,17 @@ import Wire
 extension EngineThread {
     /// Opens servers for the clients that wait, as far as the limits allow.
     mutating func openServers(_ p: PoolIndex) {
-        guard let record = pools.record(p) else { return }
+        guard let record = ends.pools.record(p) else { return }
         let longest = Clock.nanoseconds(settings.server_login_retry)
-        if pools.isShort(p), !pools.mayOpen(p, now) { askOtherThreads(p) }
-        while pools.wantsServer(p), pools.mayOpen(p, now) {
-            if pools.takeGrant(p) {
+        if ends.pools.isShort(p), !ends.pools.mayOpen(p, now) { askOtherThreads(p) }
+        while ends.pools.wantsServer(p), ends.pools.mayOpen(p, now) {
+            if ends.pools.takeGrant(p) {
                 openServer(p, record)
                 continue
             }
             guard shared.descriptors.mayOpenServer(clients: shared.clients, servers: shared.servers) else {
                 // No socket for a server of this pool now, unless one of another pool is closed.
-                pools.openAfter(p, now + Self.tick)
+                ends.pools.openAfter(p, now + Self.tick)
                 askOtherThreads(p)
                 return queueForSlot(p, .process)
             }
@@ -28,30 +28,30 @@ extension EngineThread {
             case .limited(let verdict): return limitReached(p, verdict)
             }
         }
-        while !pools.isShort(p), pools.takeGrant(p) {
+        while !ends.pools.isShort(p), ends.pools.takeGrant(p) {
             grant(shared.directory.giveBack(record, held: true, now: now))
         }
     }
 
     /// Begins to open a server that is counted.
     private mutating func openServer(_ p: PoolIndex, _ record: PoolRecord) {
-        guard let s = servers.insert(Server(pool: p, ledger: nobody, now: now)) else {
+        guard let s = ends.servers.insert(Server(pool: p, ledger: nobody, now: now)) else {
             // (the next turn of housekeeping tries again)
-            pools.openAfter(p, now + Self.tick)
+            ends.pools.openAfter(p, now + Self.tick)
             return grant(shared.directory.giveBack(record, held: false, now: now))
         }
-        pools.opens(p)
+        ends.pools.opens(p)
         askRoute(s, record)
     }
 
     /// Attempts have failed: those that log in hear of it, unless waiting helps.
     private mutating func waitForRetry(_ p: PoolIndex, _ moment: UInt64, isFull: Bool) {
-        pools.openAfter(p, moment)
+        ends.pools.openAfter(p, moment)
         askOtherThreads(p)
         if moment > now { hasten(moment - now) }
-        guard let record = pools.record(p) else { return }
+        guard let record = ends.pools.record(p) else { return }
         if isFull { queueForSlot(p, .place) }
-        guard pools.servers(p) == 0, let failure = shared.directory.obstacle(record, now: now),
+        guard ends.pools.servers(p) == 0, let failure = shared.directory.obstacle(record, now: now),
             !failure.passesByItself
         else { return }
         refuseWaiting(p, failure, loginsOnly: true)
@@ -59,7 +59,7 @@ extension EngineThread {
 
     /// No more servers for this pool now: those that others don't use have to do.
     private mutating func limitReached(_ p: PoolIndex, _ verdict: PoolLimits.Verdict) {
-        pools.openAfter(p, now + Self.tick)
+        ends.pools.openAfter(p, now + Self.tick)
         askOtherThreads(p)
         switch verdict {
         case .open, .poolFull: break
@@ -70,7 +70,7 @@ extension EngineThread {
 
     /// A server of the pool may be idle on another thread, whatever keeps it from having one more.
     private mutating func askOtherThreads(_ p: PoolIndex) {
-        if pools.asksOthers(p, now) { shared.post(.wanted(p, thread: number)) }
+        if ends.pools.asksOthers(p, now) { shared.post(.wanted(p, thread: number)) }
     }
 
     /// Housekeeping is due that soon.
@@ -83,9 +83,9 @@ extension EngineThread {
     /// Clients of a pool wait for a server that only another pool can give. One that has
     /// servers asks when it has been short for a while.
     private mutating func queueForSlot(_ p: PoolIndex, _ scope: SlotQueue.Scope) {
-        guard pools.isShort(p), let record = pools.record(p) else { return }
-        let isUrgent = pools.isUrgent(p, now)
-        pools.openAtLatest(p, now + SlotQueue.slice)
+        guard ends.pools.isShort(p), let record = ends.pools.record(p) else { return }
+        let isUrgent = ends.pools.isUrgent(p, now)
+        ends.pools.openAtLatest(p, now + SlotQueue.slice)
         hasten(SlotQueue.slice)
         if shared.directory.queue(record, thread: number, scope: scope, isUrgent: isUrgent) {
             shared.post(.makeRoom)
@@ -97,29 +97,29 @@ extension EngineThread {
     mutating func makeRoom() {
         guard shared.directory.queued.value > 0 else { return }
         // The clients of one may have gone, and no server that another has says so.
-        shared.directory.keepQueued { pools.isWaitedFor($0) }
+        shared.directory.keepQueued { ends.pools.isWaitedFor($0) }
         guard shared.directory.queued.value > 0 else { return }
         hasten(SlotQueue.slice)
         var wanted: [PoolIndex: Bool] = [:]
         var idle: [ServerIndex] = []
-        for s in servers.indices where servers[s].state.isLoggedIn {
-            let p = servers[s].pool
-            guard let record = pools.record(p) else { continue }
+        for s in ends.servers.indices where ends.servers[s].state.isLoggedIn {
+            let p = ends.servers[s].pool
+            guard let record = ends.pools.record(p) else { continue }
             if wanted[p] == nil { wanted[p] = shared.directory.isWanted(record) }
             guard wanted[p] == true else { continue }
-            if case .idle = servers[s].state { idle.append(s) } else { servers[s].wanted = true }
+            if case .idle = ends.servers[s].state { idle.append(s) } else { ends.servers[s].wanted = true }
         }
-        for s in idle.sorted(by: { servers[$0].since < servers[$1].since })
-        where servers[s].state == .idle && givesWay(s) {
+        for s in idle.sorted(by: { ends.servers[$0].since < ends.servers[$1].since })
+        where ends.servers[s].state == .idle && givesWay(s) {
             closeServer(s, .evicted)
         }
     }
 
     /// Whether a free server is to be closed for another pool.
     mutating func givesWay(_ s: ServerIndex) -> Bool {
-        let server = servers[s]
-        servers[s].wanted = false
-        guard shared.directory.queued.value > 0, let record = pools.record(server.pool) else {
+        let server = ends.servers[s]
+        ends.servers[s].wanted = false
+        guard shared.directory.queued.value > 0, let record = ends.pools.record(server.pool) else {
             return false
         }
         // To open one again should cost less than it serves.
@@ -129,9 +129,9 @@ extension EngineThread {
         let answer = shared.directory.giveWay(
             record, age: now &- server.opened, idle: idle, slice: slice
         ) {
-            pools.isWaitedFor($0)
+            ends.pools.isWaitedFor($0)
         }
-        servers[s].wanted = answer == .later
+        ends.servers[s].wanted = answer == .later
         return answer == .now
     }
 
@@ -144,9 +144,9 @@ extension EngineThread {
 
     /// - Parameter isFresh: the other server's process may take a moment to end.
     mutating func slotGranted(_ p: PoolIndex, isFresh: Bool) {
-        guard pools.isKnown(p) else { return }
-        pools.grant(p)
-        pools.openAfter(p, isFresh ? now + Directory.moment : 0)
+        guard ends.pools.isKnown(p) else { return }
+        ends.pools.grant(p)
+        ends.pools.openAfter(p, isFresh ? now + Directory.moment : 0)
         if isFresh { hasten(Directory.moment) }
         agenda.post(.openServers(p))
     }
@@ -163,11 +163,12 @@ extension EngineThread {
     mutating func outageIsOver(place: UInt32?, pool: PoolIndex?) {
         // Pools without a server come first.
         for isFirst in [true, false] {
-            for p in pools.indices where pools.isShort(p) && (pools.servers(p) == 0) == isFirst {
-                guard let record = pools.record(p) else { continue }
+            for p in ends.pools.indices where ends.pools.isShort(p) && (ends.pools.servers(p) == 0) == isFirst
+            {
+                guard let record = ends.pools.record(p) else { continue }
                 let here = shared.directory.locked { record.place?.number }
                 guard p == pool || (place != nil && here == place) else { continue }
-                pools.openAfter(p, 0)
+                ends.pools.openAfter(p, 0)
                 agenda.post(.openServers(p))
             }
         }

@@ -8,7 +8,7 @@ import Wire
 extension EngineThread {
     /// A server reported it after its login; what logins are told is corrected at once.
     mutating func noteStandby(_ s: ServerIndex, _ value: [UInt8]) {
-        guard servers[s].state != .login, let record = pools.record(servers[s].pool),
+        guard ends.servers[s].state != .login, let record = ends.pools.record(ends.servers[s].pool),
             shared.directory.correct(record, PoolRecord.standby, value)
         else { return }
         standbyChanged(s, value)
@@ -17,9 +17,9 @@ extension EngineThread {
     /// A server of a pool says something else than the last one; all clients are to know.
     mutating func standbyChanged(_ s: ServerIndex, _ value: [UInt8]) {
         let isStandby = value == Array("on".utf8)
-        tellStandby(servers[s].pool, isStandby, but: servers[s].client)
+        tellStandby(ends.servers[s].pool, isStandby, but: ends.servers[s].client)
         for other in 0..<shared.threads where other != number {
-            shared.inboxes[other].post(.standbyChanged(servers[s].pool, isStandby: isStandby))
+            shared.inboxes[other].post(.standbyChanged(ends.servers[s].pool, isStandby: isStandby))
         }
     }
 
@@ -27,8 +27,8 @@ extension EngineThread {
     /// - Parameter served: the client that the server itself tells.
     mutating func tellStandby(_ p: PoolIndex, _ isStandby: Bool, but served: ClientIndex) {
         let frame = parameterMessages([(PoolRecord.standby, Array((isStandby ? "on" : "off").utf8))])
-        for c in clients.indices where clients[c].pool == p && c != served {
-            switch clients[c].state {
+        for c in ends.clients.indices where ends.clients[c].pool == p && c != served {
+            switch ends.clients[c].state {
             case .idle, .waiting, .active, .discarding:
                 listening.waiting.append(frame, for: c)
                 hear(c)

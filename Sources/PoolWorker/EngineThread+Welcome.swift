@@ -8,32 +8,32 @@ import Wire
 extension EngineThread {
     /// Welcomes a client that has entered its pool, as soon as its parameters are known.
     mutating func welcome(_ c: ClientIndex) {
-        guard let record = pools.record(clients[c].pool) else { return }
+        guard let record = ends.pools.record(ends.clients[c].pool) else { return }
         let carries = shared.directory.locked { record.carries }
         if carries == true {
             if welcomeToAgents(c) { return }
         } else if carries == false {
             if welcomeAtOnce(c) { return }
-            guard clients[c].state == .login else { return }
+            guard ends.clients[c].state == .login else { return }
         }
-        clients[c].awaitsWelcome(now)
-        let p = clients[c].pool
+        ends.clients[c].awaitsWelcome(now)
+        let p = ends.clients[c].pool
         let s = leaseServer(c)
         if s != .absent {
-            link(c, s)
+            ends.link(c, s)
             welcomeOnServer(c, s)
         } else {
             failFast(p)
-            if clients[c].state == .welcome { agenda.post(.openServers(p)) }
+            if ends.clients[c].state == .welcome { agenda.post(.openServers(p)) }
         }
     }
 
     /// Welcomes a client without asking a server; false when one has to be asked, or when
     /// the client was refused.
     private mutating func welcomeAtOnce(_ c: ClientIndex) -> Bool {
-        guard checkParameters(c), let login = logins[c], let record = pools.record(clients[c].pool)
+        guard checkParameters(c), let login = logins[c], let record = ends.pools.record(ends.clients[c].pool)
         else { return false }
-        login.asksServer = shared.directory.locked { mayBePromoted(clients[c].pool, record) }
+        login.asksServer = shared.directory.locked { mayBePromoted(ends.clients[c].pool, record) }
         guard !login.asksServer, let welcome = shared.directory.locked({ knownWelcome(login.wanted, record) })
         else { return false }
         finishLogin(c, welcome.messages, parameters: parameterSets.number(for: welcome.values))
@@ -47,7 +47,7 @@ extension EngineThread {
     private func mayBePromoted(_ p: PoolIndex, _ record: PoolRecord) -> Bool {
         guard now &- record.heard >= 1_000_000_000, record.isStandby else { return false }
         let limit = Int(record.settings.pool_size)
-        guard pools.idle(p) > 0 || limit == 0 || record.servers < limit else { return false }
+        guard ends.pools.idle(p) > 0 || limit == 0 || record.servers < limit else { return false }
         record.heard = now
         return true
     }
@@ -82,10 +82,10 @@ extension EngineThread {
 
     /// A client in its welcome has got a server.
     mutating func welcomeOnServer(_ c: ClientIndex, _ s: ServerIndex) {
-        if servers[s].slot != 0 { return askAgent(c, s) }
+        if ends.servers[s].slot != 0 { return askAgent(c, s) }
         guard checkParameters(c) else { return }
         guard let login = logins[c] else { return release(c, s) }
-        let have = parameterSets.values(servers[s].parameters)
+        let have = parameterSets.values(ends.servers[s].parameters)
         let query = ParameterSets.settingQuery(from: have, to: login.wanted)
         guard query != nil || login.asksServer else { return parametersResolved(c, s) }
         runTask(s, .welcome, query ?? [])
@@ -93,17 +93,17 @@ extension EngineThread {
 
     /// The server has taken the client's parameters: in its spelling they hold from now on.
     mutating func parametersResolved(_ c: ClientIndex, _ s: ServerIndex) {
-        guard let login = logins[c], let record = pools.record(clients[c].pool) else {
+        guard let login = logins[c], let record = ends.pools.record(ends.clients[c].pool) else {
             return release(c, s)
         }
         guard hasFacts(s) else {
             // Another server is where the pool's are now: that one may say something else.
-            unlink(c, s)
+            ends.unlink(c, s)
             passOn(s)
-            clients[c].loginGoesOn()
-            return agenda.post(.welcome(c, generation: clients.generation(c)))
+            ends.clients[c].loginGoesOn()
+            return agenda.post(.welcome(c, generation: ends.clients.generation(c)))
         }
-        let have = parameterSets.values(servers[s].parameters)
+        let have = parameterSets.values(ends.servers[s].parameters)
         let (known, values) = shared.directory.locked {
             let known = record.welcome ?? []
             var values = baseValues(known)
@@ -114,7 +114,7 @@ extension EngineThread {
             }
             return (known, values)
         }
-        unlink(c, s)
+        ends.unlink(c, s)
         finishLogin(c, told(known, values), parameters: parameterSets.number(for: values))
         passOn(s)
         postStartRequest(c)
@@ -151,13 +151,13 @@ extension EngineThread {
     /// - Parameter told: the ParameterStatus messages of its session.
     mutating func finishLogin(_ c: ClientIndex, _ told: [UInt8], parameters: UInt32) {
         logins[c] = nil
-        parameterSets.release(clients[c].parameters)
-        clients[c].parameters = parameters
-        clients[c].welcomed(now)
+        parameterSets.release(ends.clients[c].parameters)
+        ends.clients[c].parameters = parameters
+        ends.clients[c].welcomed(now)
         var writer = FrameWriter()
         writer.raw(authenticationOk)
         writer.raw(told)
-        let (process, secret) = (clients[c].processID, clients[c].secret)
+        let (process, secret) = (ends.clients[c].processID, ends.clients[c].secret)
         writer.frame(BackendTag.backendKeyData) {
             $0.int32(process)
             $0.int32(secret)
@@ -165,15 +165,16 @@ extension EngineThread {
         writer.readyForQuery()
         send(c, writer.bytes)
         if draining == .transactions { closeClient(c, .shutdown) }
-        if clients[c].state == .idle, clients[c].readable || clients[c].stream.input.hasMemory {
+        if ends.clients[c].state == .idle, ends.clients[c].readable || ends.clients[c].stream.input.hasMemory
+        {
             agenda.goOn(clientToken(c))
         }
     }
 
     /// Logins don't wait for servers that can't be had now: they hear why at once.
     private mutating func failFast(_ p: PoolIndex) {
-        guard let record = pools.record(p) else { return }
-        guard pools.servers(p) == 0, let failure = shared.directory.obstacle(record, now: now),
+        guard let record = ends.pools.record(p) else { return }
+        guard ends.pools.servers(p) == 0, let failure = shared.directory.obstacle(record, now: now),
             !failure.passesByItself
         else { return }
         refuseWaiting(p, failure, loginsOnly: true)
@@ -186,11 +187,11 @@ extension EngineThread {
     ) {
         var error = failure
         error.severity = .fatal
-        var c = pools.firstWaiting(p)
+        var c = ends.pools.firstWaiting(p)
         while c != .absent {
-            let next = pools.waiting(behind: c)
-            let isMeant = role == nil || clients[c].role == role
-            if isMeant, !loginsOnly || clients[c].state == .welcome {
+            let next = ends.pools.waiting(behind: c)
+            let isMeant = role == nil || ends.clients[c].role == role
+            if isMeant, !loginsOnly || ends.clients[c].state == .welcome {
                 closeClient(c, .loginFailed(error))
             }
             c = next

@@ -24,14 +24,11 @@ struct EngineThread: ~Copyable {
     let ticker: Int32
     /// Stands in for the ledger's entry of a server without an agent.
     let nobody = LedgerServer.ofNobody()
-    let ledgerClients: LedgerClients
 
     var poller: Poller
-    var clients: Table<Client, ClientKind>
-    var servers: Table<Server, ServerKind>
+    var ends: Ends
     var cancellers: Table<Canceller, CancellerKind>
     var hubs: Table<Hub, HubKind>
-    var pools: ThreadPools
     var parameterSets = ParameterSets()
     var logins: [ClientIndex: ClientLoginState] = [:]
     /// What a client's first server is to be told of its startup parameters, until it has one.
@@ -47,10 +44,7 @@ struct EngineThread: ~Copyable {
     /// What clients that listen, and their hubs, need.
     var listening = Listening()
 
-    /// Where bytes are received that need not be kept.
-    let scratch = Scratch()
     var agenda = Agenda()
-    var now = Clock.now()
     var settings: CworkerTuning
     var texts: WorkerSettings
     /// How long the next wait may take, in milliseconds; -1: as long as it takes.
@@ -74,16 +68,15 @@ struct EngineThread: ~Copyable {
         self.shared = shared
         self.listeners = listeners
         inbox = shared.inboxes[number]
-        ledgerClients = shared.ledger.clients
         texts = shared.settings
         settings = texts.tuning
-        unsafe clients = Table(capacity: Self.capacity, reserve: reserveMemory)
-        unsafe servers = Table(capacity: Self.capacity, reserve: reserveMemory)
         unsafe cancellers = Table(capacity: Self.capacity, reserve: reserveMemory)
         unsafe hubs = Table(capacity: Self.capacity, reserve: reserveMemory)
-        unsafe pools = ThreadPools(
+        let pools = unsafe ThreadPools(
             thread: number, threads: shared.threads, counters: shared.directory.waiting,
             entries: Self.capacity, reserve: reserveMemory)
+        unsafe ends = Ends(
+            pools: pools, ledger: shared.ledger.clients, entries: Self.capacity, reserve: reserveMemory)
         processNumbers = ProcessNumbers(
             thread: number, threads: shared.threads,
             seed: randomBytes(4).reduce(0) { $0 << 8 | UInt32($1) })
@@ -91,6 +84,12 @@ struct EngineThread: ~Copyable {
 
     /// Housekeeping runs about three times a second, as PgBouncer's does.
     static let tick: UInt64 = 333_000_000
+
+    /// The instant of the turn.
+    var now: UInt64 { @_noLocks get { ends.now } }
+    var scratch: Scratch { @_noLocks get { ends.scratch } }
+    var ledgerClients: LedgerClients { @_noLocks get { ends.ledger } }
+
     private static let inboxIndex: UInt32 = 0
     private static let tickerIndex: UInt32 = 1
 
@@ -112,7 +111,7 @@ struct EngineThread: ~Copyable {
     /// end of the thread.
     @inline(__always)
     mutating func turn(_ events: Int, now: UInt64) -> Bool {
-        self.now = now
+        ends.now = now
         var index = 0
         while index < events {
             handle(poller.event(index))
@@ -146,17 +145,19 @@ struct EngineThread: ~Copyable {
         while let job = agenda.nextJob() {
             switch job {
             case .passOn(let s, let generation):
-                if servers.generation(s) == generation, servers[s].state == .free { passOnNow(s) }
+                if ends.servers.generation(s) == generation, ends.servers[s].state == .free { passOnNow(s) }
             case .goOn(let s, let generation):
-                if servers.generation(s) == generation { goOnWithLink(s) }
+                if ends.servers.generation(s) == generation { goOnWithLink(s) }
             case .serverDeaf(let s, let generation):
-                if servers.generation(s) == generation { serverDeaf(s) }
+                if ends.servers.generation(s) == generation { serverDeaf(s) }
             case .serverDied(let s, let generation):
-                if servers.generation(s) == generation { serverDied(s, .serverGone) }
+                if ends.servers.generation(s) == generation { serverDied(s, .serverGone) }
             case .welcome(let c, let generation):
-                if clients.generation(c) == generation, clients[c].state == .login { welcome(c) }
+                if ends.clients.generation(c) == generation, ends.clients[c].state == .login { welcome(c) }
             case .startRequest(let c, let generation):
-                if clients.generation(c) == generation, clients[c].state == .idle { startRequest(c) }
+                if ends.clients.generation(c) == generation, ends.clients[c].state == .idle {
+                    startRequest(c)
+                }
             case .openServers(let p):
                 openServers(p)
                 if settings.test_rotate_servers { endRotationWait(p) }
@@ -193,18 +194,18 @@ struct EngineThread: ~Copyable {
 
     @inline(never)
     private mutating func clientEvent(_ c: ClientIndex, _ event: PollEvent) {
-        guard event.token.matches(clients.generation(c)) else { return }
-        guard let server = serverForCommonRequest(c, event) else { return otherClientEvent(c, event) }
-        let stop = moveRequest(c, to: server)
-        settleEvent(stop, c, clients[c].server)
+        guard event.token.matches(ends.clients.generation(c)) else { return }
+        guard let server = ends.serverForCommonRequest(c, event) else { return otherClientEvent(c, event) }
+        let stop = ends.moveRequest(c, to: server)
+        settleEvent(stop, c, ends.clients[c].server)
     }
 
     @inline(never)
     private mutating func serverEvent(_ s: ServerIndex, _ event: PollEvent) {
-        guard event.token.matches(servers.generation(s)) else { return }
-        guard isCommonReply(s, event) else { return otherServerEvent(s, event) }
-        let c = servers[s].client
-        settleEvent(moveReply(s), c, s)
+        guard event.token.matches(ends.servers.generation(s)) else { return }
+        guard ends.isCommonReply(s, event) else { return otherServerEvent(s, event) }
+        let c = ends.servers[s].client
+        settleEvent(ends.moveReply(s), c, s)
     }
 
     @inline(__always)
@@ -222,21 +223,22 @@ struct EngineThread: ~Copyable {
     @inline(never)
     private mutating func otherClientEvent(_ c: ClientIndex, _ event: PollEvent) {
         defer { runJobs() }
-        if event.isReadable { clients[c].readable = !clients[c].ended }
-        if event.isHungUp { clients[c].hungUp = true }
+        if event.isReadable { ends.clients[c].readable = !ends.clients[c].ended }
+        if event.isHungUp { ends.clients[c].hungUp = true }
         if event.isWritable {
             clientWritable(c)
-            guard event.token.matches(clients.generation(c)) else { return }
+            guard event.token.matches(ends.clients.generation(c)) else { return }
         }
-        switch clients[c].state {
+        switch ends.clients[c].state {
         case .active:
-            let s = clients[c].server
-            if servers[s].state == .active { settle(pumpClient(c), client: c, server: s) }
+            let s = ends.clients[c].server
+            if ends.servers[s].state == .active { settle(ends.pumpClient(c), client: c, server: s) }
         case .idle: startRequest(c)
         case .login: readLogin(c)
-        case .waiting, .welcome: if clients[c].hungUp { noticeHangUp(c) }
+        case .waiting, .welcome: if ends.clients[c].hungUp { noticeHangUp(c) }
         case .discarding: discardRequest(c)
-        case .closing: if clients[c].isUnreachable || clients[c].stream.output.isEmpty { forgetClient(c) }
+        case .closing:
+            if ends.clients[c].isUnreachable || ends.clients[c].stream.output.isEmpty { forgetClient(c) }
         // As with PostgreSQL, its hanging up changes nothing.
         case .cancelling, .gone: break
         }
@@ -245,15 +247,15 @@ struct EngineThread: ~Copyable {
     @inline(never)
     private mutating func otherServerEvent(_ s: ServerIndex, _ event: PollEvent) {
         defer { runJobs() }
-        if event.isReadable { servers[s].readable = true }
-        if event.isHungUp { servers[s].hungUp = true }
+        if event.isReadable { ends.servers[s].readable = true }
+        if event.isHungUp { ends.servers[s].hungUp = true }
         if event.isWritable {
             serverWritable(s)
-            guard event.token.matches(servers.generation(s)) else { return }
+            guard event.token.matches(ends.servers.generation(s)) else { return }
         }
-        switch servers[s].state {
+        switch ends.servers[s].state {
         case .active:
-            settle(pumpServer(s), client: servers[s].client, server: s)
+            settle(ends.pumpServer(s), client: ends.servers[s].client, server: s)
         case .routing, .connecting, .free, .gone:
             break
         case .login, .confirming, .idle, .setup, .recovering, .resetting, .settling:
@@ -262,15 +264,15 @@ struct EngineThread: ~Copyable {
     }
 
     private mutating func clientWritable(_ c: ClientIndex) {
-        if clients[c].stream.output.isEmpty { return watchClient(c, output: false) }
+        if ends.clients[c].stream.output.isEmpty { return watchClient(c, output: false) }
         flushClient(c)
     }
 
     private mutating func serverWritable(_ s: ServerIndex) {
-        switch servers[s].state {
+        switch ends.servers[s].state {
         case .connecting: serverConnected(s)
         default:
-            if servers[s].stream.output.isEmpty { return watchServer(s, output: false) }
+            if ends.servers[s].stream.output.isEmpty { return watchServer(s, output: false) }
             flushServer(s)
         }
     }
@@ -278,23 +280,23 @@ struct EngineThread: ~Copyable {
     // MARK: output that waits
 
     mutating func watchClient(_ c: ClientIndex, output: Bool) {
-        clients[c].stream.watchOutput(output, poller, clientToken(c))
+        ends.clients[c].stream.watchOutput(output, poller, clientToken(c))
     }
 
     mutating func watchServer(_ s: ServerIndex, output: Bool) {
-        servers[s].stream.watchOutput(output, poller, serverToken(s))
+        ends.servers[s].stream.watchOutput(output, poller, serverToken(s))
     }
 
     // MARK: tokens
 
     @_noLocks
     mutating func clientToken(_ c: ClientIndex) -> PollToken {
-        PollToken(.client, index: c.number, generation: clients.generation(c))
+        PollToken(.client, index: c.number, generation: ends.clients.generation(c))
     }
 
     @_noLocks
     mutating func serverToken(_ s: ServerIndex) -> PollToken {
-        PollToken(.server, index: s.number, generation: servers.generation(s))
+        PollToken(.server, index: s.number, generation: ends.servers.generation(s))
     }
 }
 

@@ -46,8 +46,8 @@ final class Probe {
     /// Clients in each state there is one in.
     var clients: [String: Int] {
         var counts: [String: Int] = [:]
-        for c in thread.clients.indices where thread.clients[c].state != .gone {
-            counts["\(thread.clients[c].state)", default: 0] += 1
+        for c in thread.ends.clients.indices where thread.ends.clients[c].state != .gone {
+            counts["\(thread.ends.clients[c].state)", default: 0] += 1
         }
         return counts
     }
@@ -55,8 +55,8 @@ final class Probe {
     /// Servers in each state there is one in; hubs and cancellers, too.
     var servers: [String: Int] {
         var counts: [String: Int] = [:]
-        for s in thread.servers.indices where thread.servers[s].state != .gone {
-            counts["\(thread.servers[s].state)", default: 0] += 1
+        for s in thread.ends.servers.indices where thread.ends.servers[s].state != .gone {
+            counts["\(thread.ends.servers[s].state)", default: 0] += 1
         }
         let cancellers = thread.cancellers.indices.count { thread.cancellers[$0].stream.isOpen }
         if cancellers > 0 { counts["canceller"] = cancellers }
@@ -84,8 +84,8 @@ final class Probe {
     /// By pool, what it counts and, beside it, what the tables of clients and servers come to.
     var pools: [UInt32: (counted: PoolCounts, found: PoolCounts)] {
         var pools: [UInt32: (counted: PoolCounts, found: PoolCounts)] = [:]
-        for p in thread.pools.known {
-            let pool = thread.pools.counts(p)
+        for p in thread.ends.pools.known {
+            let pool = thread.ends.pools.counts(p)
             let counted = PoolCounts(
                 idle: pool.idle.count, waiting: pool.waiting.count, leased: Int(pool.leased),
                 opening: Int(pool.opening), clients: Int(pool.clients))
@@ -96,18 +96,18 @@ final class Probe {
 
     private func found(_ p: PoolIndex) -> PoolCounts {
         var found = PoolCounts()
-        for c in thread.clients.indices where thread.clients[c].state != .gone && thread.clients[c].pool == p
-        {
-            found.clients += thread.clients[c].counted ? 1 : 0
-            switch thread.clients[c].state {
+        for c in thread.ends.clients.indices
+        where thread.ends.clients[c].state != .gone && thread.ends.clients[c].pool == p {
+            found.clients += thread.ends.clients[c].counted ? 1 : 0
+            switch thread.ends.clients[c].state {
             case .waiting, .welcome: found.waiting += 1
             default: break
             }
         }
-        for s in thread.servers.indices where thread.servers[s].state != .gone && thread.servers[s].pool == p
-        {
-            guard !thread.servers[s].isForHub else { continue }
-            switch thread.servers[s].state {
+        for s in thread.ends.servers.indices
+        where thread.ends.servers[s].state != .gone && thread.ends.servers[s].pool == p {
+            guard !thread.ends.servers[s].isForHub else { continue }
+            switch thread.ends.servers[s].state {
             case .routing, .connecting, .login, .confirming: found.opening += 1
             case .idle: found.idle += 1
             case .active, .setup, .recovering, .resetting, .settling, .free: found.leased += 1

@@ -5,7 +5,7 @@ import Pooling
 /// The common transaction: a request and a reply that arrive whole, on sockets of which
 /// nothing else is known and for which nothing waits. Where anything else turns up, the
 /// general functions of `Relay` go on.
-extension EngineThread {
+extension Ends {
     /// The server for a client's input: for an idle client the one that is next, if it will
     /// do as it is; a linked client's own. Nil: it takes the general functions.
     @_noLocks @inline(__always)

@@ -286,17 +286,3 @@ extension Relay {
         server.unlinked()
     }
 }
-
-extension EngineThread {
-    @_noLocks @inline(never)
-    mutating func pumpClient(_ c: ClientIndex) -> PumpStop {
-        let s = clients[c].server
-        let pooled = pools.mode(clients[c].pool) != .session
-        return Relay.allToServer(&clients[c], &servers[s], scratch, pooled: pooled)
-    }
-
-    @_noLocks @inline(never)
-    mutating func pumpServer(_ s: ServerIndex) -> PumpStop {
-        Relay.allToClient(&servers[s], &clients[servers[s].client], scratch, pools.mode(servers[s].pool))
-    }
-}

@@ -1,0 +1,53 @@
+import Engine
+import FixedStorage
+import Pooling
+
+/// The two ends of an engine thread's links, clients and servers, and its part of the pools: what the
+/// common transaction needs, and nothing else.
+struct Ends: ~Copyable {
+    var clients: Table<Client, ClientKind>
+    var servers: Table<Server, ServerKind>
+    var pools: ThreadPools
+    let ledger: LedgerClients
+    /// Where bytes are received that need not be kept.
+    let scratch = Scratch()
+    /// The instant of the turn.
+    var now = Clock.now()
+
+    /// - Parameters:
+    ///   - entries: how many clients, and how many servers, there may be.
+    ///   - reserve: as for `Table`.
+    init(
+        pools: consuming ThreadPools, ledger: LedgerClients, entries: Int,
+        reserve: (Int) -> UnsafeMutableRawPointer
+    ) {
+        unsafe clients = Table(capacity: entries, reserve: reserve)
+        unsafe servers = Table(capacity: entries, reserve: reserve)
+        self.pools = pools
+        self.ledger = ledger
+    }
+
+    /// Client and server belong together from now on.
+    @_noLocks
+    mutating func link(_ c: ClientIndex, _ s: ServerIndex) {
+        ledger.note(server: servers[s].slot, of: clients[c].ledger)
+        Relay.link(&clients[c], c, &servers[s], s, now)
+    }
+
+    @_noLocks
+    mutating func unlink(_ c: ClientIndex, _ s: ServerIndex) { Relay.unlink(&clients[c], &servers[s], now) }
+
+    /// Moves what a linked client sends.
+    @_noLocks @inline(never)
+    mutating func pumpClient(_ c: ClientIndex) -> PumpStop {
+        let s = clients[c].server
+        let pooled = pools.mode(clients[c].pool) != .session
+        return Relay.allToServer(&clients[c], &servers[s], scratch, pooled: pooled)
+    }
+
+    /// Moves what a linked server sends.
+    @_noLocks @inline(never)
+    mutating func pumpServer(_ s: ServerIndex) -> PumpStop {
+        Relay.allToClient(&servers[s], &clients[servers[s].client], scratch, pools.mode(servers[s].pool))
+    }
+}
