@@ -45,7 +45,7 @@ MUTANTS = [
         "test_own_session", "backend"),
     off("an answer in another's session is not stopped", AGENT + "agent.c",
         "	if (carpool_session_answers(type))\n		carpool_session_check();", "", "test_own_session", "backend"),
-    off("a transaction is rolled back in nobody's session", WORKER + "EngineThread+Recovery.swift",
+    off("a transaction is rolled back in nobody's session", WORKER + "loop/EngineThread+Recovery.swift",
         "            // still the session of the client that has left", "            forgetLeft(s)",
         "test_own_session", "dies"),
     # carried
@@ -93,12 +93,12 @@ MUTANTS = [
     pin("backups", AGENT + "pins/replication.c", "		pins |= CLEDGER_PIN_BACKUP;", "		;", "superuser"),
     # worker and agent each see to it
     Mutant("pin: what a pinned client left stays", [
-        (WORKER + "EngineThread+Recovery.swift", "servers[s].pins != 0 || servers[s].ledger.pins != 0 || ", ""),
+        (WORKER + "loop/EngineThread+Recovery.swift", "ends.servers[s].pins != 0 || ends.servers[s].ledger.pins != 0 || ", ""),
         (AGENT + "attach.c", "	carpool_pins_reset();\n", "")], "test_state_pins.py", "takes_its_state_along"),
     pin("a library stays with its backend", AGENT + "pins/pins.c",
         "	return carpool_signs.lasting & (CLEDGER_PIN_LOADED_LIBRARY | CLEDGER_PIN_LANGUAGE);", "	return 0;",
         "takes_its_state_along"),
-    pin("no limit", WORKER + "EngineThread+Pins.swift", "guard limit > 0, count > limit,",
+    pin("no limit", WORKER + "loop/EngineThread+Pins.swift", "guard limit > 0, count > limit,",
         "guard limit < 0, count > limit,", "only_so_many"),
     # LISTEN and NOTIFY
     off("nobody listens for clients", AGENT + "listen/listen.c",
@@ -120,7 +120,7 @@ MUTANTS = [
     Mutant("a role that can be left again", [
         (AGENT + "backend/become.c", "	carpool_set_authenticated_user(role, is_superuser);\n", ""),
         (AGENT + "backend/become.c", "	verify(role, form->rolsuper);\n", "	(void) verify;\n")], "test_owner_logins.py"),
-    off("the worker does not look whose a backend is", WORKER + "EngineThread+ServerLogin.swift",
+    off("the worker does not look whose a backend is", WORKER + "loop/EngineThread+ServerLogin.swift",
         "} else if answer.mustBecome {", "} else if answer.mustBecome && false {", "test_owner_logins"),
     off("slots of superusers are taken", AGENT + "backend/become.c",
         "	if (SuperuserReservedConnections + ReservedConnections == 0 ||", "	if (true ||", "test_owner_logins",
@@ -128,15 +128,15 @@ MUTANTS = [
     # facts of logins
     off("facts of logins never change", "CPGExt/lookup/facts.c",
         "		facts->since = ++changes;", "		facts->since = changes;", "test_login_facts", "again or libraries"),
-    off("servers from before a change are kept", WORKER + "EngineThread+Facts.swift",
-        "        factsChanged(p, moment)\n        guard crowded", "        guard crowded", "test_login_facts"),
+    off("servers from before a change are kept", WORKER + "loop/EngineThread+Facts.swift",
+        "        factsChanged(p, moment)\n        guard ends.pools.areShared", "        guard ends.pools.areShared", "test_login_facts"),
     Mutant("servers from before a change come from other threads", [
-        (WORKER + "EngineThread+Facts.swift", "servers[s].facts >= pools[servers[s].pool].facts && ", ""),
-        (WORKER + "EngineThread+Facts.swift", "        guard crowded else { return }",
-         "        guard !crowded else { return }")], "test_login_facts.py", "both_threads"),
+        (WORKER + "loop/EngineThread+Facts.swift", "ends.servers[s].facts >= ends.pools.facts(ends.servers[s].pool) && ", ""),
+        (WORKER + "loop/EngineThread+Facts.swift", "        guard ends.pools.areShared else { return }",
+         "        guard !ends.pools.areShared else { return }")], "test_login_facts.py", "both_threads"),
     Mutant("what servers said before a change is told after it", [
-        (WORKER + "EngineThread+Session.swift", "login.answer?.facts ?? 0", "UInt64(0)"),
-        (WORKER + "Directory.swift", "        resolved = [:]\n        answers = [:]\n", "        resolved = [:]\n")],
+        (WORKER + "loop/EngineThread+Session.swift", "login.answer?.facts ?? 0", "UInt64(0)"),
+        (WORKER + "pool/Directory.swift", "        resolved = [:]\n        answers = [:]\n", "        resolved = [:]\n")],
         "test_login_facts.py", "again or renamed"),
     off("an agent hears of no ALTER ROLE", AGENT + "backend/staleness.c",
         "	if (!is_as_taken())", "	if (false)", "test_login_facts", "replaced"),

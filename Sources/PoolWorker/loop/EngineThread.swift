@@ -17,8 +17,7 @@ struct EngineThread: ~Copyable {
 
     let number: Int
     let shared: Shared
-    let listeners: [Listener]
-    let inbox: Inbox
+    var acceptor: Acceptor
     /// Says when housekeeping is due. A time limit of each wait would do that, too, but the
     /// kernel would set up and cancel a timer each time.
     let ticker: Int32
@@ -47,13 +46,7 @@ struct EngineThread: ~Copyable {
     var agenda = Agenda()
     var settings: CworkerTuning
     var texts: WorkerSettings
-    /// How long the next wait may take, in milliseconds; -1: as long as it takes.
-    private var patience: Int32 = 0
     var draining: Drain?
-    var accepting = true
-    var acceptPausedUntil: UInt64 = 0
-    var acceptFailedAt: UInt64 = 0
-    var nextAcceptor = 0
 
     /// - Parameter listeners: those this thread accepts from; the first thread has them all.
     init?(number: Int, shared: Shared, listeners: [Listener]) {
@@ -66,8 +59,7 @@ struct EngineThread: ~Copyable {
         self.ticker = ticker
         self.number = number
         self.shared = shared
-        self.listeners = listeners
-        inbox = shared.inboxes[number]
+        acceptor = Acceptor(listeners, threads: shared.threads)
         texts = shared.settings
         settings = texts.tuning
         unsafe cancellers = Table(capacity: Self.capacity, reserve: reserveMemory)
@@ -87,6 +79,7 @@ struct EngineThread: ~Copyable {
 
     /// The instant of the turn.
     var now: UInt64 { @_noLocks get { ends.now } }
+    var inbox: Inbox { shared.inboxes[number] }
     var scratch: Scratch { @_noLocks get { ends.scratch } }
     var ledgerClients: LedgerClients { @_noLocks get { ends.ledger } }
 
@@ -95,7 +88,7 @@ struct EngineThread: ~Copyable {
 
     mutating func run() {
         start()
-        while turn(poller.wait(patience), now: Clock.now()) {}
+        while turn(poller.wait(agenda.patience), now: Clock.now()) {}
         closeEverything()
     }
 
@@ -104,7 +97,7 @@ struct EngineThread: ~Copyable {
         _ = poller.watchInput(
             inbox.descriptor, PollToken(.inbox, index: Self.inboxIndex, generation: 0))
         _ = poller.watchInput(ticker, PollToken(.inbox, index: Self.tickerIndex, generation: 0))
-        watchListeners()
+        acceptor.watch(poller)
     }
 
     /// One turn of the loop: so many events of the poller, at this instant. Returns false at the
@@ -129,7 +122,7 @@ struct EngineThread: ~Copyable {
             keepHouse()
             runJobs()
         }
-        patience = agenda.rest()
+        agenda.rest()
         return true
     }
 

@@ -7,10 +7,7 @@ import Wire
 /// What is due by time, a few times a second; and what other threads ask for.
 extension EngineThread {
     mutating func keepHouse() {
-        if acceptPausedUntil > 0 && now >= acceptPausedUntil && accepting {
-            acceptPausedUntil = 0
-            watchListeners()
-        }
+        acceptor.goOn(poller, now)
         for c in ends.clients.indices where ends.clients[c].state != .gone { checkClient(c) }
         for s in ends.servers.indices where ends.servers[s].state != .gone { checkServer(s) }
         for k in cancellers.indices where cancellers[k].stream.isOpen {
@@ -236,11 +233,7 @@ extension EngineThread {
 
     private mutating func drain(_ how: Drain) {
         draining = how
-        if accepting {
-            accepting = false
-            forgetListeners()
-            for listener in listeners { listener.refuse() }
-        }
+        acceptor.close(poller)
         if how == .transactions {
             // the hot path leaves the end of their transactions to `release`
             for c in ends.clients.indices where ends.clients[c].state != .gone {

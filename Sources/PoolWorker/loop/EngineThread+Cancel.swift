@@ -4,13 +4,6 @@ import FixedStorage
 import Pooling
 import Wire
 
-/// The connection that brought a cancel request: its entry on its thread.
-struct CancelRequester: BitwiseCopyable {
-    let thread: Int
-    let client: ClientIndex
-    let generation: UInt32
-}
-
 /// Cancel requests. A client's key is the process id it was told and a random number. The
 /// statement that is hit is always the client's own: its server isn't released while a cancel is
 /// on its way, and a cancel that comes too late is dropped. The connection that brought the request

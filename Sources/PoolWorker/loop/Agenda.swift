@@ -32,6 +32,8 @@ struct Agenda: ~Copyable {
     private(set) var ticked = true
     /// The thread is to end.
     private(set) var isStopping = false
+    /// How long the next wait may take, in milliseconds; -1: as long as it takes.
+    private(set) var patience: Int32 = 0
     /// A turn of the loop has more to do than its events.
     private(set) var needsAttention = true
 
@@ -95,9 +97,9 @@ struct Agenda: ~Copyable {
         needsAttention = true
     }
 
-    /// All that was due has been done. How long the next wait may take, in milliseconds; -1: as long as it takes.
-    mutating func rest() -> Int32 {
+    /// All that was due has been done.
+    mutating func rest() {
         needsAttention = !again.isEmpty
-        return again.isEmpty ? -1 : 0
+        patience = again.isEmpty ? -1 : 0
     }
 }

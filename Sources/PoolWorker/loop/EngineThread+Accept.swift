@@ -6,23 +6,10 @@ import Wire
 
 /// New connections, up to the end of their startup packet.
 extension EngineThread {
-    mutating func watchListeners() {
-        for (index, listener) in listeners.enumerated() {
-            let token = PollToken(.listener, index: UInt32(index), generation: 0)
-            _ = poller.watchInput(listener.descriptor, token)
-        }
-    }
-
-    /// Stops accepting for good, or until `watchListeners`.
-    mutating func forgetListeners() {
-        for listener in listeners { poller.forget(listener.descriptor) }
-    }
-
     /// Accepts what waits at a listener, and deals the sockets out to the threads in turn.
     mutating func acceptClients(_ index: Int) {
-        guard accepting, index < listeners.count else { return }
         for _ in 0..<64 {
-            let fd = csys_accept(listeners[index].descriptor)
+            let fd = acceptor.accept(index)
             if fd == -EAGAIN { return }
             guard fd >= 0 else { return pauseAccepting(fd) }
             guard shared.mayAccept(settings) else {
@@ -30,8 +17,7 @@ extension EngineThread {
                 continue
             }
             shared.countClient(1)
-            let thread = nextAcceptor
-            nextAcceptor = (nextAcceptor + 1) % shared.threads
+            let thread = acceptor.deal()
             if thread == number {
                 adopt(fd)
             } else {
@@ -40,19 +26,12 @@ extension EngineThread {
         }
     }
 
-    /// Without descriptors or memory (of the system: those of the process are counted): give
-    /// the system a moment instead of spinning. Told once a minute.
     private mutating func pauseAccepting(_ error: Int32) {
-        if acceptFailedAt == 0 || now &- acceptFailedAt > 60_000_000_000 {
-            acceptFailedAt = now
+        if acceptor.failed(poller, now) {
             shared.log(.error, "accept failed: \(errorText(-error)); trying again until it works")
         }
-        forgetListeners()
-        acceptPausedUntil = now + Self.acceptPause
-        csys_timer_hasten(ticker, Self.acceptPause)
+        csys_timer_hasten(ticker, Acceptor.pause)
     }
-
-    private static var acceptPause: UInt64 { 50_000_000 }
 
     /// Too many connections that have not even said what they are: this one hears so at once.
     private mutating func turnAway(_ fd: Int32) {
