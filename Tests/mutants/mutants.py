@@ -93,7 +93,8 @@ MUTANTS = [
     pin("backups", AGENT + "pins/replication.c", "		pins |= CLEDGER_PIN_BACKUP;", "		;", "superuser"),
     # worker and agent each see to it
     Mutant("pin: what a pinned client left stays", [
-        (WORKER + "loop/EngineThread+Recovery.swift", "ends.servers[s].pins != 0 || ends.servers[s].ledger.pins != 0 || ", ""),
+        (WORKER + "loop/EngineThread+Recovery.swift", 
+         "ends.servers[s].pins != 0 || ends.servers[s].ledger.pins != 0\n            || ", ""),
         (AGENT + "attach.c", "	carpool_pins_reset();\n", "")], "test_state_pins.py", "takes_its_state_along"),
     pin("a library stays with its backend", AGENT + "pins/pins.c",
         "	return carpool_signs.lasting & (CLEDGER_PIN_LOADED_LIBRARY | CLEDGER_PIN_LANGUAGE);", "	return 0;",
