@@ -62,40 +62,6 @@ struct LoginAnswer {
     let roleSettings: RoleSettings
 }
 
-/// What the login of a server needs beyond its entry in the table.
-struct ServerLoginState {
-    var machine: ServerLogin
-    /// The role of its first client.
-    let role: UInt32
-    /// AuthenticationOk came.
-    var authenticated = false
-    /// Everything is in but the confirmation of the host.
-    var ready = false
-    /// Logged in as the cluster's owner, it has been told to become the pool's role.
-    var becoming = false
-    /// Bytes of all parameters the server has reported.
-    private var bytes = 0
-    private static let mostReported = 65_536
-    private(set) var welcome: [(name: [UInt8], value: [UInt8])] = []
-
-    init(machine: ServerLogin, role: UInt32) {
-        self.machine = machine
-        self.role = role
-    }
-
-    /// False: the server has reported more than any PostgreSQL does.
-    mutating func reported(_ name: [UInt8], _ value: [UInt8]) -> Bool {
-        bytes += name.count + value.count
-        guard bytes <= Self.mostReported else { return false }
-        if let index = welcome.firstIndex(where: { $0.name == name }) {
-            welcome[index].value = value
-        } else {
-            welcome.append((name, value))
-        }
-        return true
-    }
-}
-
 extension ErrorFields {
     /// A reason for which it is worth to wait: no connection slot free (53300), the server
     /// starting, stopping or recovering (57P0x).

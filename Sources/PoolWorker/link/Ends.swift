@@ -9,6 +9,8 @@ struct Ends: ~Copyable {
     var servers: Table<Server, ServerKind>
     var pools: ThreadPools
     let ledger: LedgerClients
+    /// Stands in for the ledger's entry of a server without an agent.
+    let nobody = LedgerServer.ofNobody()
     /// Where bytes are received that need not be kept.
     let scratch = Scratch()
     /// The instant of the turn.

@@ -55,7 +55,7 @@ extension EngineThread {
             shared.countClient(-1)
             return
         }
-        logins[c] = ClientLoginState()
+        logins.begin(c)
         if !ends.clients[c].stream.watch(poller, clientToken(c)) { closeClient(c, .clientLeft) }
     }
 

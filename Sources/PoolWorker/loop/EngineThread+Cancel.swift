@@ -38,7 +38,7 @@ extension EngineThread {
 
     /// Cancels what a client of this thread has asked for last.
     mutating func cancelClient(_ processID: UInt32, _ secret: UInt32, for requester: CancelRequester) {
-        guard let c = processNumbers.client(of: processID), ends.clients[c].secret == secret else {
+        guard let c = logins.client(number: processID), ends.clients[c].secret == secret else {
             return cancelDone(requester)
         }
         switch ends.clients[c].state {
@@ -73,7 +73,7 @@ extension EngineThread {
         guard ends.servers[s].pid != 0 else { return false }
         ends.servers[s].ledger.cancel(c == .absent ? ends.servers[s].left : ends.clients[c].ledger)
         if shared.host.interrupt(ends.servers[s].pid, slot: ends.servers[s].slot) { return false }
-        guard ends.servers[s].cancels < 4, let connector = connectors[s] else { return false }
+        guard ends.servers[s].cancels < 4, let connector = serverLogins.connector(s) else { return false }
         var stream = connector.connect().stream
         guard stream.isOpen else { return false }
         let canceller = Canceller(

@@ -190,7 +190,7 @@ extension EngineThread {
         ends.clients[c].pool = p
         ends.clients[c].role = answer.userID
         ends.clients[c].counted = true
-        ends.clients[c].processID = processNumbers.take(for: c)
+        ends.clients[c].processID = logins.takeNumber(c)
         let entry = CworkerLedgerClient(
             process_id: ends.clients[c].processID, database_id: record.databaseID, user_id: answer.userID,
             thread: UInt32(number), fd: ends.clients[c].stream.descriptor)

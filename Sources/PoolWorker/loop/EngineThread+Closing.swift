@@ -19,8 +19,8 @@ extension EngineThread {
         ends.clients[c].closes(now)
         ends.clients[c].stream.input.giveBack()
         if logins[c]?.phase == .hashing { shared.hasher.drop(hashAsker(client: c)) }
-        defer { logins[c] = nil }
-        starts[c] = nil
+        defer { logins.end(c) }
+        _ = logins.takeStart(c)
         if ends.clients[c].counted {
             ends.clients[c].counted = false
             ends.pools.clientLeft(ends.clients[c].pool)
@@ -54,7 +54,7 @@ extension EngineThread {
     mutating func forgetClient(_ c: ClientIndex) {
         ends.clients[c].stream.close(poller)
         parameterSets.release(ends.clients[c].parameters)
-        processNumbers.giveBack(ends.clients[c].processID)
+        logins.giveBack(number: ends.clients[c].processID)
         ends.clients[c].gone()
         ends.clients.remove(c)
         shared.countClient(-1)
@@ -182,7 +182,7 @@ extension EngineThread {
         // After the server's own last words, or in the middle of a frame of its, a message of
         // ours would only confuse.
         let told = ends.servers[s].traffic.hasFailed || ends.servers[s].bodyLeft > 0
-        let words = ends.servers[s].state == .setup ? taskErrors[s] : nil
+        let words = ends.servers[s].state == .setup ? serverLogins.error(s) : nil
         let wasToEnd = ends.servers[s].ending
         closeServer(s, wasToEnd ? .endedInOrder : reason)
         guard c != .absent, ends.clients[c].server == s else { return }
@@ -222,9 +222,7 @@ extension EngineThread {
         let wasForHub = ends.servers[s].isForHub
         shared.ledger.leave(ends.servers[s].left)
         shared.ledger.giveBack(server: ends.servers[s].slot)
-        serverLogins[s] = nil
-        connectors[s] = nil
-        taskErrors[s] = nil
+        serverLogins.forget(s)
         if ends.servers[s].stream.isOpen {
             if state == .idle { sayGoodbye(s) }
             shared.countServer(-1)

@@ -29,7 +29,8 @@ extension EngineThread {
         ends.servers[s].stream.unwatch(poller)
         let parcel = ServerHandOver(
             server: ends.servers[s], parameters: parameterSets.values(ends.servers[s].parameters),
-            connector: connectors.removeValue(forKey: s))
+            connector: serverLogins.connector(s))
+        serverLogins.forget(s)
         parameterSets.release(ends.servers[s].parameters)
         ends.servers[s].gone()
         ends.servers.remove(s)
@@ -42,7 +43,7 @@ extension EngineThread {
         var server = parcel.server
         server.parameters = parameterSets.number(for: parcel.parameters)
         server.readable = true
-        if server.slot == 0 { server.ledger = nobody }
+        if server.slot == 0 { server.ledger = ends.nobody }
         let p = server.pool
         guard ends.pools.isKnown(p), let s = ends.servers.insert(server) else {
             server.stream.close()
@@ -50,7 +51,7 @@ extension EngineThread {
             shared.ledger.giveBack(server: server.slot)
             return
         }
-        connectors[s] = parcel.connector
+        serverLogins.keep(parcel.connector, s)
         ends.pools.adopted(p)
         guard ends.servers[s].stream.watch(poller, serverToken(s)) else { return closeServer(s, .serverGone) }
         passOn(s)

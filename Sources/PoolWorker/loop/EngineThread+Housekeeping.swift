@@ -223,7 +223,6 @@ extension EngineThread {
 
     private mutating func reload() {
         texts = shared.settings
-        settings = texts.tuning
         if number == 0 { shared.log(.info, "the settings were read again") }
         for c in ends.clients.indices where ends.clients[c].state != .gone {
             ends.clients[c].rotates = settings.test_rotate_servers || draining == .transactions

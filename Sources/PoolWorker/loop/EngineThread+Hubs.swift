@@ -28,7 +28,8 @@ extension EngineThread {
             return handOverListeners(record.databaseID)
         case nil: break
         }
-        guard let s = ends.servers.insert(Server(pool: p, ledger: nobody, now: now, isForHub: true)) else {
+        guard let s = ends.servers.insert(Server(pool: p, ledger: ends.nobody, now: now, isForHub: true))
+        else {
             return hubEnded(p)
         }
         askRoute(s, record)
@@ -41,8 +42,7 @@ extension EngineThread {
             database: database(s), slot: server.slot, process: UInt32(bitPattern: server.pid))
         guard server.slot != 0, let h = hubs.insert(Hub(server.stream, id: id, pool: server.pool, now: now))
         else { return closeServer(s, .evicted) }
-        connectors[s] = nil
-        taskErrors[s] = nil
+        serverLogins.forget(s)
         parameterSets.release(server.parameters)
         ends.servers[s].gone()
         ends.servers.remove(s)

@@ -100,7 +100,7 @@ extension EngineThread {
 
     /// A notification from a hub on another thread.
     mutating func hear(_ processID: UInt32, _ reference: UInt64, _ frame: [UInt8]) {
-        guard let c = processNumbers.client(of: processID), ends.clients[c].ledger.reference == reference,
+        guard let c = logins.client(number: processID), ends.clients[c].ledger.reference == reference,
             reference != 0
         else { return }
         guard !frame.isEmpty else { return closeClient(c, .unwritableNotification) }

@@ -100,7 +100,7 @@ extension EngineThread {
         switch ends.servers[s].state {
         case .setup, .resetting:
             ends.servers[s].failed = true
-            taskErrors[s] = fields
+            serverLogins.note(fields, s)
         case .recovering:
             ends.servers[s].traffic.failed()
         default:

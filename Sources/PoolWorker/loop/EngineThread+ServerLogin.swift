@@ -59,7 +59,7 @@ extension EngineThread {
         }
         ends.servers[s].facts = answer.facts
         let connector = answer.server
-        connectors[s] = connector
+        serverLogins.keep(connector, s)
         shared.directory.settle(record, at: connector.address)
         let (keys, password) = shared.directory.locked { (record.keys, record.password) }
         var secret = Secret(stored: answer.secret)
@@ -90,7 +90,7 @@ extension EngineThread {
     }
 
     private mutating func connectFailed(_ s: ServerIndex, _ error: Int32) {
-        let address = connectors[s]?.text ?? "?"
+        let address = serverLogins.connector(s)?.text ?? "?"
         let fields = ErrorFields(
             .fatal, "08006", "\(shared.host.name) cannot connect to server",
             detail: "\(address): \(errorText(error))")

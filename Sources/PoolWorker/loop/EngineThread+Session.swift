@@ -19,7 +19,7 @@ extension EngineThread {
             let value = TrackedParameter.applicationName(name.value)
             told += parameterMessages([(Array("application_name".utf8), value)])
         }
-        starts[c] = sessionStart(login)
+        logins.keepStart(c, sessionStart(login))
         finishLogin(c, told, parameters: ParameterSets.unstarted)
         return true
     }
@@ -87,7 +87,7 @@ extension EngineThread {
     /// A client has got its first server: the agent is told of the startup parameters, then
     /// come the client's bytes.
     mutating func startSession(_ c: ClientIndex, _ s: ServerIndex) {
-        let packet = starts.removeValue(forKey: c)
+        let packet = logins.takeStart(c)
         ends.clients[c].parameters = ParameterSets.unknown
         if let packet {
             ends.servers[s].ledger.announce(.start)

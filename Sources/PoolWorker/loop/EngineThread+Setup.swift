@@ -109,7 +109,7 @@ extension EngineThread {
     /// The server didn't take the client's parameters.
     private mutating func refuseParameters(_ c: ClientIndex, _ s: ServerIndex) {
         var error =
-            taskErrors.removeValue(forKey: s) ?? ErrorFields(.fatal, "22023", "invalid startup parameter")
+            serverLogins.takeError(s) ?? ErrorFields(.fatal, "22023", "invalid startup parameter")
         error.severity = .fatal
         ends.clients[c].bodyLeft = 0
         closeClient(c, .error(error))

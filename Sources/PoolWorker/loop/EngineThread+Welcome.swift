@@ -150,7 +150,7 @@ extension EngineThread {
 
     /// - Parameter told: the ParameterStatus messages of its session.
     mutating func finishLogin(_ c: ClientIndex, _ told: [UInt8], parameters: UInt32) {
-        logins[c] = nil
+        logins.end(c)
         parameterSets.release(ends.clients[c].parameters)
         ends.clients[c].parameters = parameters
         ends.clients[c].welcomed(now)

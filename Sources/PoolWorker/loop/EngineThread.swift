@@ -21,30 +21,18 @@ struct EngineThread: ~Copyable {
     /// Says when housekeeping is due. A time limit of each wait would do that, too, but the
     /// kernel would set up and cancel a timer each time.
     let ticker: Int32
-    /// Stands in for the ledger's entry of a server without an agent.
-    let nobody = LedgerServer.ofNobody()
 
     var poller: Poller
     var ends: Ends
     var cancellers: Table<Canceller, CancellerKind>
     var hubs: Table<Hub, HubKind>
     var parameterSets = ParameterSets()
-    var logins: [ClientIndex: ClientLoginState] = [:]
-    /// What a client's first server is to be told of its startup parameters, until it has one.
-    var starts: [ClientIndex: [UInt8]] = [:]
-    var serverLogins: [ServerIndex: ServerLoginState] = [:]
-    /// By server index: where it was opened, and takes cancel requests.
-    var connectors: [ServerIndex: Connector] = [:]
-    /// What a server said when a query of ours failed.
-    var taskErrors: [ServerIndex: ErrorFields] = [:]
-
-    var processNumbers: ProcessNumbers
-
+    var logins: ClientLogins
+    var serverLogins = ServerLogins()
     /// What clients that listen, and their hubs, need.
     var listening = Listening()
 
     var agenda = Agenda()
-    var settings: CworkerTuning
     var texts: WorkerSettings
     var draining: Drain?
 
@@ -61,7 +49,6 @@ struct EngineThread: ~Copyable {
         self.shared = shared
         acceptor = Acceptor(listeners, threads: shared.threads)
         texts = shared.settings
-        settings = texts.tuning
         unsafe cancellers = Table(capacity: Self.capacity, reserve: reserveMemory)
         unsafe hubs = Table(capacity: Self.capacity, reserve: reserveMemory)
         let pools = unsafe ThreadPools(
@@ -69,9 +56,10 @@ struct EngineThread: ~Copyable {
             entries: Self.capacity, reserve: reserveMemory)
         unsafe ends = Ends(
             pools: pools, ledger: shared.ledger.clients, entries: Self.capacity, reserve: reserveMemory)
-        processNumbers = ProcessNumbers(
-            thread: number, threads: shared.threads,
-            seed: randomBytes(4).reduce(0) { $0 << 8 | UInt32($1) })
+        logins = ClientLogins(
+            numbers: ProcessNumbers(
+                thread: number, threads: shared.threads,
+                seed: randomBytes(4).reduce(0) { $0 << 8 | UInt32($1) }))
     }
 
     /// Housekeeping runs about three times a second, as PgBouncer's does.
@@ -79,6 +67,7 @@ struct EngineThread: ~Copyable {
 
     /// The instant of the turn.
     var now: UInt64 { @_noLocks get { ends.now } }
+    var settings: CworkerTuning { _read { yield texts.tuning } }
     var inbox: Inbox { shared.inboxes[number] }
     var scratch: Scratch { @_noLocks get { ends.scratch } }
     var ledgerClients: LedgerClients { @_noLocks get { ends.ledger } }
