@@ -62,7 +62,6 @@ struct Agenda: ~Copyable {
     var hasAnswers: Bool { !answers.isEmpty }
 
     mutating func takeAnswers() -> [HostAnswer] {
-        guard !answers.isEmpty else { return [] }
         defer { answers = [] }
         return answers
     }
@@ -74,9 +73,10 @@ struct Agenda: ~Copyable {
         needsAttention = true
     }
 
+    var hasAgain: Bool { !again.isEmpty }
+
     /// The sockets to go on with now; they may come again.
     mutating func takeAgain() -> [PollToken] {
-        guard !again.isEmpty else { return [] }
         defer { again.removeAll(keepingCapacity: true) }
         return again
     }

@@ -15,6 +15,8 @@ struct EngineThread: ~Copyable {
     /// Entries of the client and server tables: address space, not memory.
     static let capacity = 131_072
 
+    /// The first property: so the hot path's out-of-line functions are called with the address it has.
+    var ends: Ends
     let number: Int
     let shared: Shared
     var acceptor: Acceptor
@@ -23,7 +25,6 @@ struct EngineThread: ~Copyable {
     let ticker: Int32
 
     var poller: Poller
-    var ends: Ends
     var cancellers: Table<Canceller, CancellerKind>
     var hubs: Table<Hub, HubKind>
     var parameterSets = ParameterSets()
@@ -106,7 +107,9 @@ struct EngineThread: ~Copyable {
     @inline(never)
     private mutating func attend() -> Bool {
         if agenda.isStopping { return false }
-        for token in agenda.takeAgain() { handle(PollEvent(token: token, mask: 0)) }
+        if agenda.hasAgain {
+            for token in agenda.takeAgain() { handle(PollEvent(token: token, mask: 0)) }
+        }
         if agenda.takeTick() {
             keepHouse()
             runJobs()
@@ -118,7 +121,7 @@ struct EngineThread: ~Copyable {
     /// Does what slow paths have left to be done, and what comes of that.
     mutating func runJobs() {
         repeat {
-            for answer in agenda.takeAnswers() { answered(answer) }
+            if agenda.hasAnswers { for answer in agenda.takeAnswers() { answered(answer) } }
             runPostedJobs()
         } while agenda.hasAnswers
     }
