@@ -23,7 +23,7 @@ public struct ProcessNumbers {
         next = seed % count
     }
 
-    /// The thread of the client with this id; nil when it is none of ours.
+    /// Returns the thread of the client with this id, or nil if no client has such an id.
     public static func thread(of id: UInt32, threads: Int) -> Int? {
         guard id >= first, id < end else { return nil }
         return Int((id - first) % UInt32(max(1, threads)))

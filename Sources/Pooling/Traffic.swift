@@ -91,8 +91,8 @@ public struct Traffic: BitwiseCopyable, Sendable {
     /// Extended-query messages wait for a Sync.
     public var needsSync: Bool { unsynced }
 
-    /// No ReadyForQuery is due, and messages were sent that have none behind them: whoever
-    /// brings the server back sends a Sync.
+    /// No ReadyForQuery is due, and messages were sent that have none behind them:
+    /// to bring the server back takes a Sync.
     public var lacksAnswer: Bool { expected == 0 && flags & (Flags.unsynced | Flags.silent) != 0 }
 
     /// Nothing more may come from the server unless its client sends something.

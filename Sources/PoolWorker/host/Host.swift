@@ -3,7 +3,7 @@ import CWorker
 import Engine
 import Wire
 
-/// Whoever runs the worker; chost.h says what it does for us. Any thread may call it.
+/// The program that runs the worker; chost.h says what it does for it. Any thread may call it.
 @safe
 struct Host: @unchecked Sendable {
     enum Level: Int32 { case debug, info, warning, error }

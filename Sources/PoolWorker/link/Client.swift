@@ -2,7 +2,7 @@ import Engine
 import FixedStorage
 import Pooling
 
-/// A client as its engine thread's table keeps it. What only a login needs stands apart
+/// A client as its engine thread's table keeps it. What only a login needs is apart
 /// (`ClientLoginState`), so an idle client costs just this.
 struct Client: BitwiseCopyable {
     /// The methods below are the ways from one to another.

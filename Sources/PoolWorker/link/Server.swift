@@ -31,7 +31,7 @@ struct Server: BitwiseCopyable {
         case gone
     }
 
-    /// What a query of ours is for.
+    /// What the worker's own query is for.
     enum Task: UInt8, BitwiseCopyable { case none, parameters, welcome, handOver, fence, rollback, reset }
 
     var stream = Stream(descriptor: -1)
@@ -43,7 +43,7 @@ struct Server: BitwiseCopyable {
     var finishing = false
     /// active, recovering: it was told that nothing more comes, and will close.
     var ending = false
-    /// A query of ours has failed.
+    /// The worker's own query has failed.
     var failed = false
     let pool: PoolIndex
     /// Nothing that its login took on for its life had changed after this moment when it

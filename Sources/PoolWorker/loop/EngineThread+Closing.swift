@@ -14,7 +14,7 @@ extension EngineThread {
         leaveQueue(c)
         forgetListener(c)
         let s = ends.clients[c].linkedServer
-        // In the middle of a server's frame there is no place for a message of ours.
+        // In the middle of a server's frame there is no place for a message of the worker's.
         let mayTell = s == .absent || ends.servers[s].state != .active || ends.servers[s].bodyLeft == 0
         ends.clients[c].closes(now)
         ends.clients[c].stream.input.giveBack()
@@ -99,7 +99,7 @@ extension EngineThread {
 
     // MARK: sending
 
-    /// Sends bytes of ours to a client, behind what is already on its way to it.
+    /// Sends the worker's own bytes to a client, behind what is already on its way to it.
     mutating func send(_ c: ClientIndex, _ bytes: [UInt8]) {
         guard ends.clients[c].stream.output.append(bytes) else {
             ends.clients[c].hungUp = true
@@ -131,7 +131,7 @@ extension EngineThread {
         }
     }
 
-    /// Sends bytes of ours to a server; false when it is gone.
+    /// Sends the worker's own bytes to a server. Returns false if its stream has failed.
     mutating func sendServer(_ s: ServerIndex, _ bytes: [UInt8]) -> Bool {
         guard ends.servers[s].stream.output.append(bytes) else { return false }
         return flushServerOutput(s)

@@ -4,7 +4,7 @@ import Pooling
 import Wire
 
 /// The hubs: backends that read notifications for clients that listen, one for a database.
-/// Until there is one, and where there is none to be had, who listens keeps its server.
+/// Until there is one, and where there can be none, a client that listens keeps its server.
 extension EngineThread {
     /// Between a failure and the next try.
     private static var retryDelay: UInt64 { 1_000_000_000 }
@@ -167,7 +167,7 @@ extension EngineThread {
         return "H-\(number).\(h): \(record.database)/\(record.user) pid \(hubs[h].id.process)"
     }
 
-    /// Whoever listened by it would miss notifications without knowing.
+    /// Clients that listened by it would miss notifications without knowing.
     mutating func hubIsGone(_ hub: HubID) {
         listening.answered[hub.slot] = nil
         for (c, mine) in listening.clients where mine == hub { closeClient(c, .hubGone) }

@@ -110,7 +110,7 @@ extension EngineThread {
     }
 
     /// The link is over and the server idle: the client keeps nothing, the server goes to
-    /// whoever waits; unless the client has something there that can't be carried.
+    /// the next client that waits; unless the client has something there that can't be carried.
     mutating func release(_ c: ClientIndex, _ s: ServerIndex) {
         if ends.clients[c].ended { return closeEnded(c) }
         if draining == .transactions { return closeClient(c, .shutdown) }
@@ -158,7 +158,7 @@ extension EngineThread {
         place(s)
     }
 
-    /// Whatever its lifetime and whoever else wants it, a new server is for somebody first.
+    /// Whatever its lifetime and whichever pool wants it, a new server is for a client first.
     private mutating func startLifetime(_ s: ServerIndex) {
         ends.servers[s].isNew = false
         guard let record = ends.pools.record(ends.servers[s].pool) else { return }

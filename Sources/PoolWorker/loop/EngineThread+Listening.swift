@@ -130,7 +130,7 @@ extension EngineThread {
         }
     }
 
-    /// A NotificationResponse of the client's own server, while that runs a query of ours.
+    /// A NotificationResponse of the client's own server, while that runs the worker's own query.
     mutating func hearDirectly(_ c: ClientIndex, _ body: ArraySlice<UInt8>) {
         if c != .absent { send(c, notificationFrame(body)) }
     }

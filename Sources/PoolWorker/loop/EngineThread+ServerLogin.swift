@@ -84,7 +84,7 @@ extension EngineThread {
         }
     }
 
-    /// Watches a socket that connects: it can be written to when it stands.
+    /// Watches a socket that connects: it can be written to when the connection is there.
     mutating func watchConnecting(_ s: ServerIndex) -> Bool {
         ends.servers[s].stream.watch(poller, serverToken(s), output: true)
     }
@@ -97,7 +97,7 @@ extension EngineThread {
         serverLoginFailed(s, fields, reachable: false, ofPlace: true)
     }
 
-    /// A connecting socket is writable: it stands, or it failed.
+    /// A connecting socket is writable: the connection is there, or has failed.
     mutating func serverConnected(_ s: ServerIndex) {
         let error = ends.servers[s].stream.failure
         guard error == 0 else { return connectFailed(s, error) }

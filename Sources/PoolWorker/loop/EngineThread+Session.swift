@@ -51,7 +51,7 @@ extension EngineThread {
         switch ends.servers[s].task {
         case .welcome where (logins[c]?.reported.count ?? 0) < 100:
             logins[c]?.reported.append((name, value))
-        // A query of ours in the client's session has the answer that its next one would have.
+        // The worker's own query in the client's session has the answer that its next one would have.
         case .fence, .handOver: send(c, parameterMessages([(name, value)]))
         default: break
         }

@@ -18,7 +18,7 @@ extension EngineThread {
         runTask(s, .parameters, query)
     }
 
-    /// Runs a query of ours on a server that is quiet; `taskDone` gets the outcome.
+    /// Runs the worker's own query on a server that is quiet; `taskDone` gets the outcome.
     mutating func runTask(_ s: ServerIndex, _ task: Server.Task, _ query: [UInt8]) {
         var writer = FrameWriter()
         writer.query(query)
@@ -34,7 +34,7 @@ extension EngineThread {
     }
 
     /// The client's last messages have no answer: PostgreSQL may still have to read them, and
-    /// would go on in their client's session. A Sync of ours has one; it is not the client's.
+    /// would go on in their client's session. The worker's own Sync has one; it is not the client's.
     mutating func fence(_ c: ClientIndex, _ s: ServerIndex) {
         guard !settings.test_releases_early else { return release(c, s) }
         var writer = FrameWriter()
@@ -43,7 +43,7 @@ extension EngineThread {
         runTask(s, .fence, message: writer.bytes)
     }
 
-    /// ReadyForQuery came for a query of ours.
+    /// ReadyForQuery came for the worker's own query.
     mutating func taskDone(_ s: ServerIndex) {
         let c = ends.servers[s].client
         let task = ends.servers[s].taskDone()

@@ -153,7 +153,7 @@ extension EngineThread {
 
     // MARK: outages
 
-    /// A server could be opened, or was reached at least: whoever waits for that tries now.
+    /// A server could be opened, or was reached at least: pools that wait for that try now.
     mutating func outageEnded(_ record: PoolRecord, ofPool: Bool = true) {
         let over = shared.directory.succeeded(record, ofPool: ofPool, now: now)
         guard over.pool || over.place != nil else { return }

@@ -5,12 +5,10 @@ import FixedStorage
 import Pooling
 import Wire
 
-/// One engine thread: its clients, its servers, its part of each pool, and the loop that
-/// moves bytes between them. All of it belongs to this thread alone; others speak to it
-/// by messages.
+/// One engine thread: its parts, and the loop that turns them. All of it belongs to this thread
+/// alone; other threads speak to it by messages.
 ///
-/// The hot path is in EngineThread+Relay and EngineThread+Lease; everything else may
-/// allocate and lock.
+/// The hot path is in the folder link; everything else may allocate and lock.
 struct EngineThread: ~Copyable {
     /// Entries of the client and server tables: address space, not memory.
     static let capacity = 131_072

@@ -16,7 +16,7 @@ private final class Worker: @unchecked Sendable {
 
 nonisolated(unsafe) private var worker: Worker?
 
-/// What a thread of ours runs, boxed for C.
+/// What a thread of the worker runs, boxed for C.
 private final class ThreadBody {
     let run: () -> Void
 
