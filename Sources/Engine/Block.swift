@@ -111,13 +111,6 @@ public struct Block: BitwiseCopyable {
         end = Int32(truncatingIfNeeded: count)
     }
 
-    /// Forgets the pending bytes and keeps the memory.
-    @inlinable @_noLocks
-    public mutating func clear() {
-        start = 0
-        end = 0
-    }
-
     /// Gives the memory back; pending bytes are lost.
     @inlinable @_noLocks
     public mutating func giveBack() {

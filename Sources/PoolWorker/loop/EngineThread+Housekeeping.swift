@@ -191,7 +191,7 @@ extension EngineThread {
         case .slotFreed(let p):
             ends.pools.openAfter(p, 0)
             agenda.post(.openServers(p))
-        case .evict(let database): evict { $0.databaseID == database }
+        case .evict(let database): evict(database)
         case .makeRoom: makeRoom()
         case .slotGranted(let p, let later): slotGranted(p, isFresh: later)
         case .outageOver(let place, let p): outageIsOver(place: place, pool: p)
@@ -210,14 +210,12 @@ extension EngineThread {
         }
     }
 
-    private mutating func evict(_ matches: (PoolRecord) -> Bool) {
-        for s in ends.servers.indices where ends.servers[s].state == .idle {
-            if let record = ends.pools.record(ends.servers[s].pool), matches(record) {
-                closeServer(s, .evicted)
-            }
+    private mutating func evict(_ database: UInt32) {
+        for s in ends.servers.indices where ends.servers[s].state == .idle && self.database(s) == database {
+            closeServer(s, .evicted)
         }
-        for h in hubs.indices where hubs[h].stream.isOpen && !isUsed(h) {
-            if let record = ends.pools.record(hubs[h].pool), matches(record) { closeHub(h, .evicted) }
+        for h in hubs.indices where hubs[h].stream.isOpen && hubs[h].id.database == database && !isUsed(h) {
+            closeHub(h, .evicted)
         }
     }
 
