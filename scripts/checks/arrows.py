@@ -19,10 +19,11 @@ ALLOWED = {
     "host": set(),
     "pool": {"host"},
     "link": {"pool", "host"},
-    "client": {"link", "pool", "host"},
-    "server": {"link", "pool", "host"},
-    "session": {"link", "pool", "host"},
-    LOOP: {"client", "server", "session", "link", "pool", "host"},
+    "threads": {"link", "pool", "host"},
+    "client": {"threads", "link", "pool", "host"},
+    "server": {"threads", "link", "pool", "host"},
+    "session": {"threads", "link", "pool", "host"},
+    LOOP: {"client", "server", "session", "threads", "link", "pool", "host"},
 }
 THREAD = "EngineThread"
 

@@ -3,7 +3,7 @@
 or by others, itself. Ends with status 1 where there is one. Reads the calls from the machine code of
 the last release build, in which the compiler has put some functions into others: a circle stays one.
 
-A slow path that has to go on where it came from posts a job instead (Sources/PoolWorker/loop/Agenda.swift):
+A slow path that has to go on where it came from posts a job instead (Sources/PoolWorker/threads/Agenda.swift):
 so no call gets deeper with the number of clients that wait."""
 
 import re

@@ -3,20 +3,6 @@ import Engine
 import FixedStorage
 import Pooling
 
-/// A server on its way from one thread to another; the parameters are told by value, as
-/// each thread has its own `ParameterSets`.
-final class ServerHandOver {
-    let server: Server
-    let parameters: ParameterValues
-    let connector: Connector?
-
-    init(server: Server, parameters: ParameterValues, connector: Connector?) {
-        self.server = server
-        self.parameters = parameters
-        self.connector = connector
-    }
-}
-
 extension EngineThread {
     /// A server that is free (and counted nowhere any more) goes to a thread whose clients wait.
     /// - Returns: false: nobody elsewhere waits any more. It is counted here again.

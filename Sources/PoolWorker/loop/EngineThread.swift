@@ -283,9 +283,6 @@ struct EngineThread: ~Copyable {
     }
 }
 
-/// How clients are let go; CarpoolDrain.
-enum Drain: UInt32 { case transactions, clients }
-
 private func reserveMemory(_ size: Int) -> UnsafeMutableRawPointer {
     unsafe csys_reserve(size)
 }

@@ -2,13 +2,6 @@ import Engine
 import FixedStorage
 import Pooling
 
-/// The connection that brought a cancel request: its entry on its thread.
-struct CancelRequester: BitwiseCopyable {
-    let thread: Int
-    let client: ClientIndex
-    let generation: UInt32
-}
-
 enum CancellerKind {}
 typealias CancellerIndex = Index<CancellerKind>
 

@@ -47,3 +47,13 @@ enum EngineMessage {
     case drain(Drain)
     case stop
 }
+
+/// How clients are let go; CarpoolDrain.
+enum Drain: UInt32 { case transactions, clients }
+
+/// The connection that brought a cancel request: its entry on its thread.
+struct CancelRequester: BitwiseCopyable {
+    let thread: Int
+    let client: ClientIndex
+    let generation: UInt32
+}
