@@ -22,7 +22,7 @@ extension Ends {
             server = servers.entry(s)
             guard server.value.parameters == client.value.parameters else { return nil }
             // An agent has less to do for the client it had last.
-            if s != client.value.server && server.value.slot != 0 { return nil }
+            if s != client.value.server && server.value.hasAgent { return nil }
         } else {
             guard case .active = client.value.state else { return nil }
             server = servers.entry(client.value.server)
@@ -103,7 +103,7 @@ extension Ends {
     @_noLocks @inline(never)
     private mutating func moveRest(ofServer s: ServerIndex, _ scan: Scan?, _ n: Int) -> PumpStop {
         let (c, mode) = (servers[s].client, pools.mode(servers[s].pool))
-        if n == Scratch.size { servers[s].readable = true }
+        if n == Scratch.size { servers[s].mayHaveInput() }
         let stop =
             if let scan {
                 Relay.concludeReply(&servers[s], &clients[c], scan, n, nil, scratch, mode)

@@ -34,52 +34,62 @@ struct Server: BitwiseCopyable {
     /// What the worker's own query is for.
     enum Task: UInt8, BitwiseCopyable { case none, parameters, welcome, handOver, fence, rollback, reset }
 
+    /// Whose settings its clients find there.
+    enum Sessions: BitwiseCopyable {
+        /// The worker keeps track of parameters, and sets them.
+        case tracked
+        /// An agent changes the sessions, whose slot in the ledger this is.
+        case agent(slot: UInt32)
+    }
+
     var stream = Stream(descriptor: -1)
     private(set) var state: State = .routing
     private(set) var task: Task = .none
     /// A cancel was sent for the client that died.
-    var interrupted = false
+    private(set) var interrupted = false
     /// recovering: may take as long as it takes.
-    var finishing = false
+    private(set) var finishing = false
     /// active, recovering: it was told that nothing more comes, and will close.
-    var ending = false
+    private(set) var ending = false
     /// The worker's own query has failed.
-    var failed = false
+    private var failed = false
     let pool: PoolIndex
     /// Nothing that its login took on for its life had changed after this moment when it
     /// had logged in.
-    var facts: UInt64 = 0
+    private(set) var facts: UInt64 = 0
     /// Opened to become its database's hub: not one of the pool's servers.
     let isForHub: Bool
     /// Its client was to be handed over to the hub just now.
-    var handedOver = false
+    private(set) var handedOver = false
     /// Index of the linked client, or `absent`.
     private(set) var client = ClientIndex.absent
     /// Cancel requests on their way to it.
-    var cancels: Int32 = 0
-    /// Its agent's slot in the ledger, and the entry there; 0: it has none.
-    var slot: UInt32 = 0
-    var ledger: LedgerServer
+    private(set) var cancels: Int32 = 0
+    /// Its agent's slot in the ledger; 0: it has none. See `sessions`.
+    private(set) var slot: UInt32 = 0
+    /// The agent's entry in the ledger; without an agent it means nothing.
+    private(set) var ledger: LedgerServer
     /// The client whose session's start went to its agent last, or `absent`.
-    var startedFor = ClientIndex.absent
+    private(set) var startedFor = ClientIndex.absent
     /// The client that has left and whose statements it still runs.
-    var left = LedgerClient.nobody
+    private(set) var left = LedgerClient.nobody
     /// What its client is known to keep it for: CLEDGER_PIN_…
-    var pins: UInt32 = 0
-    var pid: Int32 = 0
-    var key: UInt32 = 0
+    private(set) var pins: UInt32 = 0
+    private(set) var pid: Int32 = 0
+    private(set) var key: UInt32 = 0
     /// Reference into `ParameterSets`.
-    var parameters: UInt32 = 0
+    private(set) var parameters: UInt32 = 0
+    /// Outside of the folder link only methods of the server change these two.
     var traffic = Traffic()
     var bodyLeft = 0
-    var since: UInt64
+    private(set) var since: UInt64
     let connected: UInt64
     /// When it was ready for its first client.
-    var opened: UInt64 = 0
-    /// Nobody has had it yet.
-    var isNew = true
+    private(set) var opened: UInt64 = 0
+    /// No client has had it yet.
+    private(set) var isNew = true
     /// When its lifetime is over.
-    var expires = UInt64.max
+    private(set) var expires = UInt64.max
 
     init(pool: PoolIndex, ledger: LedgerServer, now: UInt64, isForHub: Bool = false) {
         self.isForHub = isForHub
@@ -88,10 +98,21 @@ struct Server: BitwiseCopyable {
         since = now
         connected = now
     }
+
+    var sessions: Sessions { hasAgent ? .agent(slot: slot) : .tracked }
+
+    var hasAgent: Bool { @_noLocks @inline(__always) get { slot != 0 } }
 }
 
 /// What becomes of a server.
 extension Server {
+    /// The host has said where to connect.
+    /// - Parameter facts: as of this moment the host's answer holds.
+    mutating func routed(facts: UInt64) {
+        assert(state == .routing)
+        self.facts = facts
+    }
+
     mutating func connects(_ stream: Stream, _ now: UInt64) {
         assert(state == .routing)
         self.stream = stream
@@ -107,6 +128,64 @@ extension Server {
     mutating func confirms() {
         assert(state == .login)
         state = .confirming
+    }
+
+    /// Its login told by what cancel requests know it.
+    mutating func hasKey(pid: Int32, key: UInt32) {
+        self.pid = pid
+        self.key = key
+    }
+
+    /// Its backend has an agent, with this entry in the ledger.
+    /// - Parameter parameters: a reference into `ParameterSets`, in place of the one it had.
+    mutating func meetsAgent(_ slot: UInt32, _ ledger: LedgerServer, parameters: UInt32) {
+        assert(state == .confirming)
+        // (what the last backend's server may have written since this one began is not for it)
+        ledger.announce(.none)
+        ledger.attach(.nobody)
+        self.slot = slot
+        self.ledger = ledger
+        self.parameters = parameters
+    }
+
+    /// Its login is over: it is ready for its first client.
+    mutating func isOpened(_ now: UInt64) {
+        traffic = Traffic()
+        opened = now
+    }
+
+    /// It goes to its first client, and ages from now on.
+    mutating func startsLife(until expires: UInt64, isWanted: Bool, _ now: UInt64) {
+        isNew = false
+        self.expires = expires
+        wanted = isWanted
+        ages(now)
+    }
+
+    /// The hot path looks at the signs, not at the time.
+    mutating func ages(_ now: UInt64) { if now >= expires { obsolete = true } }
+
+    /// It is closed instead of released.
+    mutating func retires() { obsolete = true }
+
+    /// Whether another pool waits for what it is counted for.
+    mutating func isWanted(_ wanted: Bool) { self.wanted = wanted }
+
+    /// It comes from another thread.
+    /// - Parameters:
+    ///   - parameters: a reference into this thread's `ParameterSets`.
+    ///   - nobody: stands in for the ledger's entry where there is no agent.
+    mutating func arrives(parameters: UInt32, nobody: LedgerServer) {
+        assert(client == .absent)
+        self.parameters = parameters
+        readable = true
+        if !hasAgent { ledger = nobody }
+    }
+
+    /// It has other parameters now. Returns the reference it had, which is the caller's to release.
+    mutating func takes(parameters: UInt32) -> UInt32 {
+        defer { self.parameters = parameters }
+        return self.parameters
     }
 
     /// It has no client, and is about to be passed on.
@@ -139,6 +218,40 @@ extension Server {
         client = .absent
     }
 
+    /// The time limits of its client's link begin anew.
+    mutating func linkRests(_ now: UInt64) {
+        assert(client != .absent)
+        since = now
+    }
+
+    /// If something was answered since the last look, the time limits of the link begin anew.
+    mutating func noticesAnswer(_ now: UInt64) {
+        guard traffic.isAnswered && !traffic.isMarked else { return }
+        traffic.mark()
+        since = now
+    }
+
+    /// Its agent gets the start of a client's session, before that one's bytes.
+    mutating func startsSession(of c: ClientIndex, _ reference: LedgerClient) {
+        ledger.announce(.start)
+        ledger.attach(reference)
+        startedFor = c
+    }
+
+    /// Its agent has heard how the last session starts, if that is not this client's.
+    mutating func heardStart(but c: ClientIndex = .absent) { if startedFor != c { startedFor = .absent } }
+
+    /// Its client keeps it for this; 0: for nothing any more.
+    mutating func isKept(for pins: UInt32) { self.pins = pins }
+
+    /// Its client was handed over to the hub: the release that follows doesn't try that again.
+    mutating func handsOver() { handedOver = true }
+
+    mutating func handOverDone() { handedOver = false }
+
+    /// What its client sent last has no answer: only the worker's own message is still to be answered.
+    mutating func forgetsTraffic() { traffic = Traffic() }
+
     /// Begins a query of the worker's own: with a client for that one, else to be fit for the next.
     mutating func runs(_ task: Task, _ now: UInt64) {
         assert(client != .absent ? state == .active : state != .gone)
@@ -148,11 +261,33 @@ extension Server {
         enter(client != .absent ? .setup : .resetting, now)
     }
 
-    /// A query of the worker's own is done: returns what it was for. A linked server is its client's again.
-    mutating func taskDone() -> Task {
-        defer { task = .none }
+    /// A query of the worker's own is done. A linked server is its client's again.
+    /// - Returns: what it was for, and whether it has failed: also if a server that is to be fit for
+    ///   others is in a transaction.
+    mutating func taskDone() -> (task: Task, failed: Bool) {
+        defer {
+            task = .none
+            traffic = Traffic()
+        }
         if state == .setup { state = .active }
-        return task
+        switch task {
+        case .fence, .rollback, .reset: return (task, failed || traffic.status != TransactionStatus.idle)
+        case .none, .parameters, .welcome, .handOver: return (task, failed)
+        }
+    }
+
+    /// Its client has gone.
+    /// - Parameter reference: for whom it goes on with what that one has asked for.
+    mutating func clientLeaves(_ reference: LedgerClient) {
+        left = reference
+        client = .absent
+    }
+
+    /// Nothing runs any more for the client that has left. Returns its entry in the ledger, to be left.
+    mutating func forgetsLeft() -> LedgerClient {
+        defer { left = .nobody }
+        ledger.attach(.nobody)
+        return left
     }
 
     /// Its client has left while it ran a query of the worker's own, the answer to which comes soon; it is
@@ -170,6 +305,32 @@ extension Server {
         interrupted = finishing
         self.finishing = finishing
         enter(.recovering, now)
+    }
+
+    /// What it runs for the client that has left is interrupted. Returns false if it was already.
+    mutating func interrupts() -> Bool {
+        defer { interrupted = true }
+        return !interrupted
+    }
+
+    /// It is told that nothing more comes, and will close.
+    mutating func isToEnd() {
+        assert(state == .active || state == .recovering)
+        ending = true
+    }
+
+    /// A cancel request is on its way to it.
+    mutating func cancelBegins() {
+        cancels += 1
+        cancelled = true
+    }
+
+    /// One is done, or too late. Returns whether it was the last.
+    mutating func cancelEnds() -> Bool {
+        assert(cancels > 0)
+        cancels -= 1
+        if cancels == 0 { cancelled = false }
+        return cancels == 0
     }
 
     mutating func settles(_ now: UInt64) {
@@ -194,6 +355,27 @@ extension Server {
         return WholeFrames.take(&stream, &bodyLeft, limit: limit) { Self.isNeeded($0, state) }
     }
 
+    /// Returns false if no ReadyForQuery was expected, or it is malformed.
+    mutating func ready(_ body: ArraySlice<UInt8>) -> Bool {
+        guard body.count == 1, let status = body.first else { return false }
+        return traffic.ready(status)
+    }
+
+    /// An ErrorResponse came.
+    mutating func notesError() {
+        switch state {
+        case .setup, .resetting: failed = true
+        case .recovering: traffic.failed()
+        default: hearsEnd()
+        }
+    }
+
+    /// It has begun to copy in.
+    mutating func copiesIn() {
+        assert(state == .recovering)
+        traffic.copyInStarted()
+    }
+
     /// Must the whole frame be read, in this state?
     private static func isNeeded(_ tag: UInt8, _ state: State) -> Bool {
         switch tag {
@@ -210,27 +392,42 @@ extension Server {
 
 /// Its signs; see `Signs`.
 extension Server {
-    var readable: Bool {
+    private(set) var readable: Bool {
         @_noLocks get { stream.signs.readable }
         @_noLocks set { stream.signs.readable = newValue }
     }
-    var hungUp: Bool {
+    private(set) var hungUp: Bool {
         @_noLocks get { stream.signs.hungUp }
         @_noLocks set { stream.signs.hungUp = newValue }
     }
     /// It is closed instead of released.
-    var obsolete: Bool {
+    private(set) var obsolete: Bool {
         @_noLocks get { stream.signs[0] }
         @_noLocks set { stream.signs[0] = newValue }
     }
     /// Cancel requests are on their way to it.
-    var cancelled: Bool {
+    private(set) var cancelled: Bool {
         @_noLocks get { stream.signs[1] }
         @_noLocks set { stream.signs[1] = newValue }
     }
     /// Another pool waits for what it is counted for (`SlotQueue`).
-    var wanted: Bool {
+    private(set) var wanted: Bool {
         @_noLocks get { stream.signs[2] }
         @_noLocks set { stream.signs[2] = newValue }
+    }
+
+    /// More may be there to be received.
+    @_noLocks
+    mutating func mayHaveInput() { readable = true }
+
+    /// Its end has come, or comes soon: a receive will say.
+    mutating func hearsEnd() {
+        hungUp = true
+        readable = true
+    }
+
+    mutating func notices(_ event: PollEvent) {
+        if event.isReadable { readable = true }
+        if event.isHungUp { hungUp = true }
     }
 }

@@ -90,8 +90,7 @@ extension EngineThread {
             return false
         }
         shared.countServer(1)
-        ends.servers[s].cancels += 1
-        ends.servers[s].cancelled = true
+        ends.servers[s].cancelBegins()
         return true
     }
 
@@ -127,10 +126,7 @@ extension EngineThread {
         shared.countServer(-1)
         if let requester = canceller.requester { cancelDone(requester) }
         let s = canceller.server
-        guard ends.servers.generation(s) == canceller.generation else { return }
-        ends.servers[s].cancels -= 1
-        guard ends.servers[s].cancels == 0 else { return }
-        ends.servers[s].cancelled = false
+        guard ends.servers.generation(s) == canceller.generation, ends.servers[s].cancelEnds() else { return }
         switch ends.servers[s].state {
         case .settling: passOn(s)
         case .recovering: recover(s)

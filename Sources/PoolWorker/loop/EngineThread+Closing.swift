@@ -32,7 +32,7 @@ extension EngineThread {
             // Who says goodbye has what it sent before done, as with PostgreSQL itself.
             var finishing = false
             if case .terminated = reason { finishing = true }
-            if ends.servers[s].startedFor != c { ends.servers[s].startedFor = .absent }
+            ends.servers[s].heardStart(but: c)
             clientLeft(s, partialFrame: ends.clients[c].bodyLeft > 0, finishing: finishing)
         }
         shared.ledger.leave(ends.clients[c].ledger)
@@ -126,7 +126,7 @@ extension EngineThread {
         if listening.waiting.isWaiting(c) { hear(c) }
         let s = ends.clients[c].server
         if ends.clients[c].state == .active, s != .absent, ends.servers[s].state == .active {
-            if ends.servers[s].stream.input.hasMemory { ends.servers[s].readable = true }
+            if ends.servers[s].stream.input.hasMemory { ends.servers[s].mayHaveInput() }
             settle(ends.pumpServer(s), client: c, server: s)
         }
     }
@@ -150,8 +150,7 @@ extension EngineThread {
     /// The server takes bytes again.
     mutating func flushServer(_ s: ServerIndex) {
         guard flushServerOutput(s) else {
-            ends.servers[s].readable = true  // the receive will say what happened
-            ends.servers[s].hungUp = true
+            ends.servers[s].hearsEnd()
             ends.servers[s].stream.output.giveBack()
             return
         }
@@ -168,8 +167,7 @@ extension EngineThread {
         let c = ends.servers[s].client
         guard c != .absent, ends.servers[s].state == .active else { return }
         ends.servers[s].stream.output.giveBack()
-        ends.servers[s].readable = true
-        ends.servers[s].hungUp = true
+        ends.servers[s].hearsEnd()
         let stop = ends.pumpServer(s)
         // Without more to come it would wait for nothing; a slow client comes back to it.
         if stop == .idle && ends.clients[c].stream.output.isEmpty { return serverDied(s, .serverGone) }

@@ -53,7 +53,7 @@ extension EngineThread {
     /// the client has sent, or in the middle of a message: the
     /// server ends as if the client were its own, and what it sends until then is for the client.
     private mutating func endServer(_ c: ClientIndex, _ s: ServerIndex) {
-        ends.servers[s].ending = true
+        ends.servers[s].isToEnd()
         guard ends.clients[c].bodyLeft > 0 else {
             var writer = FrameWriter()
             writer.frame(FrontendTag.terminate)

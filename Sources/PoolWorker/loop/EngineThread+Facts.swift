@@ -27,7 +27,7 @@ extension EngineThread {
             switch ends.servers[s].state {
             case .idle: closeServer(s, outdated)
             case .active, .setup, .recovering, .resetting, .settling, .free:
-                ends.servers[s].obsolete = true
+                ends.servers[s].retires()
             // Those that log in get their facts later; or are none of the pool's.
             case .routing, .connecting, .login, .confirming, .gone: break
             }

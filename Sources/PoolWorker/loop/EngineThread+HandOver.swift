@@ -27,9 +27,7 @@ extension EngineThread {
     /// A server comes from another thread.
     mutating func takeOver(_ parcel: ServerHandOver) {
         var server = parcel.server
-        server.parameters = parameterSets.number(for: parcel.parameters)
-        server.readable = true
-        if server.slot == 0 { server.ledger = ends.nobody }
+        server.arrives(parameters: parameterSets.number(for: parcel.parameters), nobody: ends.nobody)
         let p = server.pool
         guard ends.pools.isKnown(p), let s = ends.servers.insert(server) else {
             server.stream.close()

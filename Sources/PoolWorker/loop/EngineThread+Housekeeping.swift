@@ -91,18 +91,14 @@ extension EngineThread {
             if isDue(ends.clients[c].since, Self.lastStatement) { closeEnded(c) }
             return
         }
-        // A mark that is gone: something was answered since the last look.
-        if ends.servers[s].traffic.isAnswered && !ends.servers[s].traffic.isMarked {
-            ends.servers[s].traffic.mark()
-            ends.servers[s].since = now
-        }
+        ends.servers[s].noticesAnswer(now)
         if draining == .transactions, ends.clients[c].bodyLeft == 0, ends.servers[s].traffic.isPipelining {
             // It may never rest: what it has sent is done, and nothing more is read.
             return clientEnded(c, .shutdown)
         }
         let quiet = ends.servers[s].traffic.isAnswered
         guard quiet || ends.clients[c].bodyLeft > 0 || ends.servers[s].traffic.needsSync else {
-            ends.servers[s].since = now
+            ends.servers[s].linkRests(now)
             return
         }
         let inTransaction = ends.servers[s].traffic.status != TransactionStatus.idle || !quiet
@@ -138,8 +134,7 @@ extension EngineThread {
 
     private mutating func checkServer(_ s: ServerIndex) {
         let server = ends.servers[s]
-        // The hot path looks at the signs, not at the time.
-        if now >= server.expires { ends.servers[s].obsolete = true }
+        ends.servers[s].ages(now)
         switch server.state {
         case .routing, .connecting, .login, .confirming:
             if isDue(server.connected, settings.server_connect_timeout) {

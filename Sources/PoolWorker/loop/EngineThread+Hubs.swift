@@ -40,7 +40,7 @@ extension EngineThread {
         let server = ends.servers[s]
         let id = HubID(
             database: database(s), slot: server.slot, process: UInt32(bitPattern: server.pid))
-        guard server.slot != 0, let h = hubs.insert(Hub(server.stream, id: id, pool: server.pool, now: now))
+        guard server.hasAgent, let h = hubs.insert(Hub(server.stream, id: id, pool: server.pool, now: now))
         else { return closeServer(s, .evicted) }
         serverLogins.forget(s)
         parameterSets.release(server.parameters)

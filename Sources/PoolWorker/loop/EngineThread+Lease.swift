@@ -160,11 +160,12 @@ extension EngineThread {
 
     /// Whatever its lifetime and whichever pool wants it, a new server is for a client first.
     private mutating func startLifetime(_ s: ServerIndex) {
-        ends.servers[s].isNew = false
-        guard let record = ends.pools.record(ends.servers[s].pool) else { return }
-        ends.servers[s].wanted = shared.directory.isWanted(record)
-        ends.servers[s].expires = ends.servers[s].connected &+ ends.pools.serverLifetime(ends.servers[s].pool)
-        if now >= ends.servers[s].expires { ends.servers[s].obsolete = true }
+        let p = ends.servers[s].pool
+        guard let record = ends.pools.record(p) else {
+            return ends.servers[s].startsLife(until: .max, isWanted: false, now)
+        }
+        let expires = ends.servers[s].connected &+ ends.pools.serverLifetime(p)
+        ends.servers[s].startsLife(until: expires, isWanted: shared.directory.isWanted(record), now)
     }
 
     private mutating func place(_ s: ServerIndex) {
@@ -241,12 +242,12 @@ extension EngineThread {
             readAgent(s)
         case .spent:
             // One with pins stays; whatever its client sends next makes the link uncertain.
-            if ends.servers[s].ledger.pins == 0 { ends.servers[s].obsolete = true }
+            if ends.servers[s].ledger.pins == 0 { ends.servers[s].retires() }
             release(c, s)
         case .fence:
             fence(c, s)
         case .transaction:
-            ends.servers[s].obsolete = true
+            ends.servers[s].retires()
             closeClient(c, .transactionInStatementMode)
         }
     }

@@ -9,7 +9,7 @@ import Wire
 extension EngineThread {
     /// The next frame of a linked server is its agent's.
     mutating func readAgent(_ s: ServerIndex) {
-        guard ends.servers[s].slot != 0 else { return serverDied(s, .serverMalformed) }
+        guard ends.servers[s].hasAgent else { return serverDied(s, .serverMalformed) }
         guard case .frame(let frame) = firstFrame(s, BackendTag.agent) else { return }
         let c = ends.servers[s].client
         guard let message = AgentMessage(frame[5...]) else { return serverDied(s, .serverMalformed) }

@@ -9,12 +9,12 @@ import Wire
 extension EngineThread {
     /// A link that would end has pins.
     mutating func pin(_ c: ClientIndex, _ s: ServerIndex) {
-        ends.servers[s].since = now
+        ends.servers[s].linkRests(now)
         guard notePins(c, s, ends.servers[s].ledger.pins) else { return }
         if ends.servers[s].pins & PinReasons.listen != 0 {
             if wantHub(s) { return }
         }
-        ends.servers[s].handedOver = false
+        ends.servers[s].handOverDone()
         postGoOn(s)
     }
 
@@ -22,7 +22,7 @@ extension EngineThread {
     private mutating func notePins(_ c: ClientIndex, _ s: ServerIndex, _ pins: UInt32) -> Bool {
         let before = ends.servers[s].pins
         guard pins != before else { return true }
-        ends.servers[s].pins = pins
+        ends.servers[s].isKept(for: pins)
         shared.log(.debug, "\(describe(c)) keeps its server: \(PinReasons.text(pins))")
         guard before == 0, let record = ends.pools.record(ends.servers[s].pool) else { return true }
         let limit = Int(settings.max_pinned_servers)
@@ -45,7 +45,7 @@ extension EngineThread {
     /// A server is kept by nobody, or goes.
     mutating func unpin(_ s: ServerIndex) {
         guard ends.servers[s].pins != 0 else { return }
-        ends.servers[s].pins = 0
+        ends.servers[s].isKept(for: 0)
         if let record = ends.pools.record(ends.servers[s].pool) {
             shared.directory.locked { record.pinned -= 1 }
         }

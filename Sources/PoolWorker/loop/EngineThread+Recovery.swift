@@ -12,9 +12,8 @@ extension EngineThread {
         let c = ends.servers[s].client
         // Its agent may not have seen yet whom it serves: what the client sent is done as the
         // client's, to the end.
-        ends.servers[s].left = ends.clients[c].ledger
+        ends.servers[s].clientLeaves(ends.clients[c].ledger)
         ends.clients[c].ledger = .nobody
-        if c != .absent { ends.servers[s].unlinked() }
         cancellersForget(s)
         switch ends.servers[s].state {
         case .setup:
@@ -35,9 +34,7 @@ extension EngineThread {
 
     /// Nothing runs any more for the client that has left.
     mutating func forgetLeft(_ s: ServerIndex) {
-        ends.servers[s].ledger.attach(.nobody)
-        shared.ledger.leave(ends.servers[s].left)
-        ends.servers[s].left = .nobody
+        shared.ledger.leave(ends.servers[s].forgetsLeft())
     }
 
     /// One step towards an idle server.
@@ -72,9 +69,7 @@ extension EngineThread {
     }
 
     private mutating func interruptOnce(_ s: ServerIndex) {
-        guard !ends.servers[s].interrupted else { return }
-        ends.servers[s].interrupted = true
-        interrupt(.absent, s)
+        if ends.servers[s].interrupts() { interrupt(.absent, s) }
     }
 
     /// What brings a server to a ReadyForQuery whose client has sent messages without one: a Sync.
@@ -99,7 +94,7 @@ extension EngineThread {
     /// that this was all, as a client of its own would tell it; it does what came before, and
     /// closes the connection.
     private mutating func endInOrder(_ s: ServerIndex) {
-        ends.servers[s].ending = true
+        ends.servers[s].isToEnd()
         interruptOnce(s)
         var writer = FrameWriter()
         writer.frame(FrontendTag.terminate)
@@ -114,10 +109,10 @@ extension EngineThread {
         let isDue =
             ends.servers[s].pins != 0 || ends.servers[s].ledger.pins != 0
             || ends.servers[s].startedFor != .absent
-        ends.servers[s].startedFor = .absent
+        ends.servers[s].heardStart()
         unpin(s)
         let query = isDue ? Array("DISCARD ALL".utf8) : texts.resetQuery
-        ends.servers[s].traffic = Traffic()
+        ends.servers[s].forgetsTraffic()
         if isDue || (ends.pools.mode(ends.servers[s].pool) == .session && !query.isEmpty) {
             runTask(s, .reset, query)
         } else {

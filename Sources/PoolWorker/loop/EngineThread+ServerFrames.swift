@@ -78,9 +78,7 @@ extension EngineThread {
             serverError(s, ErrorFields(body: body))
         case BackendTag.readyForQuery:
             if ends.servers[s].ending { return }
-            guard body.count == 1, let status = body.first, ends.servers[s].traffic.ready(status) else {
-                return violation(s)
-            }
+            guard ends.servers[s].ready(body) else { return violation(s) }
             switch ends.servers[s].state {
             case .setup, .resetting: if ends.servers[s].traffic.isQuiet { taskDone(s) }
             case .recovering: recover(s)
@@ -88,7 +86,7 @@ extension EngineThread {
             }
         case BackendTag.copyInResponse:
             guard ends.servers[s].state == .recovering else { return violation(s) }
-            ends.servers[s].traffic.copyInStarted()
+            ends.servers[s].copiesIn()
             recover(s)
         default:
             violation(s)
@@ -97,17 +95,13 @@ extension EngineThread {
 
     /// An ErrorResponse outside a client's link.
     private mutating func serverError(_ s: ServerIndex, _ fields: ErrorFields) {
+        ends.servers[s].notesError()
         switch ends.servers[s].state {
-        case .setup, .resetting:
-            ends.servers[s].failed = true
-            serverLogins.note(fields, s)
-        case .recovering:
-            ends.servers[s].traffic.failed()
+        case .setup, .resetting: serverLogins.note(fields, s)
+        case .recovering: break
         default:
             // It says goodbye: the end of the stream follows.
             shared.log(.info, "\(describeServer(s)) \(fields.severity.rawValue): \(fields.message)")
-            ends.servers[s].hungUp = true
-            ends.servers[s].readable = true
         }
     }
 }

@@ -57,7 +57,7 @@ extension EngineThread {
         if let failure = answer.failure {
             return serverLoginFailed(s, failure, reachable: true)
         }
-        ends.servers[s].facts = answer.facts
+        ends.servers[s].routed(facts: answer.facts)
         let connector = answer.server
         serverLogins.keep(connector, s)
         shared.directory.settle(record, at: connector.address)
@@ -139,8 +139,7 @@ extension EngineThread {
             else {
                 return loginViolation(s)
             }
-            ends.servers[s].pid = Int32(bitPattern: pid)
-            ends.servers[s].key = key
+            ends.servers[s].hasKey(pid: Int32(bitPattern: pid), key: key)
         case BackendTag.readyForQuery:
             guard serverLogins[s]?.authenticated == true, body.first == TransactionStatus.idle else {
                 return loginViolation(s)
@@ -266,13 +265,8 @@ extension EngineThread {
         guard let ledger = shared.ledger.take(server: slot) else {
             return ErrorFields(.fatal, "57P03", "the last backend in this slot has not ended yet")
         }
-        // (what the last backend's server may have written since this one began is not for it)
-        ledger.announce(.none)
-        ledger.attach(.nobody)
-        ends.servers[s].slot = slot
-        ends.servers[s].ledger = ledger
         parameterSets.release(ends.servers[s].parameters)
-        ends.servers[s].parameters = ParameterSets.unknown
+        ends.servers[s].meetsAgent(slot, ledger, parameters: ParameterSets.unknown)
         return nil
     }
 
@@ -283,17 +277,16 @@ extension EngineThread {
             record, serverLogins[s]?.welcome ?? [], facts: ends.servers[s].facts, now: now)
         outageEnded(record)
         serverLogins[s] = nil
-        if ends.servers[s].slot == 0, before != nil,
+        if !ends.servers[s].hasAgent, before != nil,
             let now = shared.directory.told(record, PoolRecord.standby),
             now != before
         {
             standbyChanged(s, now)
         }
-        ends.servers[s].traffic = Traffic()
+        ends.servers[s].isOpened(now)
         if ends.servers[s].isForHub { return startHub(s) }
         ends.pools.opened(ends.servers[s].pool)
         if settings.log_connections { shared.log(.info, "\(describeServer(s)) new connection to server") }
-        ends.servers[s].opened = now
         passOn(s)
     }
 

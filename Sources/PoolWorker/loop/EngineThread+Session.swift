@@ -90,9 +90,7 @@ extension EngineThread {
         let packet = logins.takeStart(c)
         ends.clients[c].parameters = ParameterSets.unknown
         if let packet {
-            ends.servers[s].ledger.announce(.start)
-            ends.servers[s].ledger.attach(ends.clients[c].ledger)
-            ends.servers[s].startedFor = c
+            ends.servers[s].startsSession(of: c, ends.clients[c].ledger)
             guard sendServer(s, packet) else { return serverDied(s, .serverGone) }
         }
         settle(ends.pumpClient(c), client: c, server: s)

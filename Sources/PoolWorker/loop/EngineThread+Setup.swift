@@ -7,7 +7,7 @@ import Wire
 extension EngineThread {
     /// Sends the SETs that make server `s` suit client `c`, to which it is linked.
     mutating func startSetup(_ c: ClientIndex, _ s: ServerIndex) {
-        if ends.servers[s].slot != 0 { return startSession(c, s) }
+        if case .agent = ends.servers[s].sessions { return startSession(c, s) }
         let from = parameterSets.values(ends.servers[s].parameters)
         let to = parameterSets.values(ends.clients[c].parameters)
         guard let query = ParameterSets.settingQuery(from: from, to: to) else {
@@ -39,20 +39,19 @@ extension EngineThread {
         guard !settings.test_releases_early else { return release(c, s) }
         var writer = FrameWriter()
         writer.frame(FrontendTag.sync)
-        ends.servers[s].traffic = Traffic()
+        ends.servers[s].forgetsTraffic()
         runTask(s, .fence, message: writer.bytes)
     }
 
     /// ReadyForQuery came for the worker's own query.
     mutating func taskDone(_ s: ServerIndex) {
         let c = ends.servers[s].client
-        let task = ends.servers[s].taskDone()
+        let (task, failed) = ends.servers[s].taskDone()
         switch task {
         case .none:
             serverDied(s, .serverMalformed)
         case .parameters:
-            ends.servers[s].traffic = Traffic()
-            if ends.servers[s].failed {
+            if failed {
                 refuseParameters(c, s)
             } else {
                 // The server's spelling of the values is the true one.
@@ -61,28 +60,24 @@ extension EngineThread {
                 settle(ends.pumpClient(c), client: c, server: s)
             }
         case .welcome:
-            ends.servers[s].traffic = Traffic()
-            if ends.servers[s].failed {
+            if failed {
                 refuseParameters(c, s)
-            } else if ends.servers[s].slot != 0 {
-                sessionStarted(c, s)
             } else {
-                parametersResolved(c, s)
+                switch ends.servers[s].sessions {
+                case .agent: sessionStarted(c, s)
+                case .tracked: parametersResolved(c, s)
+                }
             }
         case .handOver:
-            ends.servers[s].traffic = Traffic()
-            ends.servers[s].handedOver = true
+            ends.servers[s].handsOver()
             let generation = ends.servers.generation(s)
             release(c, s)
-            if ends.servers.generation(s) == generation { ends.servers[s].handedOver = false }
+            if ends.servers.generation(s) == generation { ends.servers[s].handOverDone() }
         case .fence:
-            guard !ends.servers[s].failed, ends.servers[s].traffic.status == TransactionStatus.idle else {
-                return serverDied(s, .serverMalformed)
-            }
-            ends.servers[s].traffic = Traffic()
+            if failed { return serverDied(s, .serverMalformed) }
             release(c, s)
         case .rollback, .reset:
-            if ends.servers[s].failed || ends.servers[s].traffic.status != TransactionStatus.idle {
+            if failed {
                 closeServer(s, .recoveryTimeout)
             } else if task == .rollback {
                 forgetLeft(s)
@@ -91,7 +86,6 @@ extension EngineThread {
                 closeServer(s, .stillPinned)
             } else {
                 forgetLeft(s)
-                ends.servers[s].traffic = Traffic()
                 passOn(s)
             }
         }
@@ -130,16 +124,14 @@ extension EngineThread {
         if ends.servers[s].state == .login, serverLogins[s]?.reported(name, value) == false {
             return loginViolation(s)
         }
-        if ends.servers[s].slot != 0 { return noteAnswer(s, name, value) }
+        if case .agent = ends.servers[s].sessions { return noteAnswer(s, name, value) }
         if name == PoolRecord.standby { return noteStandby(s, value) }
         // PostgreSQL's values are short; those of another server are its client's business.
         guard value.count <= 1000, let index = TrackedParameter.index(name) else { return }
         var values = parameterSets.values(ends.servers[s].parameters)
         guard values[index] != value else { return }
         values[index] = value
-        let set = parameterSets.number(for: values)
-        parameterSets.release(ends.servers[s].parameters)
-        ends.servers[s].parameters = set
+        parameterSets.release(ends.servers[s].takes(parameters: parameterSets.number(for: values)))
     }
 
     /// The next frame of a linked server is a ParameterStatus: the client has changed a
@@ -151,7 +143,7 @@ extension EngineThread {
             case .incomplete: return
             case .other: return postGoOn(s)
             case .frame(let bytes):
-                if ends.servers[s].slot == 0 {
+                if case .tracked = ends.servers[s].sessions {
                     noteParameter(s, bytes[5...])
                     adoptParameters(c, ends.servers[s].parameters)
                 }

@@ -107,7 +107,7 @@ extension EngineThread {
             guard let record = ends.pools.record(p) else { continue }
             if wanted[p] == nil { wanted[p] = shared.directory.isWanted(record) }
             guard wanted[p] == true else { continue }
-            if case .idle = ends.servers[s].state { idle.append(s) } else { ends.servers[s].wanted = true }
+            if case .idle = ends.servers[s].state { idle.append(s) } else { ends.servers[s].isWanted(true) }
         }
         for s in idle.sorted(by: { ends.servers[$0].since < ends.servers[$1].since })
         where ends.servers[s].state == .idle && givesWay(s) {
@@ -118,7 +118,7 @@ extension EngineThread {
     /// Whether a free server is to be closed for another pool.
     mutating func givesWay(_ s: ServerIndex) -> Bool {
         let server = ends.servers[s]
-        ends.servers[s].wanted = false
+        ends.servers[s].isWanted(false)
         guard shared.directory.queued.value > 0, let record = ends.pools.record(server.pool) else {
             return false
         }
@@ -131,7 +131,7 @@ extension EngineThread {
         ) {
             ends.pools.isWaitedFor($0)
         }
-        ends.servers[s].wanted = answer == .later
+        ends.servers[s].isWanted(answer == .later)
         return answer == .now
     }
 

@@ -82,7 +82,7 @@ extension EngineThread {
 
     /// A client in its welcome has got a server.
     mutating func welcomeOnServer(_ c: ClientIndex, _ s: ServerIndex) {
-        if ends.servers[s].slot != 0 { return askAgent(c, s) }
+        if case .agent = ends.servers[s].sessions { return askAgent(c, s) }
         guard checkParameters(c) else { return }
         guard let login = logins[c] else { return release(c, s) }
         let have = parameterSets.values(ends.servers[s].parameters)

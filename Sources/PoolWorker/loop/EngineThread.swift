@@ -230,8 +230,7 @@ struct EngineThread: ~Copyable {
     @inline(never)
     private mutating func otherServerEvent(_ s: ServerIndex, _ event: PollEvent) {
         defer { runJobs() }
-        if event.isReadable { ends.servers[s].readable = true }
-        if event.isHungUp { ends.servers[s].hungUp = true }
+        ends.servers[s].notices(event)
         if event.isWritable {
             serverWritable(s)
             guard event.token.matches(ends.servers.generation(s)) else { return }
