@@ -30,40 +30,41 @@ struct Client: BitwiseCopyable {
     /// How a client ended: its stream, Terminate, a message that is none, or the pooler's own end.
     enum End: BitwiseCopyable { case stream, terminate, shutdown, unknownType(UInt8), wrongLength }
 
+    /// What moves its bytes (link) works on it, and on `bodyLeft`, in place.
     var stream: Stream
     private(set) var state: State = .login
     /// Counted in the pool (logged in).
-    var counted = false
+    private(set) var counted = false
     /// Index of the pool; `absent` before login.
-    var pool = PoolIndex.absent
+    private(set) var pool = PoolIndex.absent
     /// What its user is known by; the pool's, unless several share that.
-    var role: UInt32 = 0
+    private(set) var role: UInt32 = 0
     /// Index of the linked server; between two links of the one it had last. `absent`: none yet.
     private(set) var server = ServerIndex.absent
     /// Its slot in the ledger, from when it enters its pool.
-    var ledger = LedgerClient.nobody
+    private(set) var ledger = LedgerClient.nobody
     /// Reference into `ParameterSets`.
-    var parameters: UInt32 = 0
+    private(set) var parameters: UInt32 = 0
     /// First half of the cancel key, as in BackendKeyData; 0 before it enters its pool.
-    var processID: UInt32 = 0
+    private(set) var processID: UInt32 = 0
     /// Second half of the cancel key.
-    var secret: UInt32
+    let secret: UInt32
     /// Body bytes still to come of the frame last begun.
     var bodyLeft = 0
     /// Cancelled while its server was being given its parameters.
-    var cancelled = false
+    private(set) var cancelled = false
     /// discarding: a message was dropped that has an answer.
-    var requestBegan = false
+    private(set) var requestBegan = false
     /// discarding: the request's last frame has begun.
-    var requestEnded = false
+    private(set) var requestEnded = false
     /// What its stream ended with, once it has.
     private(set) var end = End.stream
     /// When the state began; of a client that has ended: when it did.
     private(set) var since: UInt64
     let connected: UInt64
     /// 0: the pool's setting.
-    var idleTimeout: UInt64 = 0
-    var transactionTimeout: UInt64 = 0
+    private(set) var idleTimeout: UInt64 = 0
+    private(set) var transactionTimeout: UInt64 = 0
 
     /// Index of the linked server, or `absent`.
     var linkedServer: ServerIndex { state == .active ? server : .absent }
@@ -81,6 +82,49 @@ struct Client: BitwiseCopyable {
 
 /// What becomes of a client.
 extension Client {
+    /// It has proved who it is, and is counted in its pool.
+    mutating func entersPool(_ p: PoolIndex, role: UInt32, processID: UInt32) {
+        assert(state == .login && !counted)
+        pool = p
+        counted = true
+        self.role = role
+        self.processID = processID
+    }
+
+    /// It has a slot in the ledger, and these limits from its login, 0: none.
+    mutating func entersLedger(_ slot: LedgerClient, idleTimeout: UInt64, transactionTimeout: UInt64) {
+        assert(counted)
+        ledger = slot
+        self.idleTimeout = idleTimeout
+        self.transactionTimeout = transactionTimeout
+    }
+
+    /// Returns whether its pool counted it, which it does no more.
+    mutating func leavesPool() -> Bool {
+        defer { counted = false }
+        return counted
+    }
+
+    /// Returns its slot in the ledger, for which the caller answers from now on.
+    mutating func leavesLedger() -> LedgerClient {
+        defer { ledger = .nobody }
+        return ledger
+    }
+
+    /// Its session has other parameters.
+    /// - Parameter set: with a reference, now the client's.
+    /// - Returns: the set it had; the reference to that is the caller's.
+    mutating func changesParameters(_ set: UInt32) -> UInt32 {
+        defer { parameters = set }
+        return parameters
+    }
+
+    /// The mode of its pool is known, or has changed.
+    mutating func follows(_ mode: PoolMode) { inSteps = mode == .statement }
+
+    /// From now on its servers are to change, or not any more.
+    mutating func shallRotate(_ on: Bool) { rotates = on }
+
     /// It has proved who it is, and needs a server.
     mutating func awaitsWelcome(_ now: UInt64) {
         assert(state == .login)
@@ -131,13 +175,40 @@ extension Client {
     /// It had a request that is not to be done.
     mutating func discards() {
         assert(state == .waiting || state == .idle)
+        cancelled = false
         state = .discarding
+    }
+
+    /// The header of a message to be thrown away has been dropped.
+    mutating func discardsMessage(body: Int, hasAnswer: Bool, endsRequest: Bool) {
+        assert(state == .discarding && bodyLeft == 0)
+        bodyLeft = body
+        if hasAnswer { requestBegan = true }
+        if endsRequest { requestEnded = true }
+    }
+
+    /// Throws away what has come of that message's body.
+    mutating func discardsBody() {
+        let count = min(bodyLeft, stream.input.count)
+        stream.input.drop(count)
+        bodyLeft -= count
     }
 
     mutating func discarded(_ now: UInt64) {
         assert(state == .discarding)
+        requestBegan = false
+        requestEnded = false
         enter(.idle, now)
     }
+
+    /// It is cancelled while its server gets its parameters.
+    mutating func cancelledInSetup() {
+        assert(state == .active)
+        cancelled = true
+    }
+
+    /// Its server has refused its parameters, and will see nothing of its request.
+    mutating func losesRequest() { bodyLeft = 0 }
 
     mutating func cancels(_ now: UInt64) {
         assert(state == .login)
@@ -165,35 +236,65 @@ extension Client {
         stream.input.giveBack()
     }
 
+    /// Its stream has ended while it was between requests.
+    @_noLocks
+    mutating func streamEnded() { ended = true }
+
     private mutating func enter(_ next: State, _ now: UInt64) {
         state = next
         since = now
     }
 }
 
+/// Its socket.
+extension Client {
+    /// The poller has told of it.
+    mutating func notes(_ event: PollEvent) {
+        if event.isReadable { readable = !ended }
+        if event.isHungUp { hungUp = true }
+    }
+
+    /// It may have sent more than was received.
+    @_noLocks
+    mutating func maySendMore() { readable = true }
+
+    /// More waits for it than there is room for: it is as if it had hung up.
+    mutating func fallsBehind() { hungUp = true }
+
+    /// Nothing can be sent to it; what has become of it, a receive will say.
+    mutating func outputFailed() {
+        stream.output.giveBack()
+        hungUp = true
+        readable = true
+    }
+
+    /// After what waits for it, nothing more is for it.
+    mutating func hearsNoMore() { hungUp = stream.output.isEmpty }
+}
+
 /// Its signs; see `Signs`.
 extension Client {
-    var readable: Bool {
+    private(set) var readable: Bool {
         @_noLocks get { stream.signs.readable }
         @_noLocks set { stream.signs.readable = newValue }
     }
-    var hungUp: Bool {
+    private(set) var hungUp: Bool {
         @_noLocks get { stream.signs.hungUp }
         @_noLocks set { stream.signs.hungUp = newValue }
     }
     /// Nothing more is read of it, as its stream has ended in order or as of what it said (`End`);
     /// what it sent before is still done and answered.
-    var ended: Bool {
+    private(set) var ended: Bool {
         @_noLocks get { stream.signs[0] }
         @_noLocks set { stream.signs[0] = newValue }
     }
     /// It changes its server with each transaction (test_rotate_servers), or ends with it.
-    var rotates: Bool {
+    private(set) var rotates: Bool {
         @_noLocks get { stream.signs[1] }
         @_noLocks set { stream.signs[1] = newValue }
     }
     /// One statement at a time goes to its server (statement mode).
-    var inSteps: Bool {
+    private(set) var inSteps: Bool {
         @_noLocks get { stream.signs[2] }
         @_noLocks set { stream.signs[2] = newValue }
     }

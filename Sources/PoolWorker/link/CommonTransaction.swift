@@ -57,7 +57,7 @@ extension Ends {
     @_noLocks @inline(never)
     private mutating func moveRest(ofClient c: ClientIndex, _ scan: Scan?, _ n: Int) -> PumpStop {
         let s = clients[c].server
-        if n == Scratch.size { clients[c].readable = true }
+        if n == Scratch.size { clients[c].maySendMore() }
         let stop =
             if let scan {
                 Relay.concludeRequest(&clients[c], &servers[s], scan, n, nil, scratch)

@@ -159,7 +159,7 @@ extension EngineThread {
         }
         return ErrorFields(
             .fatal, "53300", "no more connections allowed (limit of open files)",
-            detail: "It leaves room for \(clientRoom) clients beside \(shared.servers) ends.servers.",
+            detail: "It leaves room for \(clientRoom) clients beside \(shared.servers) servers.",
             hint: "Raise the limit of open files (ulimit -n, LimitNOFILE).")
     }
 

@@ -49,7 +49,7 @@ extension EngineThread {
         case .active:
             let s = ends.clients[c].server
             if ends.servers[s].state == .setup && ends.servers[s].task == .parameters {
-                ends.clients[c].cancelled = true
+                ends.clients[c].cancelledInSetup()
             } else if ends.servers[s].state == .active && !ends.servers[s].traffic.isAnswered,
                 interrupt(c, s, for: requester)
             {
@@ -148,9 +148,7 @@ extension EngineThread {
         while ends.clients[c].state == .discarding {
             let input = ends.clients[c].stream.input
             if ends.clients[c].bodyLeft > 0, !input.isEmpty {
-                let step = min(ends.clients[c].bodyLeft, input.count)
-                ends.clients[c].stream.input.drop(step)
-                ends.clients[c].bodyLeft -= step
+                ends.clients[c].discardsBody()
                 continue
             }
             if ends.clients[c].bodyLeft == 0, ends.clients[c].requestEnded {
@@ -165,11 +163,10 @@ extension EngineThread {
                 case .forward: break
                 }
                 ends.clients[c].stream.input.drop(FrameHeader.size)
-                ends.clients[c].bodyLeft = body
-                if !traffic.isAnswered { ends.clients[c].requestBegan = true }
-                if tag == FrontendTag.query || tag == FrontendTag.sync || tag == FrontendTag.functionCall {
-                    ends.clients[c].requestEnded = true
-                }
+                ends.clients[c].discardsMessage(
+                    body: body, hasAnswer: !traffic.isAnswered,
+                    endsRequest: tag == FrontendTag.query || tag == FrontendTag.sync
+                        || tag == FrontendTag.functionCall)
                 continue
             }
             if case .malformed = header, ends.clients[c].bodyLeft == 0 {
@@ -191,8 +188,6 @@ extension EngineThread {
     }
 
     private mutating func answerCancelled(_ c: ClientIndex) {
-        ends.clients[c].requestBegan = false
-        ends.clients[c].requestEnded = false
         var writer = FrameWriter()
         writer.raw(ErrorFields(.error, "57014", "canceling statement due to user request").frame)
         writer.readyForQuery()

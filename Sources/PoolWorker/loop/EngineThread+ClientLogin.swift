@@ -178,7 +178,7 @@ extension EngineThread {
                 .error(
                     ErrorFields(
                         .fatal, "53000", "too many pools",
-                        detail: "\(Directory.capacity) pools have clients or ends.servers.",
+                        detail: "\(Directory.capacity) pools have clients or servers.",
                         hint: "Use fewer databases and users at a time.")))
         }
         login.machine = nil
@@ -187,10 +187,7 @@ extension EngineThread {
         raiseFacts(p, answer.facts)
         // No message came of what was raised before this thread met the pool.
         if isNew { _ = ends.pools.raiseFacts(p, shared.directory.locked { record.facts }) }
-        ends.clients[c].pool = p
-        ends.clients[c].role = answer.userID
-        ends.clients[c].counted = true
-        ends.clients[c].processID = logins.takeNumber(c)
+        ends.clients[c].entersPool(p, role: answer.userID, processID: logins.takeNumber(c))
         let entry = CworkerLedgerClient(
             process_id: ends.clients[c].processID, database_id: record.databaseID, user_id: answer.userID,
             thread: UInt32(number), fd: ends.clients[c].stream.descriptor)
@@ -198,11 +195,11 @@ extension EngineThread {
             ends.pools.clientEntered(p)
             return closeClient(c, .error(tooManyClients))
         }
-        ends.clients[c].ledger = ledger
-        ends.clients[c].rotates = settings.test_rotate_servers
-        ends.clients[c].inSteps = ends.pools.mode(p) == .statement
-        ends.clients[c].idleTimeout = Clock.nanoseconds(answer.settings.client_idle_timeout)
-        ends.clients[c].transactionTimeout = Clock.nanoseconds(answer.settings.idle_transaction_timeout)
+        ends.clients[c].entersLedger(
+            ledger, idleTimeout: Clock.nanoseconds(answer.settings.client_idle_timeout),
+            transactionTimeout: Clock.nanoseconds(answer.settings.idle_transaction_timeout))
+        ends.clients[c].shallRotate(settings.test_rotate_servers)
+        ends.clients[c].follows(ends.pools.mode(p))
         ends.pools.clientEntered(p)
         if settings.log_connections {
             shared.log(
@@ -219,7 +216,7 @@ extension EngineThread {
         let (isNew, hasChanged) = ends.pools.meet(record, settings)
         if hasChanged {
             for c in ends.clients.indices where ends.clients[c].state != .gone && ends.clients[c].pool == p {
-                ends.clients[c].inSteps = ends.pools.mode(p) == .statement
+                ends.clients[c].follows(ends.pools.mode(p))
             }
         }
         return isNew

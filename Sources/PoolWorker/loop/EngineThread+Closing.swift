@@ -21,8 +21,7 @@ extension EngineThread {
         if logins[c]?.phase == .hashing { shared.hasher.drop(hashAsker(client: c)) }
         defer { logins.end(c) }
         _ = logins.takeStart(c)
-        if ends.clients[c].counted {
-            ends.clients[c].counted = false
+        if ends.clients[c].leavesPool() {
             ends.pools.clientLeft(ends.clients[c].pool)
             if let record = ends.pools.record(ends.clients[c].pool) {
                 shared.directory.leave(record, now: now)
@@ -35,8 +34,7 @@ extension EngineThread {
             ends.servers[s].heardStart(but: c)
             clientLeft(s, partialFrame: ends.clients[c].bodyLeft > 0, finishing: finishing)
         }
-        shared.ledger.leave(ends.clients[c].ledger)
-        ends.clients[c].ledger = .nobody
+        shared.ledger.leave(ends.clients[c].leavesLedger())
         if let error = reason.error, mayTell {
             send(c, logins[c]?.isProved == true ? authenticationOk + error.frame : error.frame)
         }
@@ -102,7 +100,7 @@ extension EngineThread {
     /// Sends the worker's own bytes to a client, behind what is already on its way to it.
     mutating func send(_ c: ClientIndex, _ bytes: [UInt8]) {
         guard ends.clients[c].stream.output.append(bytes) else {
-            ends.clients[c].hungUp = true
+            ends.clients[c].fallsBehind()
             return
         }
         flushOutput(c)
@@ -112,10 +110,7 @@ extension EngineThread {
         switch ends.clients[c].stream.flush() {
         case .all: break
         case .waits: watchClient(c, output: true)
-        case .failed:
-            ends.clients[c].stream.output.giveBack()
-            ends.clients[c].hungUp = true
-            ends.clients[c].readable = true
+        case .failed: ends.clients[c].outputFailed()
         }
     }
 
@@ -188,7 +183,7 @@ extension EngineThread {
         if wasToEnd {
             closeEnded(c)
         } else if told, ends.clients[c].state == .active {
-            ends.clients[c].hungUp = ends.clients[c].stream.output.isEmpty
+            ends.clients[c].hearsNoMore()
             closeClient(c, .toldByServer(reason.text))
         } else if var words {
             words.severity = .fatal

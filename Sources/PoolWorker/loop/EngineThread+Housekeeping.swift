@@ -218,7 +218,7 @@ extension EngineThread {
         texts = shared.settings
         if number == 0 { shared.log(.info, "the settings were read again") }
         for c in ends.clients.indices where ends.clients[c].state != .gone {
-            ends.clients[c].rotates = settings.test_rotate_servers || draining == .transactions
+            ends.clients[c].shallRotate(settings.test_rotate_servers || draining == .transactions)
         }
         for p in ends.pools.indices where ends.pools.clients(p) > 0 { askSettings(p) }
     }
@@ -229,7 +229,7 @@ extension EngineThread {
         if how == .transactions {
             // the hot path leaves the end of their transactions to `release`
             for c in ends.clients.indices where ends.clients[c].state != .gone {
-                ends.clients[c].rotates = true
+                ends.clients[c].shallRotate(true)
             }
         }
         keepHouse()

@@ -29,7 +29,7 @@ extension EngineThread {
     private mutating func readRequest(_ c: ClientIndex) -> Request {
         if ends.clients[c].stream.input.count < FrameHeader.size {
             let n = ends.clients[c].stream.receive()
-            if n == 0 { ends.clients[c].ended = true }
+            if n == 0 { ends.clients[c].streamEnded() }
             if n <= 0 { return n == Stream.wouldBlock ? .nothing : .gone }
         }
         let input = ends.clients[c].stream.input

@@ -38,7 +38,7 @@ extension EngineThread {
                     .fatal, "53400", "too many servers are pinned",
                     detail: "A pool may have \(limit); this session would pin one for: "
                         + "\(PinReasons.text(pins)).",
-                    hint: "Raise max_pinned_servers, or end what pins ends.servers.")))
+                    hint: "Raise max_pinned_servers, or end what pins servers.")))
         return false
     }
 

@@ -12,8 +12,7 @@ extension EngineThread {
         let c = ends.servers[s].client
         // Its agent may not have seen yet whom it serves: what the client sent is done as the
         // client's, to the end.
-        ends.servers[s].clientLeaves(ends.clients[c].ledger)
-        ends.clients[c].ledger = .nobody
+        ends.servers[s].clientLeaves(ends.clients[c].leavesLedger())
         cancellersForget(s)
         switch ends.servers[s].state {
         case .setup:

@@ -88,7 +88,7 @@ extension EngineThread {
     /// come the client's bytes.
     mutating func startSession(_ c: ClientIndex, _ s: ServerIndex) {
         let packet = logins.takeStart(c)
-        ends.clients[c].parameters = ParameterSets.unknown
+        parameterSets.release(ends.clients[c].changesParameters(ParameterSets.unknown))
         if let packet {
             ends.servers[s].startsSession(of: c, ends.clients[c].ledger)
             guard sendServer(s, packet) else { return serverDied(s, .serverGone) }

@@ -93,7 +93,6 @@ extension EngineThread {
 
     /// The client was cancelled before its request got to the server, which stays unused.
     private mutating func dropRequest(_ c: ClientIndex, _ s: ServerIndex) {
-        ends.clients[c].cancelled = false
         ends.unlink(c, s)
         ends.clients[c].discards()
         passOn(s)
@@ -105,7 +104,7 @@ extension EngineThread {
         var error =
             serverLogins.takeError(s) ?? ErrorFields(.fatal, "22023", "invalid startup parameter")
         error.severity = .fatal
-        ends.clients[c].bodyLeft = 0
+        ends.clients[c].losesRequest()
         closeClient(c, .error(error))
     }
 
@@ -113,8 +112,7 @@ extension EngineThread {
     mutating func adoptParameters(_ c: ClientIndex, _ set: UInt32) {
         guard ends.clients[c].parameters != set else { return }
         parameterSets.retain(set)
-        parameterSets.release(ends.clients[c].parameters)
-        ends.clients[c].parameters = set
+        parameterSets.release(ends.clients[c].changesParameters(set))
     }
 
     /// A server reported a parameter.

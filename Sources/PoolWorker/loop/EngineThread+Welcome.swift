@@ -151,8 +151,7 @@ extension EngineThread {
     /// - Parameter told: the ParameterStatus messages of its session.
     mutating func finishLogin(_ c: ClientIndex, _ told: [UInt8], parameters: UInt32) {
         logins.end(c)
-        parameterSets.release(ends.clients[c].parameters)
-        ends.clients[c].parameters = parameters
+        parameterSets.release(ends.clients[c].changesParameters(parameters))
         ends.clients[c].welcomed(now)
         var writer = FrameWriter()
         writer.raw(authenticationOk)

@@ -206,8 +206,7 @@ struct EngineThread: ~Copyable {
     @inline(never)
     private mutating func otherClientEvent(_ c: ClientIndex, _ event: PollEvent) {
         defer { runJobs() }
-        if event.isReadable { ends.clients[c].readable = !ends.clients[c].ended }
-        if event.isHungUp { ends.clients[c].hungUp = true }
+        ends.clients[c].notes(event)
         if event.isWritable {
             clientWritable(c)
             guard event.token.matches(ends.clients.generation(c)) else { return }
