@@ -88,7 +88,8 @@ enum CloseReason {
         case .tooManyNotifications:
             ErrorFields(
                 .fatal, "53400", "too many notifications wait for this session",
-                detail: "\(Listening.most) bytes may wait until it is outside a transaction and takes them.",
+                detail:
+                    "\(Listening.mostOfClient) bytes may wait until it is outside a transaction and takes them.",
                 hint: "End transactions sooner in a session that listens.")
         case .notificationMemory(let held, let limit):
             ErrorFields(

@@ -12,7 +12,7 @@ extension EngineThread {
         guard ends.clients[c].state != .closing, ends.clients[c].state != .gone else { return }
         logClosing(c, reason)
         leaveQueue(c)
-        forgetListener(c)
+        listening.forget(c, shared.directory)
         let s = ends.clients[c].linkedServer
         // In the middle of a server's frame there is no place for a message of the worker's.
         let mayTell = s == .absent || ends.servers[s].state != .active || ends.servers[s].bodyLeft == 0
@@ -118,7 +118,7 @@ extension EngineThread {
     mutating func flushClient(_ c: ClientIndex) {
         flushOutput(c)
         guard ends.clients[c].stream.output.isEmpty else { return }
-        if listening.waiting.isWaiting(c) { hear(c) }
+        if listening.isWaiting(c) { hear(c) }
         let s = ends.clients[c].server
         if ends.clients[c].state == .active, s != .absent, ends.servers[s].state == .active {
             if ends.servers[s].stream.input.hasMemory { ends.servers[s].mayHaveInput() }
@@ -211,7 +211,7 @@ extension EngineThread {
             return
         }
         unpin(s)
-        listening.requests[s] = nil
+        listening.forget(s)
         let wasForHub = ends.servers[s].isForHub
         shared.ledger.leave(ends.servers[s].left)
         shared.ledger.giveBack(server: ends.servers[s].slot)

@@ -13,7 +13,7 @@ extension EngineThread {
         for k in cancellers.indices where cancellers[k].stream.isOpen {
             if isDue(cancellers[k].opened, settings.cancel_wait_timeout) { closeCanceller(k) }
         }
-        for h in hubs.indices where hubs[h].stream.isOpen { checkHub(h) }
+        closeUnusedHubs()
         for p in ends.pools.indices where ends.pools.needsLook(p) {
             ends.pools.noteShortage(p, now)
             openServers(p)
@@ -35,7 +35,7 @@ extension EngineThread {
 
     /// Lets go of pools that were freed.
     private mutating func forgetPools() {
-        for p in ends.pools.forgetFreed(shared.directory) { listening.wanting.remove(p) }
+        for p in ends.pools.forgetFreed(shared.directory) { listening.hasNoNeed(p) }
     }
 
     func isDue(_ since: UInt64, _ seconds: Double) -> Bool {
@@ -209,9 +209,7 @@ extension EngineThread {
         for s in ends.servers.indices where ends.servers[s].state == .idle && self.database(s) == database {
             closeServer(s, .evicted)
         }
-        for h in hubs.indices where hubs[h].stream.isOpen && hubs[h].id.database == database && !isUsed(h) {
-            closeHub(h, .evicted)
-        }
+        for h in hubs.unused(database: database, shared.directory) { closeHub(h, .evicted) }
     }
 
     private mutating func reload() {
@@ -261,6 +259,6 @@ extension EngineThread {
             ends.servers[s].stream.close()
         }
         for k in cancellers.indices { cancellers[k].stream.close() }
-        for h in hubs.indices { hubs[h].stream.close() }
+        hubs.closeAll()
     }
 }

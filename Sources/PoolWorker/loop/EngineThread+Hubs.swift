@@ -14,7 +14,7 @@ extension EngineThread {
         if shared.directory.hub(database: database(s)) != nil {
             return ends.servers[s].handedOver ? false : handOver(listenerOf: s)
         }
-        listening.wanting.insert(ends.servers[s].pool)
+        listening.wantsHub(ends.servers[s].pool)
         openHub(ends.servers[s].pool)
         return false
     }
@@ -24,7 +24,7 @@ extension EngineThread {
         switch shared.directory.claimHub(record, now: now) {
         case .opening, .failed: return
         case .ready:
-            listening.wanting.remove(p)
+            listening.hasNoNeed(p)
             return handOverListeners(record.databaseID)
         case nil: break
         }
@@ -40,81 +40,59 @@ extension EngineThread {
         let server = ends.servers[s]
         let id = HubID(
             database: database(s), slot: server.slot, process: UInt32(bitPattern: server.pid))
-        guard server.hasAgent, let h = hubs.insert(Hub(server.stream, id: id, pool: server.pool, now: now))
+        guard server.hasAgent,
+            let h = hubs.add(server.stream, id: id, pool: server.pool, now: now, poller)
         else { return closeServer(s, .evicted) }
         serverLogins.forget(s)
         parameterSets.release(server.parameters)
         ends.servers[s].gone()
         ends.servers.remove(s)
-        hubs[h].stream.renew(poller, hubToken(h))
         server.ledger.announce(.hub)
-        sendHub(h, [0, 0, 0, 4])
+        if !hubs.begin(h, poller) { closeHub(h, .serverGone) }
     }
 
-    private func hubToken(_ h: HubIndex) -> PollToken {
-        PollToken(.hub, index: h.number, generation: hubs.generation(h))
-    }
-
-    private mutating func sendHub(_ h: HubIndex, _ bytes: [UInt8]) {
-        switch hubs[h].stream.send(bytes) {
-        case .all: break
-        case .waits: hubs[h].stream.watchOutput(true, poller, hubToken(h))
-        case .failed: closeHub(h, .serverGone)
+    mutating func hubEvent(_ event: PollEvent) {
+        let h = HubIndex(event.token.index)
+        var next = hubs.take(event, poller)
+        while let what = next {
+            guard hubSaid(h, what) else { return }
+            next = hubs.next(h)
         }
     }
 
-    mutating func hubEvent(_ h: HubIndex, _ event: PollEvent) {
-        guard event.token.matches(hubs.generation(h)) else { return }
-        if event.isWritable {
-            if hubs[h].stream.output.isEmpty {
-                hubs[h].stream.watchOutput(false, poller, hubToken(h))
-            } else {
-                sendHub(h, [])
-            }
-        }
-        guard event.isReadable, event.token.matches(hubs.generation(h)) else { return }
-        hubs[h].stream.signs.readable = true
-        if event.isHungUp { hubs[h].stream.signs.hungUp = true }
-        readHub(h)
-    }
-
-    private mutating func readHub(_ h: HubIndex) {
-        let generation = hubs.generation(h)
-        while hubs.generation(h) == generation {
-            switch hubs[h].takeFrame() {
-            case .needMore:
-                let n = hubs[h].stream.receive()
-                if n == Stream.wouldBlock { return }
-                if n <= 0 { return closeHub(h, .serverGone) }
-            case .skipped: break
-            case .malformed: closeHub(h, .serverMalformed)
-            case .frame(let tag, let body): hubFrame(h, tag, body)
-            }
-        }
-    }
-
-    private mutating func hubFrame(_ h: HubIndex, _ tag: UInt8, _ body: ArraySlice<UInt8>) {
-        switch tag {
-        case BackendTag.agent: hubSaid(h, body)
-        case BackendTag.readyForQuery: if !hubs[h].isReading { hubReady(h) }
-        default:
-            // It says goodbye: the end of the stream follows.
-            let fields = ErrorFields(body: body)
+    /// Does what an event of a hub asks for. Returns false if that has ended.
+    private mutating func hubSaid(_ h: HubIndex, _ event: Hubs.Event) -> Bool {
+        switch event {
+        case .notification(let processID, let reference, let frame): passOn(frame, to: processID, reference)
+        case .hasRead(let request): hubHasReadForAll(hubs[h].id.slot, request)
+        case .isReady: hubReady(h)
+        case .lastWords(let fields):
             shared.log(.info, "\(describe(h)) \(fields.severity.rawValue): \(fields.message)")
+        case .gone:
+            closeHub(h, .serverGone)
+            return false
+        case .malformed:
+            closeHub(h, .serverMalformed)
+            return false
+        }
+        return true
+    }
+
+    private mutating func hubHasReadForAll(_ slot: UInt32, _ request: UInt32) {
+        hubHasRead(slot, request)
+        for other in 0..<shared.threads where other != number {
+            shared.inboxes[other].post(.hubRead(slot: slot, request: request))
         }
     }
 
-    /// The hub has answered: it reads.
-    private mutating func hubReady(_ h: HubIndex) {
-        hubs[h].reads()
+    private func hubReady(_ h: HubIndex) {
         shared.directory.hubStarted(hubs[h].id)
         if settings.log_connections { shared.log(.info, "\(describe(h)) listens for clients") }
         shared.post(.hubReady(hubs[h].id))
     }
 
     mutating func hubIsReady(_ hub: HubID) {
-        if listening.answered[hub.slot] == nil { listening.answered[hub.slot] = 0 }
-        listening.wanting = listening.wanting.filter { ends.pools.record($0)?.databaseID != hub.database }
+        listening.hubIsReady(hub, ends.pools)
         handOverListeners(hub.database)
     }
 
@@ -139,7 +117,6 @@ extension EngineThread {
     }
 
     mutating func closeHub(_ h: HubIndex, _ reason: CloseReason) {
-        let hub = hubs[h]
         let isWarning: Bool =
             switch reason {
             case .serverGone, .serverMalformed: true
@@ -148,9 +125,8 @@ extension EngineThread {
         if isWarning || settings.log_disconnections {
             shared.log(isWarning ? .warning : .info, "\(describe(h)) closing because: \(reason.text)")
         }
+        let hub = hubs.close(h, poller)
         shared.ledger.giveBack(server: hub.id.slot)
-        hubs[h].stream.close(poller)
-        hubs.remove(h)
         shared.countServer(-1)
         hubEnded(hub.pool)
         shared.post(.hubGone(hub.id))
@@ -167,29 +143,16 @@ extension EngineThread {
         return "H-\(number).\(h): \(record.database)/\(record.user) pid \(hubs[h].id.process)"
     }
 
-    /// Clients that listened by it would miss notifications without knowing.
     mutating func hubIsGone(_ hub: HubID) {
-        listening.answered[hub.slot] = nil
-        for (c, mine) in listening.clients where mine == hub { closeClient(c, .hubGone) }
-        // One that has said UNLISTEN may wait for its last notifications.
-        for (s, due) in listening.requests where due.hub == hub {
-            listening.requests[s] = nil
-            if ends.servers[s].client != .absent { closeClient(ends.servers[s].client, .hubGone) }
-        }
+        for c in listening.hubIsGone(hub, ends) { closeClient(c, .hubGone) }
     }
 
     /// What is due by time; most of the time nothing.
     mutating func keepHubs() {
-        if !listening.wanting.isEmpty { openWantedHubs() }
-        if !listening.waiting.isEmpty {
-            for c in listening.waiting.clients { hear(c) }
+        for p in listening.wantingPools {
+            if keepsListener(p) { openHub(p) } else { listening.hasNoNeed(p) }
         }
-    }
-
-    private mutating func openWantedHubs() {
-        for p in listening.wanting {
-            if keepsListener(p) { openHub(p) } else { listening.wanting.remove(p) }
-        }
+        for c in listening.waitingClients { hear(c) }
     }
 
     private func keepsListener(_ p: PoolIndex) -> Bool {
@@ -199,14 +162,8 @@ extension EngineThread {
         }
     }
 
-    mutating func checkHub(_ h: HubIndex) {
-        if isUsed(h) {
-            hubs[h].isOfUse(now)
-        } else if isDue(hubs[h].since, settings.server_idle_timeout) {
-            closeHub(h, .serverIdle)
-        }
+    mutating func closeUnusedHubs() {
+        let limit = Clock.nanoseconds(settings.server_idle_timeout)
+        for h in hubs.unused(for: limit, now, shared.directory) { closeHub(h, .serverIdle) }
     }
-
-    /// Clients listen by it.
-    func isUsed(_ h: HubIndex) -> Bool { shared.directory.listeners(database: hubs[h].id.database) > 0 }
 }

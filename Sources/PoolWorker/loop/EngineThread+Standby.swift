@@ -30,7 +30,7 @@ extension EngineThread {
         for c in ends.clients.indices where ends.clients[c].pool == p && c != served {
             switch ends.clients[c].state {
             case .idle, .waiting, .active, .discarding:
-                listening.waiting.append(frame, for: c)
+                listening.add(frame, for: c)
                 hear(c)
             default: break
             }

@@ -24,7 +24,7 @@ struct EngineThread: ~Copyable {
 
     var poller: Poller
     var cancellers: Table<Canceller, CancellerKind>
-    var hubs: Table<Hub, HubKind>
+    var hubs: Hubs
     var parameterSets = ParameterSets()
     var logins: ClientLogins
     var serverLogins = ServerLogins()
@@ -49,7 +49,7 @@ struct EngineThread: ~Copyable {
         acceptor = Acceptor(listeners, threads: shared.threads)
         texts = shared.settings
         unsafe cancellers = Table(capacity: Self.capacity, reserve: reserveMemory)
-        unsafe hubs = Table(capacity: Self.capacity, reserve: reserveMemory)
+        unsafe hubs = Hubs(entries: Self.capacity, reserve: reserveMemory)
         let pools = unsafe ThreadPools(
             thread: number, threads: shared.threads, counters: shared.directory.waiting,
             entries: Self.capacity, reserve: reserveMemory)
@@ -170,7 +170,7 @@ struct EngineThread: ~Copyable {
             agenda.tick()
         case .inbox: readInbox()
         case .canceller: cancellerEvent(CancellerIndex(token.index), event)
-        case .hub: hubEvent(HubIndex(token.index), event)
+        case .hub: hubEvent(event)
         case .client, .server: break
         }
     }

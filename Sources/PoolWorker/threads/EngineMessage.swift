@@ -28,8 +28,9 @@ enum EngineMessage {
     case slotGranted(PoolIndex, later: Bool)
     /// The outage of a place (`Place`) is over, or of a pool; nil: neither.
     case outageOver(place: UInt32?, pool: PoolIndex?)
-    /// A notification, a whole NotificationResponse, for the client of this process id and reference.
-    case notification(processID: UInt32, reference: UInt64, frame: [UInt8])
+    /// A NotificationResponse for the client of this process id and reference; nil: it can't be written in
+    /// the client's encoding.
+    case notification(processID: UInt32, reference: UInt64, frame: [UInt8]?)
     /// The hub of a database reads notifications; has come to an end.
     case hubReady(HubID)
     case hubGone(HubID)
