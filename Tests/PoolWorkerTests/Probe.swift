@@ -58,8 +58,7 @@ final class Probe {
         for s in thread.ends.servers.indices where thread.ends.servers[s].state != .gone {
             counts["\(thread.ends.servers[s].state)", default: 0] += 1
         }
-        let cancellers = thread.cancellers.indices.count { thread.cancellers[$0].stream.isOpen }
-        if cancellers > 0 { counts["canceller"] = cancellers }
+        if thread.cancellers.count > 0 { counts["canceller"] = thread.cancellers.count }
         if thread.hubs.count > 0 { counts["hub"] = thread.hubs.count }
         return counts
     }

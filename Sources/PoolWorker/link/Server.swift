@@ -319,6 +319,11 @@ extension Server {
         ending = true
     }
 
+    /// Whether an interrupt would hit a statement of this client; `absent`: of the one that has left.
+    func runsStatement(of c: ClientIndex) -> Bool {
+        state == .recovering || (state == .active && client == c && !traffic.isAnswered)
+    }
+
     /// A cancel request is on its way to it.
     mutating func cancelBegins() {
         cancels += 1

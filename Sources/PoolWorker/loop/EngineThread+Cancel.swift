@@ -50,9 +50,7 @@ extension EngineThread {
             let s = ends.clients[c].server
             if ends.servers[s].state == .setup && ends.servers[s].task == .parameters {
                 ends.clients[c].cancelledInSetup()
-            } else if ends.servers[s].state == .active && !ends.servers[s].traffic.isAnswered,
-                interrupt(c, s, for: requester)
-            {
+            } else if ends.servers[s].runsStatement(of: c), interrupt(c, s, for: requester) {
                 return
             }
         case .login, .welcome, .idle, .discarding, .cancelling, .closing, .gone:
@@ -61,84 +59,34 @@ extension EngineThread {
         cancelDone(requester)
     }
 
-    /// Interrupts what a server runs: by signal where the host can, else by a CancelRequest
-    /// on a connection of its own.
+    /// Interrupts what a server runs.
     /// - Parameters:
-    ///   - c: `absent`: for the client that is gone.
-    ///   - requester: who is to hear when it is done.
-    /// - Returns: false: nobody has to wait.
+    ///   - c: whose statement is to end; `absent`: that of the client that has left.
+    ///   - requester: the connection that has brought the request.
+    /// - Returns: false if nothing is on its way: the request is done.
     @discardableResult
     mutating func interrupt(_ c: ClientIndex, _ s: ServerIndex, for requester: CancelRequester? = nil) -> Bool
     {
-        guard ends.servers[s].pid != 0 else { return false }
-        ends.servers[s].ledger.cancel(c == .absent ? ends.servers[s].left : ends.clients[c].ledger)
-        if shared.host.interrupt(ends.servers[s].pid, slot: ends.servers[s].slot) { return false }
-        guard ends.servers[s].cancels < 4, let connector = serverLogins.connector(s) else { return false }
-        var stream = connector.connect().stream
-        guard stream.isOpen else { return false }
-        let canceller = Canceller(
-            stream, server: s, generation: ends.servers.generation(s), client: c, requester: requester,
-            now: now)
-        guard let k = cancellers.insert(canceller) else {
-            stream.close()
-            return false
-        }
-        let token = PollToken(.canceller, index: k.number, generation: cancellers.generation(k))
-        guard cancellers[k].stream.watch(poller, token, output: true) else {
-            cancellers[k].stream.close()
-            cancellers.remove(k)
-            return false
-        }
-        shared.countServer(1)
-        ends.servers[s].cancelBegins()
-        return true
+        cancellers.interrupt(c, s, serverLogins.connector(s), for: requester, &ends, poller, shared)
     }
 
     mutating func cancellerEvent(_ k: CancellerIndex, _ event: PollEvent) {
-        guard event.token.matches(cancellers.generation(k)) else { return }
-        if event.isWritable && !cancellers[k].isSent { sendCancel(k) }
-        guard event.isReadable, event.token.matches(cancellers.generation(k)) else { return }
-        // PostgreSQL closes the connection when the signal has been sent, and says nothing.
-        cancellers[k].stream.signs.readable = true
-        if cancellers[k].stream.receive() != Stream.wouldBlock { closeCanceller(k) }
+        if let done = cancellers.event(k, event, &ends, poller, shared) { requestDone(done) }
     }
 
-    /// The connection is there: sends the request, unless it is too late for it.
-    private mutating func sendCancel(_ k: CancellerIndex) {
-        let s = cancellers[k].server
-        guard cancellers[k].stream.failure == 0, ends.servers.generation(s) == cancellers[k].generation,
-            ends.servers[s].state == .recovering
-                || (ends.servers[s].state == .active && ends.servers[s].client == cancellers[k].client
-                    && !ends.servers[s].traffic.isAnswered)
-        else { return closeCanceller(k) }
-        cancellers[k].sent()
-        let packet = StartupPacket.cancelPacket(
-            processID: UInt32(bitPattern: ends.servers[s].pid), secret: ends.servers[s].key)
-        // (a new socket takes so few bytes at once, or none at all)
-        if cancellers[k].stream.send(packet) != .all { closeCanceller(k) }
+    /// Gives up cancel requests that take too long.
+    mutating func closeOldCancellers() {
+        let limit = Clock.nanoseconds(settings.cancel_wait_timeout)
+        for done in cancellers.closeOld(limit, &ends, poller, shared) { requestDone(done) }
     }
 
-    /// A request is done, or too late; its server may go on.
-    mutating func closeCanceller(_ k: CancellerIndex) {
-        let canceller = cancellers[k]
-        cancellers[k].stream.close(poller)
-        cancellers.remove(k)
-        shared.countServer(-1)
-        if let requester = canceller.requester { cancelDone(requester) }
-        let s = canceller.server
-        guard ends.servers.generation(s) == canceller.generation, ends.servers[s].cancelEnds() else { return }
+    private mutating func requestDone(_ done: Cancellers.Done) {
+        if let requester = done.requester { cancelDone(requester) }
+        guard let s = done.server else { return }
         switch ends.servers[s].state {
         case .settling: passOn(s)
         case .recovering: recover(s)
         default: break
-        }
-    }
-
-    /// The client of a server has gone: cancels under way to it are for no statement.
-    mutating func cancellersForget(_ s: ServerIndex) {
-        guard ends.servers[s].cancels > 0 else { return }
-        for k in cancellers.indices where cancellers[k].stream.isOpen && cancellers[k].server == s {
-            cancellers[k].clientGone()
         }
     }
 

@@ -10,9 +10,7 @@ extension EngineThread {
         acceptor.goOn(poller, now)
         for c in ends.clients.indices where ends.clients[c].state != .gone { checkClient(c) }
         for s in ends.servers.indices where ends.servers[s].state != .gone { checkServer(s) }
-        for k in cancellers.indices where cancellers[k].stream.isOpen {
-            if isDue(cancellers[k].opened, settings.cancel_wait_timeout) { closeCanceller(k) }
-        }
+        closeOldCancellers()
         closeUnusedHubs()
         for p in ends.pools.indices where ends.pools.needsLook(p) {
             ends.pools.noteShortage(p, now)
@@ -258,7 +256,7 @@ extension EngineThread {
         for s in ends.servers.indices where ends.servers[s].state != .gone {
             ends.servers[s].stream.close()
         }
-        for k in cancellers.indices { cancellers[k].stream.close() }
+        cancellers.closeAll()
         hubs.closeAll()
     }
 }

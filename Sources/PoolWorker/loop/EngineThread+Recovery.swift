@@ -13,7 +13,7 @@ extension EngineThread {
         // Its agent may not have seen yet whom it serves: what the client sent is done as the
         // client's, to the end.
         ends.servers[s].clientLeaves(ends.clients[c].leavesLedger())
-        cancellersForget(s)
+        cancellers.clientLeft(s, ends)
         switch ends.servers[s].state {
         case .setup:
             // Its answer comes soon; then the server is free.
@@ -55,7 +55,7 @@ extension EngineThread {
             return interruptOnce(s)
         }
         guard ends.servers[s].bodyLeft == 0 else { return }
-        if ends.servers[s].cancels > 0 { return }  // closeCanceller comes back here
+        if ends.servers[s].cancels > 0 { return }  // requestDone comes back here
         ends.servers[s].stream.input.isEmpty ? ends.servers[s].stream.input.giveBack() : ()
         if ends.servers[s].traffic.status == TransactionStatus.idle {
             // (an agent that has yet to read how the session of that client starts goes on in it)

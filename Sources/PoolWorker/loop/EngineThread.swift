@@ -23,7 +23,7 @@ struct EngineThread: ~Copyable {
     let ticker: Int32
 
     var poller: Poller
-    var cancellers: Table<Canceller, CancellerKind>
+    var cancellers: Cancellers
     var hubs: Hubs
     var parameterSets = ParameterSets()
     var logins: ClientLogins
@@ -48,7 +48,7 @@ struct EngineThread: ~Copyable {
         self.shared = shared
         acceptor = Acceptor(listeners, threads: shared.threads)
         texts = shared.settings
-        unsafe cancellers = Table(capacity: Self.capacity, reserve: reserveMemory)
+        unsafe cancellers = Cancellers(entries: Self.capacity, reserve: reserveMemory)
         unsafe hubs = Hubs(entries: Self.capacity, reserve: reserveMemory)
         let pools = unsafe ThreadPools(
             thread: number, threads: shared.threads, counters: shared.directory.waiting,
