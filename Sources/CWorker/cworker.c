@@ -45,9 +45,9 @@ cworker_host_keeps_oids(const CarpoolHost *host)
 }
 
 void
-cworker_log(const CarpoolHost *host, int level, const char *line)
+cworker_log(const CarpoolHost *host, CarpoolLogLevel level, const char *line)
 {
-	host->log(host->context, (CarpoolLogLevel) level, line);
+	host->log(host->context, level, line);
 }
 
 bool
@@ -89,28 +89,16 @@ describe_peer(int fd, CarpoolQuestion *question)
 }
 
 int
-cworker_ask(const CarpoolHost *host, const CworkerQuestion *from,
+cworker_ask(const CarpoolHost *host, CarpoolTicket ticket, CarpoolQuestionNumbers numbers, int client,
 			const char *user, const char *database, CarpoolAnswer **answer)
 {
-	CarpoolQuestion question = {
-		.ticket = {.thread = from->thread,
-				   .slot = from->slot,
-				   .generation = from->generation,
-				   .kind = from->kind},
-		.peer_uid = CARPOOL_NO_UID,
-		.database_id = from->database_id,
-		.user_id = from->user_id,
-		.holds = (from->holds_scram_keys ? CARPOOL_HOLDS_SCRAM_KEYS : 0) |
-			(from->holds_password ? CARPOOL_HOLDS_PASSWORD : 0) |
-			(from->not_as_owner ? CARPOOL_NOT_AS_OWNER : 0) | (from->for_roles ? CARPOOL_FOR_ROLES : 0),
-		.server_pid = from->server_pid,
-	};
+	CarpoolQuestion question = {.ticket = ticket, .numbers = numbers, .peer_uid = CARPOOL_NO_UID};
 	int			result;
 
 	snprintf(question.user, sizeof(question.user), "%s", user);
 	snprintf(question.database, sizeof(question.database), "%s", database);
-	if (from->client_fd >= 0)
-		describe_peer(from->client_fd, &question);
+	if (client >= 0)
+		describe_peer(client, &question);
 	*answer = malloc(sizeof(CarpoolAnswer));	/* the host fills it, if it answers now */
 	if (*answer == NULL)
 		return -1;
@@ -133,37 +121,16 @@ cworker_answer_free(CarpoolAnswer *answer)
 	free(answer);
 }
 
-CworkerAnswer
-cworker_answer(const CarpoolAnswer *answer)
+CarpoolTicket
+cworker_answer_ticket(const CarpoolAnswer *answer)
 {
-	CworkerAnswer numbers = {
-		.kind = answer->ticket.kind, .thread = answer->ticket.thread,
-		.slot = answer->ticket.slot, .generation = answer->ticket.generation,
-		.method = answer->method,.mock_md5 = answer->mock_md5,
-		.database_id = answer->database_id, .user_id = answer->user_id,
-		.server_size = answer->server_size, .server_slot = answer->server_slot,
-		.must_become = answer->must_become,
-		.may_share = answer->may_share,
-		.facts = answer->facts,
-	};
-
-	return numbers;
+	return answer->ticket;
 }
 
-CworkerPoolSettings
-cworker_answer_pool(const CarpoolAnswer *answer)
+CarpoolAnswerNumbers
+cworker_answer_numbers(const CarpoolAnswer *answer)
 {
-	CworkerPoolSettings pool = {
-		.pool_mode = answer->pool.pool_mode, .pool_size = answer->pool.pool_size,
-		.min_pool_size = answer->pool.min_pool_size,
-		.max_db_connections = answer->pool.max_db_connections,
-		.max_user_connections = answer->pool.max_user_connections,
-		.server_lifetime = answer->pool.server_lifetime,
-		.client_idle_timeout = answer->pool.client_idle_timeout,
-		.idle_transaction_timeout = answer->pool.idle_transaction_timeout,
-	};
-
-	return pool;
+	return answer->numbers;
 }
 
 const char *
@@ -201,12 +168,6 @@ const uint8_t *
 cworker_answer_nonce(const CarpoolAnswer *answer)
 {
 	return answer->mock_nonce;
-}
-
-size_t
-cworker_answer_role_settings_size(const CarpoolAnswer *answer)
-{
-	return answer->role_settings_size;
 }
 
 const void *

@@ -153,10 +153,10 @@ public final class HostDirectory: Sendable {
             }
             guard let user, isKnown else { return }
             let poolUser = entry.user ?? user
-            answer.pointee.database_id = state.databases.number(
+            answer.pointee.numbers.database_id = state.databases.number(
                 of: Database(name: database, user: entry.user))
-            answer.pointee.user_id = state.users.number(of: poolUser)
-            answer.pointee.pool = state.configuration.poolSettings(
+            answer.pointee.numbers.user_id = state.users.number(of: poolUser)
+            answer.pointee.numbers.pool = state.configuration.poolSettings(
                 of: entry, poolUser: poolUser, client: user)
         }
     }
@@ -170,21 +170,22 @@ public final class HostDirectory: Sendable {
         let type = CarpoolAuthType(rawValue: UInt32(configuration.settings.auth_type))
         switch type {
         case CARPOOL_AUTH_TYPE_ANY:
-            answer.pointee.method = Int32(CARPOOL_METHOD_TRUST.rawValue)
+            answer.pointee.numbers.method = Int32(CARPOOL_METHOD_TRUST.rawValue)
             return user != nil
         case CARPOOL_AUTH_TYPE_TRUST:
-            answer.pointee.method = Int32(CARPOOL_METHOD_TRUST.rawValue)
+            answer.pointee.numbers.method = Int32(CARPOOL_METHOD_TRUST.rawValue)
             // without a file there is nobody the name could be compared with
             if secret != nil || configuration.text("auth_file").isEmpty && user != nil { return true }
             answer.pointee.failure = CarpoolError(
                 sqlstate: "28000", message: "\"trust\" authentication failed")
             return false
-        case CARPOOL_AUTH_TYPE_PLAIN: answer.pointee.method = Int32(CARPOOL_METHOD_PASSWORD.rawValue)
-        case CARPOOL_AUTH_TYPE_SCRAM: answer.pointee.method = Int32(CARPOOL_METHOD_SCRAM.rawValue)
-        default: answer.pointee.method = Int32(CARPOOL_METHOD_MD5.rawValue)
+        case CARPOOL_AUTH_TYPE_PLAIN: answer.pointee.numbers.method = Int32(CARPOOL_METHOD_PASSWORD.rawValue)
+        case CARPOOL_AUTH_TYPE_SCRAM: answer.pointee.numbers.method = Int32(CARPOOL_METHOD_SCRAM.rawValue)
+        default: answer.pointee.numbers.method = Int32(CARPOOL_METHOD_MD5.rawValue)
         }
         guard let secret, !secret.isEmpty else {
-            answer.pointee.mock_md5 = type == CARPOOL_AUTH_TYPE_MD5 && configuration.authFile.mostUseMD5
+            answer.pointee.numbers.mock_md5 =
+                type == CARPOOL_AUTH_TYPE_MD5 && configuration.authFile.mostUseMD5
             return false
         }
         copy(secret, to: &answer.pointee.secret)
@@ -197,16 +198,16 @@ public final class HostDirectory: Sendable {
         _ question: UnsafePointer<CarpoolQuestion>, _ answer: UnsafeMutablePointer<CarpoolAnswer>
     ) {
         state.withLock { state in
-            let id = question.pointee.database_id
+            let id = question.pointee.numbers.database_id
             guard let database = state.databases.name(of: id),
-                let user = state.users.name(of: question.pointee.user_id)
+                let user = state.users.name(of: question.pointee.numbers.user_id)
             else {
                 answer.pointee.failure = CarpoolError(
                     sqlstate: "08006", message: "pool is not known any more")
                 return
             }
             state.databases.keep(id)
-            state.users.keep(question.pointee.user_id)
+            state.users.keep(question.pointee.numbers.user_id)
             guard let entry = state.configuration.entry(for: database.name) else {
                 answer.pointee.failure = CarpoolError(
                     sqlstate: "3D000", message: "no such database: \(database.name)")
@@ -218,13 +219,13 @@ public final class HostDirectory: Sendable {
                     sqlstate: "08006", message: "database configuration changed", hint: "Connect again.")
                 return
             }
-            answer.pointee.facts = state.moment
-            answer.pointee.pool = state.configuration.poolSettings(
+            answer.pointee.numbers.facts = state.moment
+            answer.pointee.numbers.pool = state.configuration.poolSettings(
                 of: entry, poolUser: user, client: question.pointee.userText ?? user)
             switch Self.address(of: entry.server, resolver, &state) {
             case .success(let address):
                 answer.pointee.server = address.storage
-                answer.pointee.server_size = address.size
+                answer.pointee.numbers.server_size = address.size
             case .failure(let error):
                 answer.pointee.failure = CarpoolError(
                     sqlstate: "08006", message: "server DNS lookup failed", detail: error.message)

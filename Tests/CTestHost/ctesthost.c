@@ -54,26 +54,26 @@ fill_answer(CarpoolAnswer *to, const CtestAnswer *from)
 	to->ticket = (CarpoolTicket) {from->thread, from->slot, from->generation, from->kind};
 	fill_error(&to->refusal, from->refusal);
 	fill_error(&to->failure, from->failure);
-	to->method = from->method;
+	to->numbers.method = from->method;
 	snprintf(to->secret, sizeof(to->secret), "%s", text(from->secret));
-	to->database_id = from->database_id;
-	to->user_id = from->user_id;
-	to->facts = from->facts;
-	to->pool.pool_mode = from->pool_mode;
-	to->pool.pool_size = from->pool_size;
-	to->pool.min_pool_size = from->min_pool_size;
-	to->pool.max_db_connections = from->max_db_connections;
-	to->pool.max_user_connections = from->max_user_connections;
-	to->pool.server_lifetime = from->server_lifetime;
-	to->pool.client_idle_timeout = from->client_idle_timeout;
-	to->pool.idle_transaction_timeout = from->idle_transaction_timeout;
+	to->numbers.database_id = from->database_id;
+	to->numbers.user_id = from->user_id;
+	to->numbers.facts = from->facts;
+	to->numbers.pool.pool_mode = from->pool_mode;
+	to->numbers.pool.pool_size = from->pool_size;
+	to->numbers.pool.min_pool_size = from->min_pool_size;
+	to->numbers.pool.max_db_connections = from->max_db_connections;
+	to->numbers.pool.max_user_connections = from->max_user_connections;
+	to->numbers.pool.server_lifetime = from->server_lifetime;
+	to->numbers.pool.client_idle_timeout = from->client_idle_timeout;
+	to->numbers.pool.idle_transaction_timeout = from->idle_transaction_timeout;
 	if (from->server != NULL)
-		to->server_size = fill_address(&to->server, from->server);
+		to->numbers.server_size = fill_address(&to->server, from->server);
 	snprintf(to->server_user, sizeof(to->server_user), "%s", text(from->server_user));
 	snprintf(to->server_database, sizeof(to->server_database), "%s", text(from->server_database));
-	to->server_slot = from->server_slot;
-	to->must_become = from->must_become;
-	to->may_share = from->may_share;
+	to->numbers.server_slot = from->server_slot;
+	to->numbers.must_become = from->must_become;
+	to->numbers.may_share = from->may_share;
 }
 
 static int
@@ -84,8 +84,8 @@ ask(void *context, const CarpoolQuestion *question, CarpoolAnswer *answer)
 		.kind = question->ticket.kind, .thread = question->ticket.thread,
 		.slot = question->ticket.slot, .generation = question->ticket.generation,
 		.user = question->user, .database = question->database,
-		.database_id = question->database_id, .user_id = question->user_id,
-		.holds = question->holds, .server_pid = question->server_pid
+		.database_id = question->numbers.database_id, .user_id = question->numbers.user_id,
+		.holds = question->numbers.holds, .server_pid = question->numbers.server_pid
 	};
 	CtestAnswer given = {
 		.kind = asked.kind, .thread = asked.thread, .slot = asked.slot, .generation = asked.generation

@@ -43,7 +43,7 @@ import Testing
         #expect(joe.method == method)
         #expect(joe.secret == "secret")
         #expect(!joe.hasFailure && !joe.hasRefusal)
-        #expect(joe.raw.database_id != 0 && joe.raw.user_id != 0)
+        #expect(joe.raw.numbers.database_id != 0 && joe.raw.numbers.user_id != 0)
         #expect(joe.raw.ticket.slot == 2 && joe.raw.ticket.generation == 3 && joe.raw.ticket.thread == 1)
         #expect(directory.login("ann", "x").secret == "SCRAM-SHA-256$4096:c2FsdA==$a:b")
     }
@@ -57,15 +57,15 @@ import Testing
             #expect(answer.method == directory.login("joe", "x").method)
             #expect(answer.secret == "")
             #expect(!answer.hasRefusal && !answer.hasFailure)
-            #expect(answer.raw.mock_md5 == (type == "md5"))
+            #expect(answer.raw.numbers.mock_md5 == (type == "md5"))
             #expect(answer.raw.mock_nonce.0 == 0 && answer.raw.mock_nonce.31 == 31)
-            #expect(answer.raw.database_id == 0)
+            #expect(answer.raw.numbers.database_id == 0)
         }
     }
 
     @Test func mockFollowsMostUsers() throws {
         let users = "\"a\" \"SCRAM-SHA-256$x\"\n\"b\" \"SCRAM-SHA-256$x\"\n\"c\" \"x\"\n"
-        #expect(!directory(try configuration("md5", users: users)).login("nobody", "x").raw.mock_md5)
+        #expect(!directory(try configuration("md5", users: users)).login("nobody", "x").raw.numbers.mock_md5)
     }
 
     @Test func trust() throws {
@@ -77,7 +77,7 @@ import Testing
         #expect(!withFile.login("nobody", "x").hasRefusal)
         let withoutFile = directory(try configuration("trust", users: nil))
         #expect(!withoutFile.login("nobody", "x").hasFailure)
-        #expect(withoutFile.login("nobody", "x").raw.user_id != 0)
+        #expect(withoutFile.login("nobody", "x").raw.numbers.user_id != 0)
     }
 
     @Test func any() throws {
@@ -112,7 +112,7 @@ import Testing
         let directory = directory(try configuration("any"))
         var question = CarpoolQuestion()
         question.user.0 = -1
-        #expect(directory.ask(&question).raw.user_id == 0)
+        #expect(directory.ask(&question).raw.numbers.user_id == 0)
         question = CarpoolQuestion()
         question.database.0 = -1
         copy("joe", to: &question.user)
@@ -125,11 +125,15 @@ import Testing
         let directory = directory(try configuration("md5"))
         let first = directory.login("joe", "x")
         let again = directory.login("joe", "x")
-        #expect(first.raw.database_id == again.raw.database_id && first.raw.user_id == again.raw.user_id)
-        #expect(directory.login("joe", "y").raw.database_id != first.raw.database_id)
-        #expect(directory.login("ann", "x").raw.user_id != first.raw.user_id)
+        #expect(
+            first.raw.numbers.database_id == again.raw.numbers.database_id
+                && first.raw.numbers.user_id == again.raw.numbers.user_id)
+        #expect(directory.login("joe", "y").raw.numbers.database_id != first.raw.numbers.database_id)
+        #expect(directory.login("ann", "x").raw.numbers.user_id != first.raw.numbers.user_id)
         // a forced user is one pool for all
-        #expect(directory.login("ann", "app").raw.user_id == directory.login("joe", "app").raw.user_id)
+        #expect(
+            directory.login("ann", "app").raw.numbers.user_id
+                == directory.login("joe", "app").raw.numbers.user_id)
     }
 
     @Test func numbersOverReload() throws {
@@ -142,30 +146,30 @@ import Testing
             "=pw", with: "=new")
         directory.reload(try configuration("md5", databases: same))
         #expect(directory.takeMoved() == [])
-        #expect(directory.login("joe", "app").raw.database_id == app.raw.database_id)
-        #expect(directory.login("joe", "app").raw.pool.pool_size == 1)
+        #expect(directory.login("joe", "app").raw.numbers.database_id == app.raw.numbers.database_id)
+        #expect(directory.login("joe", "app").raw.numbers.pool.pool_size == 1)
         #expect(directory.route(app).secret == "new")
-        let before = directory.route(app).raw.facts
+        let before = directory.route(app).raw.numbers.facts
         // another database is; all of its clients go to the new place
         let moved = Self.databases.replacing("dbname=prod", with: "dbname=next")
         directory.reload(try configuration("md5", databases: moved))
-        let moment = directory.route(app).raw.facts
+        let moment = directory.route(app).raw.numbers.facts
         #expect(moment > before)
-        #expect(directory.takeMoved() == [.init(database: app.raw.database_id, moment: moment)])
+        #expect(directory.takeMoved() == [.init(database: app.raw.numbers.database_id, moment: moment)])
         #expect(directory.takeMoved() == [])
-        #expect(directory.login("joe", "app").raw.database_id == app.raw.database_id)
-        #expect(directory.login("joe", "x").raw.database_id == other.raw.database_id)
+        #expect(directory.login("joe", "app").raw.numbers.database_id == app.raw.numbers.database_id)
+        #expect(directory.login("joe", "x").raw.numbers.database_id == other.raw.numbers.database_id)
         #expect(directory.route(app).database == "next")
         // and for another user the old clients were not let in
         let otherUser = Self.databases.replacing("user=svc password=pw", with: "user=root password=x")
         directory.reload(try configuration("md5", databases: otherUser))
-        #expect(directory.takeMoved().map(\.database) == [app.raw.database_id])
-        #expect(directory.login("joe", "app").raw.database_id != app.raw.database_id)
+        #expect(directory.takeMoved().map(\.database) == [app.raw.numbers.database_id])
+        #expect(directory.login("joe", "app").raw.numbers.database_id != app.raw.numbers.database_id)
         #expect(directory.route(app).failure == "08006 database configuration changed")
         #expect(directory.route(app).secret == "")
         directory.reload(try configuration("md5", databases: "[databases]\nz = host=127.0.0.1\n"))
         let gone = directory.takeMoved().map(\.database)
-        #expect(gone.contains(app.raw.database_id) && gone.contains(other.raw.database_id))
+        #expect(gone.contains(app.raw.numbers.database_id) && gone.contains(other.raw.numbers.database_id))
         #expect(directory.route(app).failure == "3D000 no such database: app")
     }
 
@@ -206,7 +210,7 @@ import Testing
     @Test func aNameThatLosesAnAddressHasMoved() throws {
         let names = Names()
         let directory = directory(try configuration("md5"), names.resolver)
-        let named = directory.login("joe", "named").raw.database_id
+        let named = directory.login("joe", "named").raw.numbers.database_id
         _ = directory.login("joe", "x")
         _ = directory.takeMoved()
         names.addresses.withLock { $0 = ["db.example": [2, 1, 3]] }
@@ -233,7 +237,7 @@ import Testing
         let directory = directory(try configuration("md5"))
         var question = CarpoolQuestion()
         question.ticket.kind = UInt32(CARPOOL_ASK_ROUTE.rawValue)
-        question.database_id = 77
+        question.numbers.database_id = 77
         #expect(directory.ask(&question).failure == "08006 pool is not known any more")
     }
 

@@ -51,7 +51,7 @@ enum Fixture {
 /// What the directory answers, as Swift values.
 struct Answer {
     let raw: CarpoolAnswer
-    var method: CarpoolMethod { CarpoolMethod(rawValue: UInt32(raw.method)) }
+    var method: CarpoolMethod { CarpoolMethod(rawValue: UInt32(raw.numbers.method)) }
     var secret: String { text(of: raw.secret)! }
     var failure: String { "\(text(of: raw.failure.sqlstate)!) \(text(of: raw.failure.message)!)" }
     var detail: String { text(of: raw.failure.detail)! }
@@ -86,8 +86,8 @@ extension HostDirectory {
     func route(_ login: Answer) -> Answer {
         var question = CarpoolQuestion()
         question.ticket.kind = UInt32(CARPOOL_ASK_ROUTE.rawValue)
-        question.database_id = login.raw.database_id
-        question.user_id = login.raw.user_id
+        question.numbers.database_id = login.raw.numbers.database_id
+        question.numbers.user_id = login.raw.numbers.user_id
         return ask(&question)
     }
 

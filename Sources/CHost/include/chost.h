@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "cnumbers.h"
 #include "csettings.h"
 
 struct CledgerHeader;
@@ -22,47 +23,16 @@ struct CledgerHeader;
 #define CARPOOL_ROLE_SETTINGS_SIZE 4096 /* a host doesn't tell more, see CLEDGER_ROLE_UNKNOWN */
 #define CARPOOL_NO_UID UINT32_MAX
 
-/* What an engine thread asks of its host. */
-typedef enum CarpoolQuestionKind
-{
-	CARPOOL_ASK_LOGIN,			/* may this client come in, and how does it prove itself? */
-	CARPOOL_ASK_ROUTE,			/* where and as whom does a server of this pool log in? */
-	CARPOOL_ASK_CONFIRM			/* does this backend really belong to this database and user? */
-} CarpoolQuestionKind;
-
-/* Names the asker; the host copies it into the answer. */
-typedef struct CarpoolTicket
-{
-	uint32_t	thread;			/* engine thread, from 0 */
-	uint32_t	slot;			/* of the client (LOGIN) or server (ROUTE, CONFIRM) */
-	uint32_t	generation;
-	uint32_t	kind;			/* CarpoolQuestionKind */
-} CarpoolTicket;
-
-/* Credentials that the worker holds for the pool's user, for ROUTE. */
-enum
-{
-	CARPOOL_HOLDS_SCRAM_KEYS = 1,	/* ClientKey and ServerKey of a client's SCRAM login */
-	CARPOOL_HOLDS_PASSWORD = 2, /* a clear-text password from a client's login */
-	CARPOOL_NOT_AS_OWNER = 4,	/* a login as the cluster's owner has failed */
-	/* also for CONFIRM: a pool of several roles; user_id is the first that the server serves, 0: none yet */
-	CARPOOL_FOR_ROLES = 8
-};
-
 typedef struct CarpoolQuestion
 {
 	CarpoolTicket ticket;
+	CarpoolQuestionNumbers numbers;
 	/* LOGIN: names as the client sent them, at most 63 bytes inside the database */
 	char		user[CARPOOL_NAME_SIZE];
 	char		database[CARPOOL_NAME_SIZE];
 	struct sockaddr_storage peer;	/* the client's address; AF_UNIX for a Unix socket */
 	uint32_t	peer_size;
 	uint32_t	peer_uid;		/* Unix socket: the client's OS user; else CARPOOL_NO_UID */
-	/* ROUTE, CONFIRM: the pool */
-	uint32_t	database_id;
-	uint32_t	user_id;
-	uint32_t	holds;			/* ROUTE, CONFIRM: CARPOOL_HOLDS_… */
-	int32_t		server_pid;		/* CONFIRM: from the server's BackendKeyData */
 } CarpoolQuestion;
 
 /* An error for a client; sqlstate "" means none. A NUL ends each string. */
@@ -74,32 +44,10 @@ typedef struct CarpoolError
 	char		hint[320];
 } CarpoolError;
 
-/* How a client proves who it is. */
-typedef enum CarpoolMethod
-{
-	CARPOOL_METHOD_REFUSE,		/* see refusal; no exchange takes place */
-	CARPOOL_METHOD_TRUST,		/* also: the host has proof already, as with peer */
-	CARPOOL_METHOD_PASSWORD,	/* clear-text password, against any kind of secret */
-	CARPOOL_METHOD_MD5,			/* md5; SCRAM where the secret is a SCRAM verifier */
-	CARPOOL_METHOD_SCRAM
-} CarpoolMethod;
-
-/* Settings of one (database, user), scoped values resolved. */
-typedef struct CarpoolPoolSettings
-{
-	int32_t		pool_mode;		/* CarpoolPoolMode */
-	int32_t		pool_size;		/* 0: no limit */
-	int32_t		min_pool_size;
-	int32_t		max_db_connections; /* 0: no limit */
-	int32_t		max_user_connections;	/* 0: no limit; a role's CONNECTION LIMIT counts in */
-	double		server_lifetime;
-	double		client_idle_timeout;
-	double		idle_transaction_timeout;
-} CarpoolPoolSettings;
-
 typedef struct CarpoolAnswer
 {
 	CarpoolTicket ticket;
+	CarpoolAnswerNumbers numbers;
 	/*
 	 * LOGIN: the worker sends refusal at once; it sends failure only after the client has gone
 	 * through the exchange and, with a secret, proved itself. So a role that does not exist or
@@ -108,46 +56,22 @@ typedef struct CarpoolAnswer
 	 */
 	CarpoolError refusal;
 	CarpoolError failure;
-	int32_t		method;			/* CarpoolMethod */
-	bool		mock_md5;		/* no secret: roles here usually have md5 hashes */
 	uint8_t		mock_nonce[32]; /* seeds the salt that the worker shows for roles without a verifier */
 	/*
 	 * LOGIN: of the client. ROUTE: for the login to the server. Empty: none.
 	 * "md5…" and "SCRAM-SHA-256$…" are verifiers, all else is a clear-text password.
 	 */
 	char		secret[CARPOOL_SECRET_SIZE];
-	/* LOGIN: the pool's key (OIDs inside the database) */
-	uint32_t	database_id;
-	uint32_t	user_id;
-	bool		may_share;		/* LOGIN: the role may use the pool that roles of this database share */
-	/*
-	 * A moment, counted in changes: a server may serve a client if the server's facts are not
-	 * older than the client's. LOGIN, CONFIRM: when the facts that such a login takes on for its
-	 * backend's life changed last; ROUTE: now. See also carpool_worker_moved().
-	 */
-	uint64_t	facts;
 	/*
 	 * LOGIN, where servers have agents: what ALTER ROLE and ALTER DATABASE have set for this
 	 * login, in the form of the first list of CLEDGER_START (cledger.h).
 	 */
-	uint32_t	role_settings_size;
 	char		role_settings[CARPOOL_ROLE_SETTINGS_SIZE];
-	CarpoolPoolSettings pool;	/* LOGIN, ROUTE */
 	/* ROUTE */
 	struct sockaddr_storage server; /* AF_INET, AF_INET6 or AF_UNIX */
-	uint32_t	server_size;
 	char		server_user[CARPOOL_NAME_SIZE];
 	char		server_database[CARPOOL_NAME_SIZE];
-	/* CONFIRM: the ledger's slot of the agent in that backend; 0: the backend has no agent */
-	uint32_t	server_slot;
-	/* CONFIRM: the backend is logged in as the cluster's owner and has to become the pool's role */
-	bool		must_become;
 } CarpoolAnswer;
-
-typedef enum CarpoolLogLevel
-{
-	CARPOOL_LOG_DEBUG, CARPOOL_LOG_INFO, CARPOOL_LOG_WARNING, CARPOOL_LOG_ERROR
-} CarpoolLogLevel;
 
 typedef struct CarpoolHost
 {
@@ -190,13 +114,6 @@ typedef struct CarpoolHost
 	 */
 	struct CledgerHeader *ledger;
 } CarpoolHost;
-
-/* How carpool_worker_drain() lets clients go. Both stop listening at once. */
-typedef enum CarpoolDrain
-{
-	CARPOOL_DRAIN_TRANSACTIONS, /* close each client with 57P01 once it is outside a transaction */
-	CARPOOL_DRAIN_CLIENTS		/* wait until the clients leave by themselves */
-} CarpoolDrain;
 
 /*
  * Opens the listeners and starts the engine threads. host and what it points to must

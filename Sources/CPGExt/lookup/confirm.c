@@ -17,19 +17,20 @@
 static bool
 can_become(const CarpoolQuestion *question, CarpoolAnswer *answer, Oid role)
 {
-	uint32		slot = carpool_ledger_slot_of(question->server_pid);
+	uint32		slot = carpool_ledger_slot_of(question->numbers.server_pid);
 	CledgerServer *server = cledger_server(carpool_ledger, slot);
 
-	bool		for_roles = (question->holds & CARPOOL_FOR_ROLES) != 0;
+	bool		for_roles = (question->numbers.holds & CARPOOL_FOR_ROLES) != 0;
 
-	if (slot == 0 || role == question->user_id || role != BOOTSTRAP_SUPERUSERID || server->role != role)
+	if (slot == 0 || role == question->numbers.user_id || role != BOOTSTRAP_SUPERUSERID ||
+		server->role != role)
 		return false;
 	/* what the agent can't take back of one role would be there for the next */
 	if (for_roles && carpool_ledger->failed_tests != 0)
 		return false;
 	server->is_shared = for_roles;
-	server->become = question->user_id;
-	answer->server_slot = slot;
+	server->become = question->numbers.user_id;
+	answer->numbers.server_slot = slot;
 	return true;
 }
 
@@ -40,18 +41,18 @@ can_become(const CarpoolQuestion *question, CarpoolAnswer *answer, Oid role)
 static void
 check_facts(const CarpoolQuestion *question, CarpoolAnswer *answer)
 {
-	const CledgerServer *server = cledger_server(carpool_ledger, answer->server_slot);
-	char	   *name = GetUserNameFromId(question->user_id, true);
+	const CledgerServer *server = cledger_server(carpool_ledger, answer->numbers.server_slot);
+	char	   *name = GetUserNameFromId(question->numbers.user_id, true);
 	CarpoolRole role;
 
-	if (question->holds & CARPOOL_FOR_ROLES)
-		answer->facts = carpool_facts_of_database(question->database_id);
+	if (question->numbers.holds & CARPOOL_FOR_ROLES)
+		answer->numbers.facts = carpool_facts_of_database(question->numbers.database_id);
 	if (name == NULL)
 		return;					/* it was dropped, which its clients hear of elsewhere */
 	carpool_find_role(name, &role);
-	if ((question->holds & CARPOOL_FOR_ROLES) == 0)
-		answer->facts = carpool_facts_since(question->database_id, &role);
-	if (answer->server_slot != 0 && !answer->must_become &&
+	if ((question->numbers.holds & CARPOOL_FOR_ROLES) == 0)
+		answer->numbers.facts = carpool_facts_since(question->numbers.database_id, &role);
+	if (answer->numbers.server_slot != 0 && !answer->numbers.must_become &&
 		server->identity != carpool_facts_identity(role.name, role.is_superuser))
 		carpool_error_set(&answer->failure, ERRCODE_CANNOT_CONNECT_NOW,
 						  "the role was changed while the server connection logged in");
@@ -64,23 +65,25 @@ check_facts(const CarpoolQuestion *question, CarpoolAnswer *answer)
 void
 carpool_answer_confirm(const CarpoolQuestion *question, CarpoolAnswer *answer)
 {
-	PGPROC	   *backend = BackendPidGetProc(question->server_pid);
+	PGPROC	   *backend = BackendPidGetProc(question->numbers.server_pid);
 
-	answer->database_id = question->database_id;
-	answer->user_id = question->user_id;
+	answer->numbers.database_id = question->numbers.database_id;
+	answer->numbers.user_id = question->numbers.user_id;
 	if (backend == NULL)
 		carpool_error_set(&answer->failure, ERRCODE_CONNECTION_FAILURE,
 						  "the server connection ended during its login");
-	else if (backend->databaseId == question->database_id && can_become(question, answer, backend->roleId))
-		answer->must_become = true;
-	else if (backend->roleId != question->user_id || backend->databaseId != question->database_id)
+	else if (backend->databaseId == question->numbers.database_id &&
+			 can_become(question, answer, backend->roleId))
+		answer->numbers.must_become = true;
+	else if (backend->roleId != question->numbers.user_id ||
+			 backend->databaseId != question->numbers.database_id)
 	{
 		carpool_error_set(&answer->failure, ERRCODE_CONNECTION_FAILURE,
 						  "the server connection belongs to another role or database");
 		carpool_error_detail(&answer->failure, "The role or the database was renamed during the login.");
 	}
 	else
-		answer->server_slot = carpool_ledger_slot_of(question->server_pid);
+		answer->numbers.server_slot = carpool_ledger_slot_of(question->numbers.server_pid);
 	if (!carpool_error_is_set(&answer->failure))
 		check_facts(question, answer);
 }

@@ -128,7 +128,7 @@ give_secret(const Login *login, CarpoolMethod method, CarpoolAnswer *answer)
 
 	if (nonce)
 		memcpy(answer->mock_nonce, nonce, sizeof(answer->mock_nonce));
-	answer->mock_md5 = verifier == NULL && Password_encryption == PASSWORD_TYPE_MD5;
+	answer->numbers.mock_md5 = verifier == NULL && Password_encryption == PASSWORD_TYPE_MD5;
 	if (verifier == NULL)
 		return;
 	if (method != CARPOOL_METHOD_SCRAM || get_password_type(verifier) == PASSWORD_TYPE_SCRAM_SHA_256)
@@ -170,7 +170,7 @@ give_role_settings(const Login *login, CarpoolAnswer *answer)
 		appendStringInfoChar(&list, '\0');
 	}
 	memcpy(answer->role_settings, list.data, list.len);
-	answer->role_settings_size = (uint32) list.len;
+	answer->numbers.role_settings_size = (uint32) list.len;
 }
 
 /* Refuses everybody while pg_hba.conf has never been readable. */
@@ -179,7 +179,7 @@ refuse_without_rules(CarpoolAnswer *answer)
 {
 	if (carpool_rules_loaded())
 		return false;
-	answer->method = CARPOOL_METHOD_REFUSE;
+	answer->numbers.method = CARPOOL_METHOD_REFUSE;
 	carpool_error_set(&answer->refusal, ERRCODE_CONFIG_FILE_ERROR, "could not load pg_hba.conf");
 	carpool_error_hint(&answer->refusal, "The server log says what is wrong with the file.");
 	return true;
@@ -209,23 +209,23 @@ carpool_answer_login(const CarpoolQuestion *question, CarpoolAnswer *answer)
 		carpool_names_wait(&login.peer, question);
 		return false;
 	}
-	answer->method = method_of(&login, line, &answer->refusal);
-	if (answer->method == CARPOOL_METHOD_REFUSE)
+	answer->numbers.method = method_of(&login, line, &answer->refusal);
+	if (answer->numbers.method == CARPOOL_METHOD_REFUSE)
 		return true;
-	if (answer->method != CARPOOL_METHOD_TRUST)
-		give_secret(&login, answer->method, answer);
+	if (answer->numbers.method != CARPOOL_METHOD_TRUST)
+		give_secret(&login, answer->numbers.method, answer);
 	carpool_find_database(login.database_name, &login.database);
 	carpool_check_access(&login.role, login.user, &login.database, login.database_name, &answer->failure);
 	if (carpool_error_is_set(&answer->failure))
 		return true;
-	answer->user_id = login.role.id;
-	answer->database_id = login.database.id;
-	carpool_pool_settings(&login.role, &login.database, &answer->pool);
+	answer->numbers.user_id = login.role.id;
+	answer->numbers.database_id = login.database.id;
+	carpool_pool_settings(&login.role, &login.database, &answer->numbers.pool);
 	give_role_settings(&login, answer);
-	answer->may_share = carpool_may_share(&login.role, &login.database, answer);
-	answer->facts = carpool_facts_since(login.database.id, &login.role);
+	answer->numbers.may_share = carpool_may_share(&login.role, &login.database, answer);
+	answer->numbers.facts = carpool_facts_since(login.database.id, &login.role);
 	/* servers that are shared may have been there before this role was known */
-	if (answer->may_share)
-		answer->facts = Max(answer->facts, carpool_facts_of_database(login.database.id));
+	if (answer->numbers.may_share)
+		answer->numbers.facts = Max(answer->numbers.facts, carpool_facts_of_database(login.database.id));
 	return true;
 }

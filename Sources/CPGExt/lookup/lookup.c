@@ -73,7 +73,7 @@ answer_error(CarpoolAnswer *answer)
 			(errcode(error->sqlerrcode), errmsg("carpool could not look up a login: %s", error->message)));
 	explicit_bzero(answer, sizeof(*answer));
 	answer->ticket = ticket;
-	answer->method = CARPOOL_METHOD_REFUSE;
+	answer->numbers.method = CARPOOL_METHOD_REFUSE;
 	carpool_error_set(&answer->refusal, error->sqlerrcode, "%s", error->message);
 	answer->failure = answer->refusal;
 }
@@ -92,7 +92,7 @@ carpool_lookup(const CarpoolQuestion *question, CarpoolAnswer *answer)
 	answer->ticket = question->ticket;
 	if (stopping && question->ticket.kind != CARPOOL_ASK_CONFIRM)
 	{
-		answer->method = CARPOOL_METHOD_REFUSE;
+		answer->numbers.method = CARPOOL_METHOD_REFUSE;
 		carpool_error_set(&answer->refusal, ERRCODE_CANNOT_CONNECT_NOW,
 						  "the database system is shutting down");
 		answer->failure = answer->refusal;

@@ -123,7 +123,7 @@ static void
 take(const Route *route, const HbaLine *line, const CarpoolTarget *target, CarpoolAnswer *answer)
 {
 	answer->server = target->address;
-	answer->server_size = target->size;
+	answer->numbers.server_size = target->size;
 	if (route->verifier && route->type == PASSWORD_TYPE_MD5 && line->auth_method == uaMD5)
 		strlcpy(answer->secret, route->verifier, CARPOOL_SECRET_SIZE);
 }
@@ -152,7 +152,7 @@ owner_by_peer(char *database, const CarpoolTarget *target, CarpoolAnswer *answer
 		!can_be_peer(&owner, line, target))
 		return false;
 	answer->server = target->address;
-	answer->server_size = target->size;
+	answer->numbers.server_size = target->size;
 	strlcpy(answer->server_user, owner.user, CARPOOL_NAME_SIZE);
 	return true;
 }
@@ -220,17 +220,17 @@ choose(const Route *route, const CarpoolQuestion *question, CarpoolAnswer *answe
 static bool
 resolve(const CarpoolQuestion *question, Route *route, CarpoolError *failure)
 {
-	route->role = question->user_id;
-	route->holds = question->holds;
-	route->user = GetUserNameFromId(question->user_id, true);
-	route->database = get_database_name(question->database_id);
+	route->role = question->numbers.user_id;
+	route->holds = question->numbers.holds;
+	route->user = GetUserNameFromId(question->numbers.user_id, true);
+	route->database = get_database_name(question->numbers.database_id);
 	if (route->user == NULL)
 		carpool_error_set(failure, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-						  "role with OID %u does not exist", question->user_id);
+						  "role with OID %u does not exist", question->numbers.user_id);
 	else if (route->database == NULL)
 	{
 		carpool_error_set(failure, ERRCODE_UNDEFINED_DATABASE, "database %u does not exist",
-						  question->database_id);
+						  question->numbers.database_id);
 		carpool_error_detail(failure, "It seems to have just been dropped.");
 	}
 	else if (!carpool_rules_loaded())
@@ -244,21 +244,21 @@ resolve(const CarpoolQuestion *question, Route *route, CarpoolError *failure)
 static void
 answer_for_roles(const CarpoolQuestion *question, CarpoolAnswer *answer)
 {
-	char	   *name = get_database_name(question->database_id);
+	char	   *name = get_database_name(question->numbers.database_id);
 	char	   *owner = GetUserNameFromId(BOOTSTRAP_SUPERUSERID, true);
 	CarpoolDatabase database;
 
 	if (name == NULL)
 	{
 		carpool_error_set(&answer->failure, ERRCODE_UNDEFINED_DATABASE, "database %u does not exist",
-						  question->database_id);
+						  question->numbers.database_id);
 		carpool_error_detail(&answer->failure, "It seems to have just been dropped.");
 		return;
 	}
 	carpool_find_database(name, &database);
-	carpool_shared_settings(&database, &answer->pool);
+	carpool_shared_settings(&database, &answer->numbers.pool);
 	(void) carpool_facts_of_database(database.id);
-	answer->facts = carpool_facts_now();
+	answer->numbers.facts = carpool_facts_now();
 	strlcpy(answer->server_database, name, CARPOOL_NAME_SIZE);
 	strlcpy(answer->server_user, owner ? owner : "", CARPOOL_NAME_SIZE);
 	if (!carpool_rules_loaded())
@@ -283,9 +283,9 @@ carpool_answer_route(const CarpoolQuestion *question, CarpoolAnswer *answer)
 	const char *reason = NULL;
 	bool		answered;
 
-	answer->database_id = question->database_id;
-	answer->user_id = question->user_id;
-	if (question->holds & CARPOOL_FOR_ROLES)
+	answer->numbers.database_id = question->numbers.database_id;
+	answer->numbers.user_id = question->numbers.user_id;
+	if (question->numbers.holds & CARPOOL_FOR_ROLES)
 	{
 		answer_for_roles(question, answer);
 		return true;
@@ -296,9 +296,9 @@ carpool_answer_route(const CarpoolQuestion *question, CarpoolAnswer *answer)
 	strlcpy(answer->server_database, route.database, CARPOOL_NAME_SIZE);
 	carpool_find_role(route.user, &role);
 	carpool_find_database(route.database, &database);
-	carpool_pool_settings(&role, &database, &answer->pool);
+	carpool_pool_settings(&role, &database, &answer->numbers.pool);
 	(void) carpool_facts_since(database.id, &role);
-	answer->facts = carpool_facts_now();
+	answer->numbers.facts = carpool_facts_now();
 	route.verifier = get_role_password(route.user, &reason);
 	if (route.verifier)
 		route.type = get_password_type(route.verifier);

@@ -77,7 +77,8 @@ carpool_may_share(const CarpoolRole *role, const CarpoolDatabase *database, cons
 	bool		fine;
 
 	if (!carpool_settings_current()->share_roles || role->is_superuser || role->connection_limit >= 0 ||
-		!has_usual_settings(database, &login->pool) || login->role_settings[0] == CLEDGER_ROLE_UNKNOWN ||
+		!has_usual_settings(database, &login->numbers.pool) ||
+		login->role_settings[0] == CLEDGER_ROLE_UNKNOWN ||
 		holds_from_login(InvalidOid, role->id) || holds_from_login(database->id, role->id) ||
 		owner_has_settings(database->id))
 		return false;

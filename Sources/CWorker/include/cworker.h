@@ -1,7 +1,6 @@
 /*
- * cworker.h: the contract of chost.h in a form that Swift can use. The structs of chost.h hold
- * long character arrays, which Swift would import as tuples of thousands of elements. So this
- * header keeps them opaque, and hands numbers out as small structs and strings by pointer.
+ * cworker.h: the contract of chost.h in a form that Swift can use: this header keeps the structs with
+ * long character arrays opaque, and hands out their numbers (cnumbers.h) and, by pointer, their strings.
  */
 #ifndef CARPOOL_WORKER_H
 #define CARPOOL_WORKER_H
@@ -10,16 +9,12 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "../../CHost/include/cnumbers.h"
 #include "cledger.h"
 
 typedef struct CarpoolHost CarpoolHost;
 typedef struct CarpoolSettings CarpoolSettings;
 typedef struct CarpoolAnswer CarpoolAnswer;
-
-enum CworkerLevel
-{
-	CWORKER_DEBUG, CWORKER_INFO, CWORKER_WARNING, CWORKER_ERROR
-};
 
 /* ---- settings ---- */
 
@@ -48,7 +43,7 @@ const char *cworker_setting_text(const CarpoolSettings *settings, const char *na
 
 const char *cworker_host_name(const CarpoolHost *host);
 bool		cworker_host_keeps_oids(const CarpoolHost *host);
-void		cworker_log(const CarpoolHost *host, int level, const char *line);
+void		cworker_log(const CarpoolHost *host, CarpoolLogLevel level, const char *line);
 bool		cworker_cancel(const CarpoolHost *host, int32_t server_pid, uint32_t server_slot);
 int			cworker_host_most_servers(const CarpoolHost *host);
 /* Tells the host of a database and a user that no pool has any more; 0: none. */
@@ -56,70 +51,15 @@ void		cworker_forget(const CarpoolHost *host, uint32_t database_id, uint32_t use
 /* Returns the host's ledger, or NULL if the host has none. */
 CledgerHeader *cworker_host_ledger(const CarpoolHost *host);
 
-enum CworkerQuestionKind
-{
-	CWORKER_LOGIN, CWORKER_ROUTE, CWORKER_CONFIRM
-};
-
-/* A question and its asker; see CarpoolQuestion. */
-typedef struct CworkerQuestion
-{
-	uint32_t	kind;
-	uint32_t	thread;
-	uint32_t	slot;
-	uint32_t	generation;
-	int32_t		client_fd;		/* LOGIN: for the peer's address and OS user; else -1 */
-	uint32_t	database_id;
-	uint32_t	user_id;
-	bool		holds_scram_keys;
-	bool		holds_password;
-	bool		not_as_owner;
-	bool		for_roles;
-	int32_t		server_pid;
-} CworkerQuestion;
-
 /*
- * Asks the host. Returns 1 if *answer is a new answer, which the caller frees; 0 if the host will
- * answer by carpool_worker_answer(); -1 if the host takes no more questions now.
+ * Asks the host. client is the client's socket, for its address and OS user; -1: there is none.
+ * Returns 1 if *answer is a new answer, which the caller frees; 0 if the host will answer by
+ * carpool_worker_answer(); -1 if the host takes no more questions now.
  */
-int			cworker_ask(const CarpoolHost *host, const CworkerQuestion *question,
-						const char *user, const char *database, CarpoolAnswer **answer);
+int			cworker_ask(const CarpoolHost *host, CarpoolTicket ticket, CarpoolQuestionNumbers numbers,
+						int client, const char *user, const char *database, CarpoolAnswer **answer);
 
 /* ---- answers ---- */
-
-typedef struct CworkerAnswer
-{
-	uint32_t	kind;
-	uint32_t	thread;
-	uint32_t	slot;
-	uint32_t	generation;
-	int32_t		method;
-	bool		mock_md5;
-	uint32_t	database_id;
-	uint32_t	user_id;
-	uint32_t	server_size;
-	uint32_t	server_slot;
-	bool		must_become;
-	bool		may_share;
-	uint64_t	facts;
-} CworkerAnswer;
-
-enum CworkerMethod
-{
-	CWORKER_REFUSE, CWORKER_TRUST, CWORKER_PASSWORD, CWORKER_MD5, CWORKER_SCRAM
-};
-
-typedef struct CworkerPoolSettings
-{
-	int32_t		pool_mode;
-	int32_t		pool_size;
-	int32_t		min_pool_size;
-	int32_t		max_db_connections;
-	int32_t		max_user_connections;
-	double		server_lifetime;
-	double		client_idle_timeout;
-	double		idle_transaction_timeout;
-} CworkerPoolSettings;
 
 /* The strings of an answer; they live as long as the answer. */
 enum CworkerText
@@ -130,13 +70,12 @@ enum CworkerText
 };
 
 void		cworker_answer_free(CarpoolAnswer *answer);
-CworkerAnswer cworker_answer(const CarpoolAnswer *answer);
-CworkerPoolSettings cworker_answer_pool(const CarpoolAnswer *answer);
+CarpoolTicket cworker_answer_ticket(const CarpoolAnswer *answer);
+CarpoolAnswerNumbers cworker_answer_numbers(const CarpoolAnswer *answer);
 const char *cworker_answer_text(const CarpoolAnswer *answer, int text);
 /* Returns the 32 bytes of mock_nonce. */
 const uint8_t *cworker_answer_nonce(const CarpoolAnswer *answer);
-/* Return what ALTER ROLE and ALTER DATABASE have set, the first list of CLEDGER_START; size 0: not told. */
-size_t		cworker_answer_role_settings_size(const CarpoolAnswer *answer);
+/* Returns what ALTER ROLE and ALTER DATABASE have set, role_settings_size bytes. */
 const void *cworker_answer_role_settings(const CarpoolAnswer *answer);
 /* Returns the server's socket address, server_size bytes. */
 const void *cworker_answer_server(const CarpoolAnswer *answer);

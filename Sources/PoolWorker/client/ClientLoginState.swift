@@ -58,7 +58,7 @@ struct LoginAnswer {
     let mayShare: Bool
     /// When what such a login takes on for its backend's life has changed last.
     let facts: UInt64
-    let settings: CworkerPoolSettings
+    let settings: CarpoolPoolSettings
     let roleSettings: RoleSettings
 }
 

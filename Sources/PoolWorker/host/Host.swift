@@ -6,7 +6,7 @@ import Wire
 /// The program that runs the worker; chost.h says what it does for it. Any thread may call it.
 @safe
 struct Host: @unchecked Sendable {
-    enum Level: Int32 { case debug, info, warning, error }
+    enum Level: UInt32 { case debug, info, warning, error }
 
     private let host: OpaquePointer
 
@@ -25,7 +25,9 @@ struct Host: @unchecked Sendable {
     /// Nil: the host's servers have no agents.
     var ledger: UnsafeMutablePointer<CledgerHeader>? { unsafe cworker_host_ledger(host) }
 
-    func log(_ level: Level, _ line: String) { unsafe cworker_log(host, level.rawValue, line) }
+    func log(_ level: Level, _ line: String) {
+        unsafe cworker_log(host, CarpoolLogLevel(level.rawValue), line)
+    }
 
     /// Interrupts what a backend runs, before it returns; false when a CancelRequest has to.
     /// - Parameter slot: its agent's, which looks in the ledger whom it is for; 0: it has none.
@@ -42,16 +44,38 @@ struct Host: @unchecked Sendable {
         case refused
     }
 
-    func ask(_ question: CworkerQuestion, user: [UInt8] = [], database: [UInt8] = []) -> Asked {
-        var question = question
+    func ask(_ question: Question) -> Asked {
         var answer: OpaquePointer?
-        let result = unsafe cString(user) { user in
-            unsafe cString(database) { unsafe cworker_ask(host, &question, user, $0, &answer) }
+        let result = unsafe cString(question.user) { user in
+            unsafe cString(question.database) { database in
+                unsafe cworker_ask(
+                    host, question.ticket, question.numbers, question.client, user, database, &answer)
+            }
         }
         guard result == 1, let answer = unsafe answer else { return result == 0 ? .later : .refused }
         defer { unsafe cworker_answer_free(answer) }
         return unsafe .answered(HostAnswer(answer))
     }
+}
+
+/// A question to the host; see CarpoolQuestion.
+struct Question {
+    let ticket: CarpoolTicket
+    var numbers = CarpoolQuestionNumbers()
+    /// The client's socket, for its address and OS user; -1: it is not about a client.
+    var client: Int32 = -1
+    var user: [UInt8] = []
+    var database: [UInt8] = []
+
+    /// - Parameters:
+    ///   - slot: of the client or server.
+    init(_ kind: HostAnswer.Kind, thread: Int, slot: UInt32, generation: UInt32) {
+        ticket = CarpoolTicket(
+            thread: UInt32(thread), slot: slot, generation: generation, kind: kind.rawValue)
+    }
+
+    /// Sets a flag of CARPOOL_HOLDS_….
+    mutating func holds(_ flag: Int) { numbers.holds |= UInt32(flag) }
 }
 
 /// Calls `body` with the bytes as a C string.
@@ -76,7 +100,7 @@ struct HostAnswer {
     let failure: ErrorFields?
     let databaseID: UInt32
     let userID: UInt32
-    let pool: CworkerPoolSettings
+    let pool: CarpoolPoolSettings
     let server: Connector
     let serverUser: [UInt8]
     let serverDatabase: [UInt8]
@@ -92,10 +116,10 @@ struct HostAnswer {
     /// Reads an answer; it stays the caller's.
     @unsafe
     init(_ answer: OpaquePointer) {
-        let numbers = unsafe cworker_answer(answer)
-        kind = Kind(rawValue: numbers.kind) ?? .confirm
-        slot = numbers.slot
-        generation = numbers.generation
+        let (ticket, numbers) = unsafe (cworker_answer_ticket(answer), cworker_answer_numbers(answer))
+        kind = Kind(rawValue: ticket.kind) ?? .confirm
+        slot = ticket.slot
+        generation = ticket.generation
         method = Method(rawValue: numbers.method) ?? .refuse
         mockMD5 = numbers.mock_md5
         databaseID = numbers.database_id
@@ -104,7 +128,7 @@ struct HostAnswer {
         mustBecome = numbers.must_become
         mayShare = numbers.may_share
         facts = numbers.facts
-        pool = unsafe cworker_answer_pool(answer)
+        pool = numbers.pool
         unsafe mockNonce = Array(UnsafeBufferPointer(start: cworker_answer_nonce(answer), count: 32))
         let text = { (which: CworkerText) in
             unsafe Array(String(cString: cworker_answer_text(answer, Int32(which.rawValue))).utf8)
@@ -113,7 +137,7 @@ struct HostAnswer {
             bytes: Array(
                 UnsafeRawBufferPointer(
                     start: cworker_answer_role_settings(answer),
-                    count: cworker_answer_role_settings_size(answer))))
+                    count: Int(numbers.role_settings_size))))
         // A secret is bytes, which need not be UTF-8.
         unsafe secret = rawBytes(cworker_answer_text(answer, Int32(CWORKER_SECRET.rawValue)))
         unsafe serverUser = rawBytes(cworker_answer_text(answer, Int32(CWORKER_SERVER_USER.rawValue)))

@@ -13,26 +13,22 @@ extension EngineThread {
         guard let login = logins[c] else { return }
         login.phase = .asked
         var question = question(.login, c.number, ends.clients.generation(c))
-        question.client_fd = ends.clients[c].stream.descriptor
-        if !ask(question, user: login.user, database: login.database) {
+        question.client = ends.clients[c].stream.descriptor
+        question.user = login.user
+        question.database = login.database
+        if !ask(question) {
             closeClient(
                 c, .error(ErrorFields(.fatal, "53300", "too many logins at a time", hint: "Try again.")))
         }
     }
 
-    func question(_ kind: HostAnswer.Kind, _ slot: UInt32, _ generation: UInt32) -> CworkerQuestion {
-        var question = CworkerQuestion()
-        question.kind = kind.rawValue
-        question.thread = UInt32(number)
-        question.slot = slot
-        question.generation = generation
-        question.client_fd = -1
-        return question
+    func question(_ kind: HostAnswer.Kind, _ slot: UInt32, _ generation: UInt32) -> Question {
+        Question(kind, thread: number, slot: slot, generation: generation)
     }
 
     /// Puts a question to the host; the answer comes by `answered`. False: it can't take any.
-    mutating func ask(_ question: CworkerQuestion, user: [UInt8] = [], database: [UInt8] = []) -> Bool {
-        switch shared.host.ask(question, user: user, database: database) {
+    mutating func ask(_ question: Question) -> Bool {
+        switch shared.host.ask(question) {
         case .answered(let answer):
             agenda.post(answer)
             return true
@@ -211,7 +207,7 @@ extension EngineThread {
     /// This thread's view of a pool, with the settings of the latest login.
     /// - Returns: this thread has not known the pool before.
     @discardableResult
-    mutating func meetPool(_ record: PoolRecord, _ settings: CworkerPoolSettings) -> Bool {
+    mutating func meetPool(_ record: PoolRecord, _ settings: CarpoolPoolSettings) -> Bool {
         let p = record.index
         let (isNew, hasChanged) = ends.pools.meet(record, settings)
         if hasChanged {

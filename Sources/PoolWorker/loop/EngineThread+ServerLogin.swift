@@ -1,5 +1,6 @@
 import Auth
 import CSys
+import CWorker
 import Engine
 import FixedStorage
 import Pooling
@@ -10,13 +11,12 @@ extension EngineThread {
     mutating func askRoute(_ s: ServerIndex, _ record: PoolRecord) {
         let (keys, password) = shared.directory.locked { (record.keys != nil, record.password != nil) }
         var question = question(.route, s.number, ends.servers.generation(s))
-        question.database_id = record.databaseID
-        question.user_id = record.isShared ? firstRole(ends.servers[s].pool, record) : record.userID
-        question.for_roles = record.isShared
-        question.holds_scram_keys = keys
-        question.holds_password = password
-        question.not_as_owner = shared.directory.locked { record.notAsOwner }
-        if !ask(question, user: Array(record.user.utf8), database: Array(record.database.utf8)) {
+        question.names(
+            record, role: record.isShared ? firstRole(ends.servers[s].pool, record) : record.userID)
+        if keys { question.holds(CARPOOL_HOLDS_SCRAM_KEYS) }
+        if password { question.holds(CARPOOL_HOLDS_PASSWORD) }
+        if shared.directory.locked({ record.notAsOwner }) { question.holds(CARPOOL_NOT_AS_OWNER) }
+        if !ask(question) {
             serverLoginFailed(s, ErrorFields(.fatal, "53300", "too many logins at a time"), reachable: false)
         }
     }
@@ -34,10 +34,8 @@ extension EngineThread {
     mutating func askSettings(_ p: PoolIndex) {
         guard let record = ends.pools.record(p) else { return }
         var question = question(.route, Self.settingsSlots | p.number, record.serial)
-        question.database_id = record.databaseID
-        question.user_id = record.userID
-        question.for_roles = record.isShared
-        _ = ask(question, user: Array(record.user.utf8), database: Array(record.database.utf8))
+        question.names(record, role: record.userID)
+        _ = ask(question)
     }
 
     /// The settings of a pool are known anew: they hold for clients that wait already, too.
@@ -190,10 +188,8 @@ extension EngineThread {
         }
         ends.servers[s].confirms()
         var question = question(.confirm, s.number, ends.servers.generation(s))
-        question.database_id = record.databaseID
-        question.user_id = serverLogins[s]?.role ?? record.userID
-        question.for_roles = record.isShared
-        question.server_pid = ends.servers[s].pid
+        question.names(record, role: serverLogins[s]?.role ?? record.userID)
+        question.numbers.server_pid = ends.servers[s].pid
         if !ask(question) {
             serverLoginFailed(s, ErrorFields(.fatal, "53300", "too many logins at a time"), reachable: false)
         }

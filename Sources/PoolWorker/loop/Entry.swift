@@ -97,7 +97,7 @@ public func carpoolWorkerStart(
 @_cdecl("carpool_worker_answer")
 public func carpoolWorkerAnswer(_ answer: OpaquePointer) {
     guard let shared = unsafe worker?.shared else { return }
-    let thread = unsafe Int(cworker_answer(answer).thread)
+    let thread = unsafe Int(cworker_answer_ticket(answer).thread)
     guard thread < shared.threads else { return }
     shared.inboxes[thread].post(.answered(unsafe HostAnswer(answer)))
 }

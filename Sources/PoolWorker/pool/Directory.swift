@@ -15,7 +15,7 @@ final class PoolRecord {
     let userID: UInt32
     var user: String
     var database: String
-    var settings: CworkerPoolSettings
+    var settings: CarpoolPoolSettings
     var servers = 0
     var clients = 0
     /// Of its servers those that are, or are to be, their database's hub.
@@ -76,7 +76,7 @@ final class PoolRecord {
 
     init(
         index: PoolIndex, serial: UInt32, databaseID: UInt32, userID: UInt32, isShared: Bool,
-        settings: CworkerPoolSettings, carries: Bool?
+        settings: CarpoolPoolSettings, carries: Bool?
     ) {
         self.serial = serial
         self.isShared = isShared
@@ -167,7 +167,7 @@ final class Directory: @unchecked Sendable {
     /// - Parameter facts: when those of the login have changed last.
     func enter(
         databaseID: UInt32, userID: UInt32, shared: Bool, facts: UInt64, user: String, database: String,
-        settings: CworkerPoolSettings, keys: SCRAMKeys?, password: [UInt8]?
+        settings: CarpoolPoolSettings, keys: SCRAMKeys?, password: [UInt8]?
     ) -> PoolRecord? {
         locked {
             let key = Key(databaseID: databaseID, userID: shared ? 0 : userID, isShared: shared)
@@ -508,5 +508,17 @@ struct WaitingCounters: BitwiseCopyable, @unchecked Sendable {
             if count > best?.count ?? 0 { best = (other, count) }
         }
         return best?.thread
+    }
+}
+
+extension Question {
+    /// It is about a server of a pool.
+    /// - Parameter role: the first that the server serves.
+    mutating func names(_ record: PoolRecord, role: UInt32) {
+        numbers.database_id = record.databaseID
+        numbers.user_id = role
+        if record.isShared { holds(CARPOOL_FOR_ROLES) }
+        user = Array(record.user.utf8)
+        database = Array(record.database.utf8)
     }
 }

@@ -75,7 +75,7 @@ extension ThreadPools {
 
     /// A pool with the settings of the latest login.
     /// - Returns: whether this thread has not known the pool before, and whether its mode is another now.
-    mutating func meet(_ record: PoolRecord, _ settings: CworkerPoolSettings) -> (
+    mutating func meet(_ record: PoolRecord, _ settings: CarpoolPoolSettings) -> (
         isNew: Bool, hasChanged: Bool
     ) {
         let mode = PoolMode(rawValue: settings.pool_mode) ?? .session
