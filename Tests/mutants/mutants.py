@@ -46,7 +46,7 @@ MUTANTS = [
     off("an answer in another's session is not stopped", AGENT + "agent.c",
         "	if (carpool_session_answers(type))\n		carpool_session_check();", "", "test_own_session", "backend"),
     off("a transaction is rolled back in nobody's session", WORKER + "loop/EngineThread+Recovery.swift",
-        "            // still the session of the client that has left", "            forgetLeft(s)",
+        "                // still the session of the client that has left", "                forgetLeft(s)",
         "test_own_session", "dies"),
     # carried
     nothing("settings are not carried", AGENT + "state/settings_state.c", "	if (likely(!may_have_changed &&",
@@ -93,8 +93,7 @@ MUTANTS = [
     pin("backups", AGENT + "pins/replication.c", "		pins |= CLEDGER_PIN_BACKUP;", "		;", "superuser"),
     # worker and agent each see to it
     Mutant("pin: what a pinned client left stays", [
-        (WORKER + "loop/EngineThread+Recovery.swift", 
-         "ends.servers[s].pins != 0 || ends.servers[s].ledger.pins != 0\n            || ", ""),
+        (WORKER + "link/Server.swift", "isPinned: pins != 0 || ledger.pins != 0,", "isPinned: false,"),
         (AGENT + "attach.c", "	carpool_pins_reset();\n", "")], "test_state_pins.py", "takes_its_state_along"),
     pin("a library stays with its backend", AGENT + "pins/pins.c",
         "	return carpool_signs.lasting & (CLEDGER_PIN_LOADED_LIBRARY | CLEDGER_PIN_LANGUAGE);", "	return 0;",

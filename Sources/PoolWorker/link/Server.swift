@@ -307,11 +307,32 @@ extension Server {
         enter(.recovering, now)
     }
 
-    /// What it runs for the client that has left is interrupted. Returns false if it was already.
-    mutating func interrupts() -> Bool {
-        defer { interrupted = true }
-        return !interrupted
+    /// The next step towards where another client can have it; what that sends is counted.
+    mutating func recoveryStep() -> Recovery.Step {
+        assert(state == .recovering)
+        let recovery = Recovery(
+            isEnding: ending, isInterrupted: interrupted, isInMessage: bodyLeft > 0, isCancelled: cancels > 0)
+        let step = recovery.step(&traffic)
+        switch step {
+        case .rollBack, .rest: if stream.input.isEmpty { stream.input.giveBack() }
+        case .wait, .send, .interrupt, .end: break
+        }
+        return step
     }
+
+    /// What takes away what its last client has left, of which it knows nothing any more but its pins.
+    /// - Parameter isConfigured: the settings have a statement for that.
+    mutating func resetAfterClient(_ mode: PoolMode, isConfigured: Bool) -> Recovery.Reset {
+        let reset = Recovery.Reset(
+            isPinned: pins != 0 || ledger.pins != 0, awaitsStart: startedFor != .absent, mode: mode,
+            isConfigured: isConfigured)
+        heardStart()
+        traffic = Traffic()
+        return reset
+    }
+
+    /// What it runs for the client that has left is interrupted.
+    mutating func isInterrupted() { interrupted = true }
 
     /// It is told that nothing more comes, and will close.
     mutating func isToEnd() {

@@ -8,8 +8,9 @@ import Wire
 extension EngineThread {
     mutating func keepHouse() {
         acceptor.goOn(poller, now)
+        let limits = ServerLimits(settings)
         for c in ends.clients.indices where ends.clients[c].state != .gone { checkClient(c) }
-        for s in ends.servers.indices where ends.servers[s].state != .gone { checkServer(s) }
+        for s in ends.servers.indices where ends.servers[s].state != .gone { checkServer(s, limits) }
         closeOldCancellers()
         closeUnusedHubs()
         for p in ends.pools.indices where ends.pools.needsLook(p) {
@@ -130,35 +131,20 @@ extension EngineThread {
         }
     }
 
-    private mutating func checkServer(_ s: ServerIndex) {
-        let server = ends.servers[s]
+    private mutating func checkServer(_ s: ServerIndex, _ limits: ServerLimits) {
         ends.servers[s].ages(now)
-        switch server.state {
-        case .routing, .connecting, .login, .confirming:
-            if isDue(server.connected, settings.server_connect_timeout) {
-                serverLoginFailed(
-                    s, ErrorFields(.fatal, "08006", "connect timeout", hint: "See server_connect_timeout."),
-                    reachable: false, ofPlace: server.state == .connecting)
-            }
-        case .idle:
-            checkIdle(s)
-        case .setup, .resetting, .recovering:
-            if isDue(server.since, max(settings.cancel_wait_timeout, 1)) {
-                let unhurried = server.state == .recovering && server.finishing
-                if server.client == .absent && !unhurried { closeServer(s, .recoveryTimeout) }
-            }
-        case .settling:
-            if isDue(server.since, settings.cancel_wait_timeout) { closeServer(s, .cancelHandled) }
-        case .active, .free, .gone:
+        switch limits.excess(ends.servers[s].phase(ends.pools), now) {
+        case nil:
             break
+        case .opening:
+            serverLoginFailed(
+                s, ErrorFields(.fatal, "08006", "connect timeout", hint: "See server_connect_timeout."),
+                reachable: false, ofPlace: ends.servers[s].state == .connecting)
+        case .lifetime: closeServer(s, .lifetime)
+        case .idling: closeServer(s, .serverIdle)
+        case .recovery: closeServer(s, .recoveryTimeout)
+        case .cancel: closeServer(s, .cancelHandled)
         }
-    }
-
-    private mutating func checkIdle(_ s: ServerIndex) {
-        let p = ends.servers[s].pool
-        if now >= ends.servers[s].expires || ends.servers[s].obsolete { return closeServer(s, .lifetime) }
-        guard isDue(ends.servers[s].since, settings.server_idle_timeout) else { return }
-        if ends.pools.servers(p) > ends.pools.neededServers(p) { closeServer(s, .serverIdle) }
     }
 
     // MARK: messages

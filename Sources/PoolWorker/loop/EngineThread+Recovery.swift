@@ -36,86 +36,40 @@ extension EngineThread {
         shared.ledger.leave(ends.servers[s].forgetsLeft())
     }
 
-    /// One step towards an idle server.
+    /// Brings a server towards where the next client can have it, as far as it goes without waiting.
     mutating func recover(_ s: ServerIndex) {
-        guard ends.servers[s].state == .recovering else { return }
-        if ends.servers[s].ending { return interruptOnce(s) }
-        if ends.servers[s].traffic.isUncertain || ends.servers[s].traffic.isInexact { return endInOrder(s) }
-        if ends.servers[s].traffic.isCopyingIn {
-            var writer = FrameWriter()
-            writer.frame(FrontendTag.copyFail) { $0.string("client disconnected") }
-            _ = ends.servers[s].traffic.frontend(FrontendTag.copyFail)
-            guard sendServer(s, writer.bytes) else { return closeServer(s, .serverGone) }
-        }
-        if ends.servers[s].traffic.needsSync || ends.servers[s].traffic.lacksAnswer {
-            guard sendServer(s, lastMessages(s)) else { return closeServer(s, .serverGone) }
-        }
-        if ends.servers[s].traffic.isDoubtful { return endInOrder(s) }
-        guard ends.servers[s].traffic.isQuiet else {
-            return interruptOnce(s)
-        }
-        guard ends.servers[s].bodyLeft == 0 else { return }
-        if ends.servers[s].cancels > 0 { return }  // requestDone comes back here
-        ends.servers[s].stream.input.isEmpty ? ends.servers[s].stream.input.giveBack() : ()
-        if ends.servers[s].traffic.status == TransactionStatus.idle {
-            // (an agent that has yet to read how the session of that client starts goes on in it)
-            if ends.servers[s].startedFor == .absent { forgetLeft(s) }
-            resetServer(s)
-        } else {
-            // still the session of the client that has left
-            runTask(s, .rollback, Array("ROLLBACK".utf8))
-        }
-    }
-
-    private mutating func interruptOnce(_ s: ServerIndex) {
-        if ends.servers[s].interrupts() { interrupt(.absent, s) }
-    }
-
-    /// What brings a server to a ReadyForQuery whose client has sent messages without one: a Sync.
-    /// Where it would commit, a ROLLBACK goes first, as PostgreSQL aborts what is not synced when
-    /// its client ends. In the extended protocol: after an error it is skipped with all else.
-    private mutating func lastMessages(_ s: ServerIndex) -> [UInt8] {
-        var writer = FrameWriter()
-        if ends.servers[s].traffic.needsSync {
-            // in a block of its own PostgreSQL has nothing to warn of
-            let isOpen = ends.servers[s].traffic.status != TransactionStatus.idle
-            for statement in isOpen ? ["ROLLBACK"] : ["BEGIN", "ROLLBACK"] {
-                writer.execution(of: Array(statement.utf8))
-                ends.servers[s].traffic.ownExecution()
+        while ends.servers[s].state == .recovering {
+            switch ends.servers[s].recoveryStep() {
+            case .wait:
+                return
+            case .send(let messages):
+                guard sendServer(s, messages) else { return closeServer(s, .serverGone) }
+            case .interrupt:
+                ends.servers[s].isInterrupted()
+                interrupt(.absent, s)
+            case .end(let message):
+                ends.servers[s].isToEnd()
+                guard sendServer(s, message) else { return closeServer(s, .serverGone) }
+            case .rollBack:
+                // still the session of the client that has left
+                runTask(s, .rollback, Array("ROLLBACK".utf8))
+            case .rest:
+                // (an agent that has yet to read how the session of that client starts goes on in it)
+                if ends.servers[s].startedFor == .absent { forgetLeft(s) }
+                resetServer(s)
             }
         }
-        writer.frame(FrontendTag.sync)
-        ends.servers[s].traffic.ownSync()
-        return writer.bytes
     }
 
-    /// It can't be counted when the server has done what its client has sent. The server is told
-    /// that this was all, as a client of its own would tell it; it does what came before, and
-    /// closes the connection.
-    private mutating func endInOrder(_ s: ServerIndex) {
-        ends.servers[s].isToEnd()
-        interruptOnce(s)
-        var writer = FrameWriter()
-        writer.frame(FrontendTag.terminate)
-        if !sendServer(s, writer.bytes) { closeServer(s, .serverGone) }
-    }
-
-    /// The next client must find nothing of the last one: in session mode of anything, else
-    /// of what an agent can't carry.
+    /// The next client must find nothing of the last one.
     mutating func resetServer(_ s: ServerIndex) {
-        // An agent that may not have heard yet how the last client's session starts would take
-        // the next one's start for it: it has to answer something first.
-        let isDue =
-            ends.servers[s].pins != 0 || ends.servers[s].ledger.pins != 0
-            || ends.servers[s].startedFor != .absent
-        ends.servers[s].heardStart()
+        let mode = ends.pools.mode(ends.servers[s].pool)
+        let reset = ends.servers[s].resetAfterClient(mode, isConfigured: !texts.resetQuery.isEmpty)
         unpin(s)
-        let query = isDue ? Array("DISCARD ALL".utf8) : texts.resetQuery
-        ends.servers[s].forgetsTraffic()
-        if isDue || (ends.pools.mode(ends.servers[s].pool) == .session && !query.isEmpty) {
-            runTask(s, .reset, query)
-        } else {
-            passOn(s)
+        switch reset {
+        case .nothing: passOn(s)
+        case .discardAll: runTask(s, .reset, Array("DISCARD ALL".utf8))
+        case .configured: runTask(s, .reset, texts.resetQuery)
         }
     }
 }

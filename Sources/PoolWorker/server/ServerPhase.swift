@@ -1,0 +1,34 @@
+import CWorker
+import Engine
+import Pooling
+
+extension ServerLimits {
+    init(_ settings: CworkerTuning) {
+        self.init(
+            opening: Clock.nanoseconds(settings.server_connect_timeout),
+            idling: Clock.nanoseconds(settings.server_idle_timeout),
+            cancelling: Clock.nanoseconds(settings.cancel_wait_timeout))
+    }
+}
+
+extension Server {
+    /// What it does, as far as it may take too long.
+    func phase(_ pools: borrowing ThreadPools) -> ServerPhase {
+        switch state {
+        case .routing, .connecting, .login, .confirming:
+            return .opens(since: connected)
+        case .idle:
+            return .idle(
+                since: since, isRetired: obsolete, servers: pools.servers(pool),
+                needed: pools.neededServers(pool))
+        case .setup, .resetting:
+            return client == .absent ? .recovers(since: since) : .unlimited
+        case .recovering:
+            return finishing ? .unlimited : .recovers(since: since)
+        case .settling:
+            return .settles(since: since)
+        case .active, .free, .gone:
+            return .unlimited
+        }
+    }
+}
