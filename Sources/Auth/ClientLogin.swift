@@ -1,6 +1,14 @@
-/// What the host's rules ask of a client.
-public enum LoginMethod: Sendable, Equatable {
-    case trust, password, md5, scram
+/// What the host's rules ask of a client. The numbers are those of CarpoolMethod in cnumbers.h, whose 0
+/// lets no client in.
+public enum LoginMethod: Int32, Sendable, Equatable {
+    case trust = 1
+    case password, md5, scram
+
+    /// How many fresh random bytes a login takes.
+    public var randomSize: Int { self == .trust ? 0 : 48 }
+
+    /// A verifier derived from a clear-text secret does as well as the secret, and spares a hash.
+    public var takesDerivedVerifier: Bool { self == .scram }
 }
 
 /// A client proves itself to us: PostgreSQL 16's server side (auth.c, auth-scram.c), seen from

@@ -135,7 +135,7 @@ MUTANTS = [
         (WORKER + "loop/EngineThread+Facts.swift", "        guard ends.pools.areShared else { return }",
          "        guard !ends.pools.areShared else { return }")], "test_login_facts.py", "both_threads"),
     Mutant("what servers said before a change is told after it", [
-        (WORKER + "loop/EngineThread+Session.swift", "login.answer?.facts ?? 0", "UInt64(0)"),
+        (WORKER + "client/AgentStart.swift", "answer?.facts ?? 0", "UInt64(0)"),
         (WORKER + "pool/Directory.swift", "        resolved = [:]\n        answers = [:]\n", "        resolved = [:]\n")],
         "test_login_facts.py", "again or renamed"),
     off("an agent hears of no ALTER ROLE", AGENT + "backend/staleness.c",

@@ -1,3 +1,4 @@
+import Auth
 import CLedger
 import CWorker
 import Engine
@@ -87,12 +88,12 @@ private func cString<Result>(_ bytes: [UInt8], _ body: (UnsafePointer<CChar>) ->
 /// A host's answer; see CarpoolAnswer for what is set when.
 struct HostAnswer {
     enum Kind: UInt32 { case login, route, confirm }
-    enum Method: Int32 { case refuse, trust, password, md5, scram }
 
     let kind: Kind
     let slot: UInt32
     let generation: UInt32
-    let method: Method
+    /// Nil: none lets the client in.
+    let method: LoginMethod?
     let mockMD5: Bool
     let mockNonce: [UInt8]
     let secret: [UInt8]
@@ -120,7 +121,7 @@ struct HostAnswer {
         kind = Kind(rawValue: ticket.kind) ?? .confirm
         slot = ticket.slot
         generation = ticket.generation
-        method = Method(rawValue: numbers.method) ?? .refuse
+        method = LoginMethod(rawValue: numbers.method)
         mockMD5 = numbers.mock_md5
         databaseID = numbers.database_id
         userID = numbers.user_id

@@ -1,4 +1,3 @@
-import Auth
 import CSys
 import CWorker
 import Engine
@@ -9,13 +8,11 @@ import Wire
 /// A client proves who it is, and enters its pool.
 extension EngineThread {
     /// Asks the host about the client.
-    mutating func askLogin(_ c: ClientIndex) {
-        guard let login = logins[c] else { return }
-        login.phase = .asked
+    mutating func askLogin(_ c: ClientIndex, _ login: ClientLoginState) {
         var question = question(.login, c.number, ends.clients.generation(c))
         question.client = ends.clients[c].stream.descriptor
-        question.user = login.user
-        question.database = login.database
+        question.user = login.startup.user
+        question.database = login.startup.database
         if !ask(question) {
             closeClient(
                 c, .error(ErrorFields(.fatal, "53300", "too many logins at a time", hint: "Try again.")))
@@ -65,76 +62,29 @@ extension EngineThread {
 
     private mutating func loginAnswered(_ c: ClientIndex, _ answer: HostAnswer) {
         guard let login = logins[c] else { return }
-        if let refusal = answer.refusal { return closeClient(c, .error(refusal)) }
-        let method: LoginMethod
-        switch answer.method {
-        case .trust: method = .trust
-        case .password: method = .password
-        case .md5: method = .md5
-        case .scram: method = .scram
-        case .refuse: return closeClient(c, .error(ErrorFields(.fatal, "28000", "login refused")))
-        }
-        login.answer = LoginAnswer(
-            failure: answer.failure, databaseID: answer.databaseID, userID: answer.userID,
-            mayShare: answer.mayShare, facts: answer.facts, settings: answer.pool,
-            roleSettings: answer.roleSettings)
-        let secret = Secret(stored: answer.secret)
-        login.secret = secret
-        var machine = ClientLogin(
-            method: method, user: login.user,
-            secret: method == .scram ? shared.verifiers.known(for: secret) : secret,
-            mockMD5: answer.mockMD5, mockNonce: answer.mockNonce,
-            random: method == .trust ? [] : randomBytes(48))
         var output: [UInt8] = []
-        let step = machine.start(&output)
-        login.machine = machine
-        loginStep(c, step, output)
+        let step = login.begin(answer, shared.verifiers, &output)
+        goOn(c, login, step, output)
         if ends.clients[c].state == .login { readLogin(c) }
     }
 
     /// Takes one frame of the exchange; false when it has to wait.
     mutating func readExchange(_ c: ClientIndex) -> Bool {
-        let input = ends.clients[c].stream.input
-        let limit = logins[c]?.machine?.frameLimit ?? FrameLimit.login
-        switch FrameHeader.read(input.bytes, at: 0, limit: limit) {
-        case .needMore:
-            return receiveClient(c)
-        case .malformed:
-            closeClient(c, .error(ErrorFields(.fatal, "08P01", "invalid message length")))
-            return false
-        case .header(let tag, let body):
-            if tag == FrontendTag.terminate {
-                closeClient(c, .clientLeft)
-                return false
-            }
-            guard tag == FrontendTag.password else {
-                closeClient(
-                    c,
-                    .error(
-                        ErrorFields(.fatal, "08P01", "expected password response, got message type \(tag)")))
-                return false
-            }
-            guard input.count >= FrameHeader.size + body else { return receiveClient(c) }
-            let frame = input.array
-            ends.clients[c].stream.input.drop(FrameHeader.size + body)
-            if ends.clients[c].stream.input.isEmpty { ends.clients[c].stream.input.giveBack() }
-            var output: [UInt8] = []
-            guard
-                let step = logins[c]?.machine?.received(
-                    tag, frame[FrameHeader.size..<FrameHeader.size + body], &output)
-            else { return false }
-            loginStep(c, step, output)
-            return ends.clients[c].state == .login
-        }
+        guard let login = logins[c] else { return false }
+        var output: [UInt8] = []
+        let step = login.readExchange(&ends.clients[c].stream, &output)
+        if case .needMore = step { return receiveClient(c) }
+        goOn(c, login, step, output)
+        return ends.clients[c].state == .login
     }
 
     /// A hash of the exchange is there.
     mutating func clientHashed(_ c: ClientIndex, _ generation: UInt32, _ result: [UInt8]) {
         var output: [UInt8] = []
         guard ends.clients.generation(c) == generation, ends.clients[c].state == .login,
-            let step = logins[c]?.machine?.hashed(result, &output)
+            let login = logins[c], let step = login.hashed(result, &output)
         else { return }
-        loginStep(c, step, output)
+        goOn(c, login, step, output)
         if ends.clients[c].state == .login { readLogin(c) }
     }
 
@@ -142,42 +92,29 @@ extension EngineThread {
         Hasher.Asker(thread: number, isClient: true, index: c.number, generation: ends.clients.generation(c))
     }
 
-    private mutating func loginStep(_ c: ClientIndex, _ step: ClientLogin.Step, _ output: [UInt8]) {
+    private mutating func goOn(
+        _ c: ClientIndex, _ login: ClientLoginState, _ step: ClientLoginState.Step, _ output: [UInt8]
+    ) {
         if !output.isEmpty { send(c, output) }
         switch step {
-        case .wait:
-            logins[c]?.phase = .exchange
+        case .needMore, .wait: break
+        case .left: closeClient(c, .clientLeft)
         case .hash(let job):
-            logins[c]?.phase = .hashing
-            shared.hasher.submit(job, for: hashAsker(client: c), owner: .user(logins[c]?.user ?? []))
-        case .failed(let failure):
-            closeClient(c, .error(ErrorFields(failure)))
-        case .done:
-            enterPool(c)
+            shared.hasher.submit(job, for: hashAsker(client: c), owner: .user(login.startup.user))
+        case .refused(let error): closeClient(c, .error(error))
+        case .proved: enterPool(c, login)
         }
     }
 
     /// The client is who it says; now all else must be right too.
-    private mutating func enterPool(_ c: ClientIndex) {
-        guard let login = logins[c], let answer = login.answer else { return }
-        login.isProved = true
-        shared.verifiers.remember(login.machine?.verifier, for: login.secret)
-        if let failure = answer.failure ?? login.optionsFailure { return closeClient(c, .error(failure)) }
-        let record = shared.directory.enter(
-            databaseID: answer.databaseID, userID: answer.userID, shared: answer.mayShare,
-            facts: answer.facts, user: String(decoding: login.user, as: UTF8.self),
-            database: String(decoding: login.database, as: UTF8.self), settings: answer.settings,
-            keys: login.machine?.keys, password: login.machine?.password)
-        guard let record else {
-            return closeClient(
-                c,
-                .error(
-                    ErrorFields(
-                        .fatal, "53000", "too many pools",
-                        detail: "\(Directory.capacity) pools have clients or servers.",
-                        hint: "Use fewer databases and users at a time.")))
+    private mutating func enterPool(_ c: ClientIndex, _ login: ClientLoginState) {
+        guard let answer = login.answer else { return }
+        let record: PoolRecord
+        do {
+            record = try login.enterPool(answer, shared.directory, shared.verifiers)
+        } catch {
+            return closeClient(c, .error(error))
         }
-        login.machine = nil
         let isNew = meetPool(record, answer.settings)
         let p = record.index
         raiseFacts(p, answer.facts)
@@ -189,7 +126,7 @@ extension EngineThread {
             thread: UInt32(number), fd: ends.clients[c].stream.descriptor)
         guard let ledger = shared.ledger.enter(entry) else {
             ends.pools.clientEntered(p)
-            return closeClient(c, .error(tooManyClients))
+            return closeClient(c, .error(room.refusal))
         }
         ends.clients[c].entersLedger(
             ledger, idleTimeout: Clock.nanoseconds(answer.settings.client_idle_timeout),

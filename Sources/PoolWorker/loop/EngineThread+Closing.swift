@@ -36,7 +36,7 @@ extension EngineThread {
         }
         shared.ledger.leave(ends.clients[c].leavesLedger())
         if let error = reason.error, mayTell {
-            send(c, logins[c]?.isProved == true ? authenticationOk + error.frame : error.frame)
+            send(c, logins[c]?.phase == .proved ? authenticationOk + error.frame : error.frame)
         }
         if ends.clients[c].stream.output.isEmpty || ends.clients[c].isUnreachable { forgetClient(c) }
     }
@@ -78,7 +78,7 @@ extension EngineThread {
         if ends.clients[c].pool != .absent, let record = ends.pools.record(ends.clients[c].pool) {
             names = "\(record.database)/\(userName(c))"
         } else {
-            names = logins[c]?.names ?? "(nodb)/(nouser)"
+            names = logins[c]?.startup.names ?? "(nodb)/(nouser)"
         }
         return "C-\(number).\(c): \(names)@\(peerText(ends.clients[c].stream.descriptor))"
     }

@@ -63,7 +63,7 @@ extension EngineThread {
         guard let frame else { return closeClient(c, .unwritableNotification) }
         listening.add(frame, for: c)
         hear(c)
-        if listening.isOverfull(c) { closeClient(c, .tooManyNotifications) }
+        if listening.isOverfull(c) { closeClient(c, .tooManyNotifications(limit: Listening.mostOfClient)) }
         limitWaiting()
     }
 

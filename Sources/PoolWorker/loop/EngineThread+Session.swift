@@ -9,18 +9,16 @@ extension EngineThread {
     /// Welcomes a client whose parameters an agent has answered for already; its first
     /// server is told of them. False when a server has to be asked.
     mutating func welcomeToAgents(_ c: ClientIndex) -> Bool {
-        guard let login = logins[c], let record = ends.pools.record(ends.clients[c].pool),
-            let answer = shared.directory.locked({ record.answers[answerKey(login)] })
-        else { return false }
-        var told = answer.messages
+        guard let login = logins[c], let record = ends.pools.record(ends.clients[c].pool) else {
+            return false
+        }
+        let start = AgentStart(login, ignoring: texts.ignoredParameters)
+        let key = start.key
+        guard let answer = shared.directory.locked({ record.answers[key] }) else { return false }
         ledgerClients.note(reports: answer.reports, of: ends.clients[c].ledger)
         ledgerClients.setIdleTimeout(of: ends.clients[c].ledger, answer.idleTimeout)
-        if let name = agentParameters(login).last(where: { $0.isApplicationName }) {
-            let value = TrackedParameter.applicationName(name.value)
-            told += parameterMessages([(Array("application_name".utf8), value)])
-        }
-        logins.keepStart(c, sessionStart(login))
-        finishLogin(c, told, parameters: ParameterSets.unstarted)
+        logins.keepStart(c, start.packet)
+        finishLogin(c, answer.messages + start.ownMessages, parameters: ParameterSets.unstarted)
         return true
     }
 
@@ -30,17 +28,19 @@ extension EngineThread {
         guard let login = logins[c], let record = ends.pools.record(ends.clients[c].pool) else {
             return release(c, s)
         }
+        let start = AgentStart(login, ignoring: texts.ignoredParameters)
+        let key = start.key
         // The client may have waited just for what is known now.
-        if shared.directory.locked({ record.answers[answerKey(login)] != nil }) {
+        if shared.directory.locked({ record.answers[key] != nil }) {
             ends.unlink(c, s)
             passOn(s)
             _ = welcomeToAgents(c)
             return
         }
-        login.asked = shared.directory.locked { shared.directory.reloads }
+        login.asksAgent(shared.directory)
         ends.servers[s].ledger.announce(.startAndAnswer)
         ends.servers[s].ledger.attach(ends.clients[c].ledger)
-        runTask(s, .welcome, message: sessionStart(login))
+        runTask(s, .welcome, message: start.packet)
     }
 
     /// An agent reported a parameter while its client reads nothing: most of the time in
@@ -49,8 +49,7 @@ extension EngineThread {
         let c = ends.servers[s].client
         guard ends.servers[s].state == .setup, c != .absent else { return }
         switch ends.servers[s].task {
-        case .welcome where (logins[c]?.reported.count ?? 0) < 100:
-            logins[c]?.reported.append((name, value))
+        case .welcome: logins[c]?.reports(name, value)
         // The worker's own query in the client's session has the answer that its next one would have.
         case .fence, .handOver: send(c, parameterMessages([(name, value)]))
         default: break
@@ -62,18 +61,12 @@ extension EngineThread {
         guard let login = logins[c], let record = ends.pools.record(ends.clients[c].pool) else {
             return release(c, s)
         }
-        let names = agentParameters(login).contains { $0.isApplicationName }
-        if let known = login.answer, !known.roleSettings.areUnknown {
-            let others = names ? login.reported.filter { !isApplicationName($0.name) } : login.reported
-            let (reports, idleTimeout) = (
-                ledgerClients.reports(of: ends.clients[c].ledger),
-                ledgerClients.idleTimeout(of: ends.clients[c].ledger)
-            )
-            shared.directory.remember(
-                record, answerKey(login),
-                PoolRecord.Answer(
-                    messages: parameterMessages(others), reports: reports, idleTimeout: idleTimeout),
-                asked: login.asked)
+        let start = AgentStart(login, ignoring: texts.ignoredParameters)
+        if let messages = start.remembered(of: login.reported) {
+            let answer = PoolRecord.Answer(
+                messages: messages, reports: ledgerClients.reports(of: ends.clients[c].ledger),
+                idleTimeout: ledgerClients.idleTimeout(of: ends.clients[c].ledger))
+            shared.directory.remember(record, start.key, answer, asked: login.asked)
         }
         finishLogin(c, parameterMessages(login.reported), parameters: ParameterSets.unknown)
         guard ends.clients[c].state == .idle else {
@@ -95,38 +88,4 @@ extension EngineThread {
         }
         settle(ends.pumpClient(c), client: c, server: s)
     }
-
-    /// The startup parameters but those to be ignored; tracked ones never are.
-    private func agentParameters(_ login: ClientLoginState) -> [StartupPacket.Parameter] {
-        if texts.ignoredParameters.isEmpty { return Array(login.sent) }
-        return login.sent.filter {
-            TrackedParameter.index($0.name) != nil
-                || !texts.ignoredParameters.contains(String(decoding: $0.name, as: UTF8.self).lowercased())
-        }
-    }
-
-    private func sessionStart(_ login: ClientLoginState) -> [UInt8] {
-        StartupPacket.sessionPacket(
-            roleSettings: login.answer?.roleSettings.bytes ?? [0], agentParameters(login))
-    }
-
-    /// What the values that a client is told depend on. Names of applications are many, and
-    /// no agent has to be asked what they come to.
-    private func answerKey(_ login: ClientLoginState) -> [UInt8] {
-        let (role, facts) = (login.answer?.userID ?? 0, login.answer?.facts ?? 0)
-        let packet = StartupPacket.sessionPacket(
-            roleSettings: login.answer?.roleSettings.bytes ?? [0],
-            agentParameters(login).map {
-                $0.isApplicationName ? StartupPacket.Parameter(name: $0.name, value: []) : $0
-            })
-        return unsafe withUnsafeBytes(of: (facts, role)) { unsafe Array($0.prefix(12)) } + packet
-    }
-}
-
-private func isApplicationName(_ name: [UInt8]) -> Bool {
-    TrackedParameter.index(name) == TrackedParameter.applicationName
-}
-
-extension StartupPacket.Parameter {
-    fileprivate var isApplicationName: Bool { PoolWorker.isApplicationName(name) }
 }

@@ -33,46 +33,19 @@ extension EngineThread {
     private mutating func welcomeAtOnce(_ c: ClientIndex) -> Bool {
         guard checkParameters(c), let login = logins[c], let record = ends.pools.record(ends.clients[c].pool)
         else { return false }
-        login.asksServer = shared.directory.locked { mayBePromoted(ends.clients[c].pool, record) }
-        guard !login.asksServer, let welcome = shared.directory.locked({ knownWelcome(login.wanted, record) })
-        else { return false }
-        finishLogin(c, welcome.messages, parameters: parameterSets.number(for: welcome.values))
-        return true
-    }
-
-    /// Whether the server of a pool that was a standby should be asked whether it is one still. With
-    /// the answer to a query it says so, but never without being asked; and clients that look for a
-    /// primary would ask nothing. Once a second, and where a server is free or may be opened. Under the
-    /// directory's lock.
-    private func mayBePromoted(_ p: PoolIndex, _ record: PoolRecord) -> Bool {
-        guard now &- record.heard >= 1_000_000_000, record.isStandby else { return false }
-        let limit = Int(record.settings.pool_size)
-        guard ends.pools.idle(p) > 0 || limit == 0 || record.servers < limit else { return false }
-        record.heard = now
-        return true
-    }
-
-    /// What clients get who want these parameters; nil where a server has to be asked. Under the
-    /// directory's lock.
-    private func knownWelcome(_ wanted: ParameterValues, _ record: PoolRecord) -> PoolRecord.Welcome? {
-        if let welcome = record.welcomes[wanted] { return welcome }
-        guard let known = record.welcome,
-            let values = record.resolved[wanted] ?? plainly(wanted, over: baseValues(known))
-        else { return nil }
-        let welcome = PoolRecord.Welcome(values: values, messages: told(known, values))
-        // Names of applications are many.
-        if record.welcomes.count >= 100 { record.welcomes = [:] }
-        if shared.directory.mayRemember(wanted.size + values.size + welcome.messages.count) {
-            record.welcomes[wanted] = welcome
+        let hasIdle = ends.pools.idle(ends.clients[c].pool) > 0
+        guard let welcome = login.welcome(shared.directory, record, hasIdle: hasIdle, now) else {
+            return false
         }
-        return welcome
+        finishLogin(c, welcome)
+        return true
     }
 
     /// Without agents not all startup parameters can be taken; false when the client was refused.
     private mutating func checkParameters(_ c: ClientIndex) -> Bool {
         guard shared.host.keepsOIDs, let login = logins[c] else { return true }
         do {
-            login.wanted = try trackedParameters(login.sent)
+            try login.trackParameters(ignoring: texts.ignoredParameters)
             return true
         } catch {
             closeClient(c, .error(error))
@@ -104,48 +77,15 @@ extension EngineThread {
             return agenda.post(.welcome(c, generation: ends.clients.generation(c)))
         }
         let have = parameterSets.values(ends.servers[s].parameters)
-        let (known, values) = shared.directory.locked {
-            let known = record.welcome ?? []
-            var values = baseValues(known)
-            for index in values.indices where login.wanted[index] != nil { values[index] = have[index] }
-            // Names of applications are many; spellings of the rest are few.
-            if record.resolved.count < 1000, shared.directory.mayRemember(login.wanted.size + values.size) {
-                record.resolved[login.wanted] = values
-            }
-            return (known, values)
-        }
+        let welcome = shared.directory.resolve(login.wanted, have: have, record)
         ends.unlink(c, s)
-        finishLogin(c, told(known, values), parameters: parameterSets.number(for: values))
+        finishLogin(c, welcome)
         passOn(s)
         postStartRequest(c)
     }
 
-    /// The values of a pool's servers before any client changed them.
-    private func baseValues(_ welcome: [(name: [UInt8], value: [UInt8])]) -> ParameterValues {
-        var values = ParameterSets.noValues
-        for (name, value) in welcome {
-            if let index = TrackedParameter.index(name) { values[index] = value }
-        }
-        return values
-    }
-
-    /// The values with the wanted ones laid over, where no server has to be asked.
-    private func plainly(_ wanted: ParameterValues, over base: ParameterValues) -> ParameterValues? {
-        var values = base
-        for (index, value) in wanted.enumerated() {
-            guard let value, value != base[index] else { continue }
-            guard TrackedParameter.isPlain(index) else { return nil }
-            values[index] = value
-        }
-        return values
-    }
-
-    /// What a client is told whose session has these values: all that a server has reported.
-    private func told(_ welcome: [PoolRecord.Parameter], _ values: ParameterValues) -> [UInt8] {
-        parameterMessages(
-            welcome.map { name, value in
-                (name: name, value: TrackedParameter.index(name).flatMap { values[$0] } ?? value)
-            })
+    private mutating func finishLogin(_ c: ClientIndex, _ welcome: PoolRecord.Welcome) {
+        finishLogin(c, welcome.messages, parameters: parameterSets.number(for: welcome.values))
     }
 
     /// - Parameter told: the ParameterStatus messages of its session.
@@ -153,16 +93,8 @@ extension EngineThread {
         logins.end(c)
         parameterSets.release(ends.clients[c].changesParameters(parameters))
         ends.clients[c].welcomed(now)
-        var writer = FrameWriter()
-        writer.raw(authenticationOk)
-        writer.raw(told)
-        let (process, secret) = (ends.clients[c].processID, ends.clients[c].secret)
-        writer.frame(BackendTag.backendKeyData) {
-            $0.int32(process)
-            $0.int32(secret)
-        }
-        writer.readyForQuery()
-        send(c, writer.bytes)
+        let client = ends.clients[c]
+        send(c, welcomeMessages(told, processID: client.processID, secret: client.secret))
         if draining == .transactions { closeClient(c, .shutdown) }
         if ends.clients[c].state == .idle, ends.clients[c].readable || ends.clients[c].stream.input.hasMemory
         {
@@ -196,23 +128,4 @@ extension EngineThread {
             c = next
         }
     }
-}
-
-/// What a client is told when it has proved who it is; with what comes next.
-let authenticationOk: [UInt8] = {
-    var writer = FrameWriter()
-    writer.frame(BackendTag.authentication) { $0.int32(0) }
-    return writer.bytes
-}()
-
-extension ParameterValues {
-    /// Bytes of all values.
-    fileprivate var size: Int { reduce(0) { $0 + ($1?.count ?? 0) } }
-}
-
-/// ParameterStatus messages.
-func parameterMessages(_ parameters: [PoolRecord.Parameter]) -> [UInt8] {
-    var writer = FrameWriter()
-    for (name, value) in parameters { writer.parameterStatus(name, value) }
-    return writer.bytes
 }

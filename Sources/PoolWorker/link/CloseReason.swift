@@ -27,7 +27,8 @@ enum CloseReason {
     case toldByServer(String)
     /// The backend that listens for it has ended.
     case hubGone
-    case tooManyNotifications
+    /// More bytes than may wait for one session.
+    case tooManyNotifications(limit: Int)
     /// Most of what waits for all clients waits for this one; bytes, and megabytes.
     case notificationMemory(held: Int, limit: Int32)
     case unwritableNotification
@@ -85,11 +86,10 @@ enum CloseReason {
             ErrorFields(
                 .fatal, "57P01", "terminating connection because the backend that listens for it has ended",
                 detail: "Notifications may have been missed.")
-        case .tooManyNotifications:
+        case .tooManyNotifications(let limit):
             ErrorFields(
                 .fatal, "53400", "too many notifications wait for this session",
-                detail:
-                    "\(Listening.mostOfClient) bytes may wait until it is outside a transaction and takes them.",
+                detail: "\(limit) bytes may wait until it is outside a transaction and takes them.",
                 hint: "End transactions sooner in a session that listens.")
         case .notificationMemory(let held, let limit):
             ErrorFields(
