@@ -10,20 +10,27 @@ public struct PoolLimits: Equatable, Sendable {
         self.user = user
     }
 
-    public enum Verdict: Equatable, Sendable {
-        case open
+    /// Limits that allow for no more servers.
+    public struct Reached: OptionSet, Sendable {
+        public let rawValue: UInt8
+
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+
         /// The pool has all the servers it may have.
-        case poolFull
-        /// All pools of the database, or of the user, together have.
-        case databaseFull
-        case userFull
+        public static let pool = Reached(rawValue: 1)
+        /// All pools of the database together have.
+        public static let database = Reached(rawValue: 2)
+        /// All pools of the user together have.
+        public static let user = Reached(rawValue: 4)
     }
 
-    /// May one more server be opened beside those already open (or being opened)?
-    public func mayOpen(poolServers: Int, databaseServers: Int, userServers: Int) -> Verdict {
-        if pool > 0 && poolServers >= pool { return .poolFull }
-        if database > 0 && databaseServers >= database { return .databaseFull }
-        if user > 0 && userServers >= user { return .userFull }
-        return .open
+    /// Returns the limits that are in the way of one more server beside those already open, or being
+    /// opened.
+    public func reached(poolServers: Int, databaseServers: Int, userServers: Int) -> Reached {
+        var reached: Reached = []
+        if pool > 0 && poolServers >= pool { reached.insert(.pool) }
+        if database > 0 && databaseServers >= database { reached.insert(.database) }
+        if user > 0 && userServers >= user { reached.insert(.user) }
+        return reached
     }
 }

@@ -21,18 +21,25 @@ public struct SlotOwner: Equatable, Sendable {
 /// A pool gives way as soon as it has two servers more than the one that waits. Where both
 /// would have one at most, it keeps its own for a slice of time, as opening one anew costs.
 public struct SlotQueue: Sendable {
-    /// What is used up.
-    public enum Scope: UInt8, Sendable {
-        case database, user, place
-        /// Descriptors of our own process.
-        case process
+    /// What is used up: several limits at once where each is in the way.
+    public struct Scopes: OptionSet, Sendable {
+        public let rawValue: UInt8
+
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        public static let database = Scopes(rawValue: 1)
+        public static let user = Scopes(rawValue: 2)
+        /// The connections of the server program.
+        public static let place = Scopes(rawValue: 4)
+        /// The descriptors of the pooler's own process.
+        public static let process = Scopes(rawValue: 8)
     }
 
     public struct Waiter: Equatable, Sendable {
         public let owner: SlotOwner
         /// The thread whose clients wait.
         public let thread: Int
-        public fileprivate(set) var scope: Scope
+        public fileprivate(set) var scopes: Scopes
         /// A server is being closed for it.
         var promised = false
     }
@@ -54,15 +61,18 @@ public struct SlotQueue: Sendable {
     /// For so long a pool keeps its only server, and any that may be needed again.
     public static let slice: UInt64 = 100_000_000
 
+    /// The slice of a server whose login took so long: to open one again should cost less than it serves.
+    public static func slice(login: UInt64) -> UInt64 { min(max(slice, 8 &* login), 10 &* slice) }
+
     /// A pool waits. Returns false if it is known to wait for this.
-    public mutating func add(_ owner: SlotOwner, thread: Int, scope: Scope) -> Bool {
+    public mutating func add(_ owner: SlotOwner, thread: Int, scopes: Scopes) -> Bool {
         if let place = waiters.firstIndex(where: { $0.owner.pool == owner.pool && $0.thread == thread }) {
-            guard waiters[place].scope != scope else { return false }
-            waiters[place].scope = scope
+            guard waiters[place].scopes != scopes else { return false }
+            waiters[place].scopes = scopes
             waiters[place].promised = false
             return true
         }
-        waiters.append(Waiter(owner: owner, thread: thread, scope: scope))
+        waiters.append(Waiter(owner: owner, thread: thread, scopes: scopes))
         return true
     }
 
@@ -79,12 +89,11 @@ public struct SlotQueue: Sendable {
 
     private func matches(_ waiter: Waiter, _ owner: SlotOwner) -> Bool {
         guard waiter.owner.pool != owner.pool else { return false }
-        switch waiter.scope {
-        case .database: return waiter.owner.database == owner.database
-        case .user: return waiter.owner.user == owner.user
-        case .place: return waiter.owner.place == owner.place
-        case .process: return true
-        }
+        let scopes = waiter.scopes
+        return scopes.contains(.process)
+            || (scopes.contains(.database) && waiter.owner.database == owner.database)
+            || (scopes.contains(.user) && waiter.owner.user == owner.user)
+            || (scopes.contains(.place) && waiter.owner.place == owner.place)
     }
 
     /// Whether somebody waits for a server that is counted for this pool.
@@ -97,8 +106,8 @@ public struct SlotQueue: Sendable {
     ///   - idle: how long nobody has needed it; 0: somebody does.
     ///   - slice: how long it may be kept.
     ///   - servers: how many servers a pool has, without this one.
-    ///   - helps: whether it is in a pool's way: the limits allow for one more of that without this one, or
-    ///     are still exceeded, and this one counts.
+    ///   - helps: whether it is in a pool's way: without this one the limits allow for one more of that, or
+    ///     one limit fewer is in the way, or one that this one counts for is exceeded still.
     public mutating func giveWay(
         _ owner: SlotOwner, age: UInt64, idle: UInt64, slice: UInt64 = Self.slice,
         servers: (PoolIndex) -> Int, helps: (PoolIndex) -> Bool
@@ -137,7 +146,7 @@ public struct SlotQueue: Sendable {
     ) -> Waiter? {
         var best: (place: Int, servers: Int)?
         for place in waiters.indices where matches(waiters[place], owner) {
-            if waiters[place].scope == .place && !held { continue }
+            if waiters[place].scopes.contains(.place) && !held { continue }
             // A pool to which one was promised goes first.
             let has = waiters[place].promised ? -1 : servers(waiters[place].owner.pool)
             guard mayOpen(waiters[place].owner.pool) else {

@@ -43,6 +43,24 @@ import Wire
         #expect(world.complaints == [])
     }
 
+    @Test func `idle servers of two pools are closed for one of a full database and a full user`() {
+        let world = World()
+        world.host.pool.ofDatabase = 1
+        world.host.pool.ofUser = 1
+        let (one, two) = (world.client(user: "bob"), world.client(user: "ann", database: "hall"))
+        let three = world.connect()
+        _ = three.login(user: "ann")
+        world.pass(seconds: 1)
+        #expect(three.read().status == "I")
+        #expect(world.backend.live.map(\.user) == ["ann"])
+        #expect(world.backend.live.map(\.database) == ["shop"])
+        #expect(world.shared.queued == 0)
+        for client in [one, two] { client.send(query("select 1")) }
+        world.pass(seconds: 1)
+        #expect([one, two].map { $0.read().status } == ["I", "I"])
+        #expect(world.complaints == [])
+    }
+
     @Test func `a busy server is closed for another pool behind its transaction`() {
         let world = World()
         world.host.pool.ofDatabase = 1

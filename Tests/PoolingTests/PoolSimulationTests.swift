@@ -14,10 +14,11 @@ import Testing
         var elsewhere: Int
         var handedOver = 0
 
-        var verdict: PoolLimits.Verdict {
+        var mayOpen: Bool {
             let servers = here.total + there.total
-            return limits.mayOpen(
-                poolServers: servers, databaseServers: servers + elsewhere, userServers: servers + elsewhere)
+            return limits.reached(
+                poolServers: servers, databaseServers: servers + elsewhere, userServers: servers + elsewhere
+            ).isEmpty
         }
 
         /// A server is free; it goes from thread to thread as long as the pool says so.
@@ -74,7 +75,7 @@ import Testing
         world.elsewhere = 0
         for _ in 0..<200 where !(world.here.waiting.isEmpty && world.there.waiting.isEmpty) {
             for isHere in [true, false] {
-                if (isHere ? world.here.pool.isShort : world.there.pool.isShort) && world.verdict == .open {
+                if (isHere ? world.here.pool.isShort : world.there.pool.isShort) && world.mayOpen {
                     if isHere { world.here.beginOpening() } else { world.there.beginOpening() }
                 }
                 while (isHere ? world.here.opening : world.there.opening) > 0 {
@@ -99,7 +100,7 @@ import Testing
             user: random.pick([(1, 0), (1, 7)]))
         var world = World(limits: limits, elsewhere: random.below(5))
         for number in 0..<3_000 {
-            let mayOpen = world.verdict == .open
+            let mayOpen = world.mayOpen
             let isHere = random.chance(60)
             let released =
                 isHere

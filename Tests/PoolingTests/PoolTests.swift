@@ -152,15 +152,16 @@ import Testing
 @Suite struct PoolLimitsTests {
     @Test func `a limit of nought is none`() {
         let limits = PoolLimits(pool: 0, database: 0, user: 0)
-        #expect(limits.mayOpen(poolServers: 9_999, databaseServers: 9_999, userServers: 9_999) == .open)
+        #expect(limits.reached(poolServers: 9_999, databaseServers: 9_999, userServers: 9_999) == [])
     }
 
     @Test func `each limit counts the servers there are`() {
         let limits = PoolLimits(pool: 2, database: 3, user: 4)
-        #expect(limits.mayOpen(poolServers: 1, databaseServers: 2, userServers: 3) == .open)
-        #expect(limits.mayOpen(poolServers: 2, databaseServers: 2, userServers: 3) == .poolFull)
-        #expect(limits.mayOpen(poolServers: 1, databaseServers: 3, userServers: 3) == .databaseFull)
-        #expect(limits.mayOpen(poolServers: 1, databaseServers: 2, userServers: 4) == .userFull)
-        #expect(limits.mayOpen(poolServers: 7, databaseServers: 7, userServers: 7) == .poolFull)
+        #expect(limits.reached(poolServers: 1, databaseServers: 2, userServers: 3) == [])
+        #expect(limits.reached(poolServers: 2, databaseServers: 2, userServers: 3) == .pool)
+        #expect(limits.reached(poolServers: 1, databaseServers: 3, userServers: 3) == .database)
+        #expect(limits.reached(poolServers: 1, databaseServers: 2, userServers: 4) == .user)
+        #expect(
+            limits.reached(poolServers: 7, databaseServers: 7, userServers: 7) == [.pool, .database, .user])
     }
 }

@@ -12,11 +12,11 @@ import Testing
 
     /// What a pool is told about a server of its own while pool 7 waits.
     private func answers(
-        _ owner: SlotOwner = Self.owner(1), scope: SlotQueue.Scope = .database, own: Int, other: Int,
+        _ owner: SlotOwner = Self.owner(1), scopes: SlotQueue.Scopes = .database, own: Int, other: Int,
         age: UInt64 = 0, idle: UInt64 = 0, times: Int = 1
     ) -> [SlotQueue.Answer] {
         var queue = SlotQueue()
-        _ = queue.add(Self.owner(7), thread: 0, scope: scope)
+        _ = queue.add(Self.owner(7), thread: 0, scopes: scopes)
         return (0..<times).map { _ in
             queue.giveWay(owner, age: age, idle: idle) {
                 $0 == owner.pool ? own - 1 : other
@@ -55,22 +55,23 @@ import Testing
             Self.owner(1, database: 2, user: 7), Self.owner(1, database: 1, user: 8),
             SlotOwner(pool: 1, database: 2, user: 8, place: 0),
         ]
-        let scopes: [SlotQueue.Scope] = [.database, .user, .place, .process]
-        for scope in scopes {
-            let gives = others.map { answers($0, scope: scope, own: 9, other: 0) == [.now] }
+        let all: [SlotQueue.Scopes] = [.database, .user, .place, .process, [.database, .user]]
+        for scopes in all {
+            let gives = others.map { answers($0, scopes: scopes, own: 9, other: 0) == [.now] }
             let expected =
-                switch scope {
+                switch scopes {
                 case .database: [false, true, false]
                 case .user: [true, false, false]
-                case .place, .process: [true, true, true]
+                case [.database, .user]: [true, true, false]
+                default: [true, true, true]
                 }
-            #expect(gives == expected, "\(scope)")
+            #expect(gives == expected, "\(scopes)")
         }
     }
 
     @Test func `nothing is closed for a pool that could not open one even so`() {
         var queue = SlotQueue()
-        _ = queue.add(Self.owner(7), thread: 0, scope: .database)
+        _ = queue.add(Self.owner(7), thread: 0, scopes: .database)
         let answer = queue.giveWay(Self.owner(1), age: Self.slice, idle: Self.slice) { _ in
             3
         } helps: { _ in
@@ -82,9 +83,9 @@ import Testing
     @Test func `who has fewest is next, and among equals who has waited longest`() {
         var queue = SlotQueue()
         for pool: PoolIndex in [4, 5, 6] {
-            _ = queue.add(Self.owner(pool), thread: Int(pool.number), scope: .database)
+            _ = queue.add(Self.owner(pool), thread: Int(pool.number), scopes: .database)
         }
-        let known = queue.add(Self.owner(4), thread: 4, scope: .database)
+        let known = queue.add(Self.owner(4), thread: 4, scopes: .database)
         #expect(!known)
         let servers: [PoolIndex: Int] = [1: 3, 4: 2, 5: 0, 6: 0]
         var order: [PoolIndex] = []
@@ -99,7 +100,7 @@ import Testing
 
     @Test func `where a limit is exceeded servers are closed until one may be opened`() {
         var queue = SlotQueue()
-        _ = queue.add(Self.owner(7), thread: 0, scope: .database)
+        _ = queue.add(Self.owner(7), thread: 0, scopes: .database)
         var (open, limit, closed) = (4, 2, 0)
         while let answer = Optional(
             queue.giveWay(Self.owner(1), age: 0, idle: Self.slice, servers: { _ in 0 }, helps: { _ in true })),
@@ -117,18 +118,18 @@ import Testing
 
     @Test func `a pool that comes to wait for something else is told from the one that is known`() {
         var queue = SlotQueue()
-        let added = [SlotQueue.Scope.database, .database, .user, .user].map {
-            queue.add(Self.owner(7, database: 2, user: 3), thread: 0, scope: $0)
+        let added = [SlotQueue.Scopes.database, .database, .user, .user].map {
+            queue.add(Self.owner(7, database: 2, user: 3), thread: 0, scopes: $0)
         }
         #expect(added == [true, false, true, false])
-        #expect(queue.waiters.map(\.scope) == [.user])
+        #expect(queue.waiters.map(\.scopes) == [.user])
         #expect(queue.wants(Self.owner(1, database: 9, user: 3)))
         #expect(!queue.wants(Self.owner(1, database: 2, user: 9)))
     }
 
     @Test func `an attempt that failed frees no connection`() {
         var queue = SlotQueue()
-        _ = queue.add(Self.owner(7), thread: 0, scope: .place)
+        _ = queue.add(Self.owner(7), thread: 0, scopes: .place)
         let failed = queue.next(
             after: Self.owner(1), held: false, servers: { _ in 1 }, mayOpen: { _ in true })
         #expect(failed == nil)
@@ -166,7 +167,7 @@ import Testing
             // whose clients have waited for a slice, or who has none, queues
             for other in 0..<PoolIndex(UInt32(pools))
             where counts[Int(other.number)] == 0 || random.chance(30) {
-                _ = queue.add(Self.owner(other), thread: 0, scope: .database)
+                _ = queue.add(Self.owner(other), thread: 0, scopes: .database)
             }
             counts[Int(pool.number)] -= 1
             let way = queue.giveWay(Self.owner(pool), age: now - servers[at].opened, idle: 0) {

@@ -237,7 +237,7 @@ extension EngineThread {
     private mutating func slotFreed(_ p: PoolIndex, held: Bool) {
         guard let record = ends.pools.record(p) else { return }
         grant(shared.directory.giveBack(record, held: held, now: now))
-        ends.pools.openAfter(p, 0)
+        ends.pools.mayOpen(p)
         if ends.pools.waitingElsewhere(p) > 0 {
             shared.post(.slotFreed(p))
         }

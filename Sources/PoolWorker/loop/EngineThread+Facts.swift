@@ -21,7 +21,7 @@ extension EngineThread {
     mutating func factsChanged(_ p: PoolIndex, _ moment: UInt64) {
         guard ends.pools.raiseFacts(p, moment) else { return }
         // Why a login failed before may be what has changed.
-        ends.pools.openAfter(p, 0)
+        ends.pools.mayOpen(p)
         for s in ends.servers.indices
         where ends.servers[s].pool == p && !ends.servers[s].isForHub && ends.servers[s].facts < moment {
             switch ends.servers[s].state {
@@ -39,7 +39,7 @@ extension EngineThread {
     mutating func databaseMoved(_ database: UInt32, _ moment: UInt64) {
         for p in ends.pools.ofDatabase(database) {
             factsChanged(p, moment)
-            ends.pools.openAfter(p, 0)
+            ends.pools.mayOpen(p)
             for s in ends.servers.indices where ends.servers[s].pool == p && ends.servers[s].facts < moment {
                 switch ends.servers[s].state {
                 case .connecting, .login: closeServer(s, .moved)

@@ -168,7 +168,7 @@ extension EngineThread {
         case .wanted(let p, let thread): if thread != number { giveIdle(p) }
         case .handOver(let parcel): takeOver(parcel)
         case .slotFreed(let p):
-            ends.pools.openAfter(p, 0)
+            ends.pools.mayOpen(p)
             agenda.post(.openServers(p))
         case .evict(let database): evict(database)
         case .makeRoom: makeRoom()

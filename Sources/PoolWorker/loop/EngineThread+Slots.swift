@@ -9,63 +9,53 @@ extension EngineThread {
     /// Opens servers for the clients that wait, as far as the limits allow.
     mutating func openServers(_ p: PoolIndex) {
         guard let record = ends.pools.record(p) else { return }
-        let longest = Clock.nanoseconds(settings.server_login_retry)
-        if ends.pools.isShort(p), !ends.pools.mayOpen(p, now) { askOtherThreads(p) }
-        while ends.pools.wantsServer(p), ends.pools.mayOpen(p, now) {
-            if ends.pools.takeGrant(p) {
+        if ends.pools.isHeldBack(p, now) { askOtherThreads(p) }
+        while true {
+            switch ends.pools.nextStep(p, now) {
+            case .rest: return
+            case .open: openServer(p, record)
+            case .giveBack: grant(shared.directory.giveBack(record, held: true, now: now))
+            case .tryToOpen:
+                if let obstacle = countServer(record) { return waitForServer(p, record, obstacle) }
                 openServer(p, record)
-                continue
-            }
-            guard shared.descriptors.mayOpenServer(clients: shared.clients, servers: shared.servers) else {
-                // No socket for a server of this pool now, unless one of another pool is closed.
-                ends.pools.openAfter(p, now + Self.tick)
-                askOtherThreads(p)
-                return queueForSlot(p, .process)
-            }
-            switch shared.directory.open(record, thread: number, now: now, longest: longest) {
-            case .now: openServer(p, record)
-            case .later(let moment, let isFull): return waitForRetry(p, moment, isFull: isFull)
-            case .limited(let verdict): return limitReached(p, verdict)
             }
         }
-        while !ends.pools.isShort(p), ends.pools.takeGrant(p) {
-            grant(shared.directory.giveBack(record, held: true, now: now))
+    }
+
+    /// Counts one more server of a pool. Returns what is in the way, if anything is.
+    private func countServer(_ record: PoolRecord) -> ServerDemand.Obstacle? {
+        guard shared.descriptors.mayOpenServer(clients: shared.clients, servers: shared.servers) else {
+            return .descriptors
         }
+        let longest = Clock.nanoseconds(settings.server_login_retry)
+        return shared.directory.open(record, thread: number, now: now, longest: longest)
+    }
+
+    /// No more servers for this pool now: those that others don't use have to do.
+    private mutating func waitForServer(
+        _ p: PoolIndex, _ record: PoolRecord, _ obstacle: ServerDemand.Obstacle
+    ) {
+        let plan = ends.pools.hindered(p, by: obstacle, tick: Self.tick, now)
+        hasten(plan.pause)
+        askOtherThreads(p)
+        if !plan.scopes.isEmpty, shared.directory.queue(record, thread: number, plan) {
+            shared.post(.makeRoom)
+        }
+        guard plan.tellsLogins, let failure = shared.directory.obstacle(record, now: now),
+            !failure.passesByItself
+        else { return }
+        refuseWaiting(p, failure, loginsOnly: true)
     }
 
     /// Begins to open a server that is counted.
     private mutating func openServer(_ p: PoolIndex, _ record: PoolRecord) {
         guard let s = ends.servers.insert(Server(pool: p, ledger: ends.nobody, now: now)) else {
             // (the next turn of housekeeping tries again)
-            ends.pools.openAfter(p, now + Self.tick)
+            ends.pools.mayOpen(p, at: now + Self.tick)
             return grant(shared.directory.giveBack(record, held: false, now: now))
         }
         ends.pools.opens(p)
         askRoute(s, record)
-    }
-
-    /// Attempts have failed: those that log in hear of it, unless waiting helps.
-    private mutating func waitForRetry(_ p: PoolIndex, _ moment: UInt64, isFull: Bool) {
-        ends.pools.openAfter(p, moment)
-        askOtherThreads(p)
-        if moment > now { hasten(moment - now) }
-        guard let record = ends.pools.record(p) else { return }
-        if isFull { queueForSlot(p, .place) }
-        guard ends.pools.servers(p) == 0, let failure = shared.directory.obstacle(record, now: now),
-            !failure.passesByItself
-        else { return }
-        refuseWaiting(p, failure, loginsOnly: true)
-    }
-
-    /// No more servers for this pool now: those that others don't use have to do.
-    private mutating func limitReached(_ p: PoolIndex, _ verdict: PoolLimits.Verdict) {
-        ends.pools.openAfter(p, now + Self.tick)
-        askOtherThreads(p)
-        switch verdict {
-        case .open, .poolFull: break
-        case .databaseFull: queueForSlot(p, .database)
-        case .userFull: queueForSlot(p, .user)
-        }
     }
 
     /// A server of the pool may be idle on another thread, whatever keeps it from having one more.
@@ -79,18 +69,6 @@ extension EngineThread {
     }
 
     // MARK: slots that other pools have
-
-    /// Clients of a pool wait for a server that only another pool can give. One that has
-    /// servers asks when it has been short for a while.
-    private mutating func queueForSlot(_ p: PoolIndex, _ scope: SlotQueue.Scope) {
-        guard ends.pools.isShort(p), let record = ends.pools.record(p) else { return }
-        let isUrgent = ends.pools.isUrgent(p, now)
-        ends.pools.openAtLatest(p, now + SlotQueue.slice)
-        hasten(SlotQueue.slice)
-        if shared.directory.queue(record, thread: number, scope: scope, isUrgent: isUrgent) {
-            shared.post(.makeRoom)
-        }
-    }
 
     /// Other pools wait: of servers that are idle some are closed, the longest idle first;
     /// others are looked at when they become free.
@@ -122,12 +100,9 @@ extension EngineThread {
         guard shared.directory.queued.value > 0, let record = ends.pools.record(server.pool) else {
             return false
         }
-        // To open one again should cost less than it serves.
-        let login = server.opened &- server.connected
-        let slice = min(max(SlotQueue.slice, 8 &* login), 10 &* SlotQueue.slice)
-        let idle = server.state == .idle ? now &- server.since : 0
         let answer = shared.directory.giveWay(
-            record, age: now &- server.opened, idle: idle, slice: slice
+            record, age: now &- server.opened, idle: server.state == .idle ? now &- server.since : 0,
+            slice: SlotQueue.slice(login: server.opened &- server.connected)
         ) {
             ends.pools.isWaitedFor($0)
         }
@@ -139,14 +114,13 @@ extension EngineThread {
     func grant(_ waiter: SlotQueue.Waiter?) {
         guard let waiter else { return }
         shared.inboxes[waiter.thread].post(
-            .slotGranted(waiter.owner.pool, later: waiter.scope == .place))
+            .slotGranted(waiter.owner.pool, later: waiter.scopes.contains(.place)))
     }
 
     /// - Parameter isFresh: the other server's process may take a moment to end.
     mutating func slotGranted(_ p: PoolIndex, isFresh: Bool) {
         guard ends.pools.isKnown(p) else { return }
-        ends.pools.grant(p)
-        ends.pools.openAfter(p, isFresh ? now + Directory.moment : 0)
+        ends.pools.grant(p, at: isFresh ? now + Directory.moment : 0)
         if isFresh { hasten(Directory.moment) }
         agenda.post(.openServers(p))
     }
@@ -168,7 +142,7 @@ extension EngineThread {
                 guard let record = ends.pools.record(p) else { continue }
                 let here = shared.directory.locked { record.place?.number }
                 guard p == pool || (place != nil && here == place) else { continue }
-                ends.pools.openAfter(p, 0)
+                ends.pools.mayOpen(p)
                 agenda.post(.openServers(p))
             }
         }

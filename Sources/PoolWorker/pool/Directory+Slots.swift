@@ -14,14 +14,6 @@ final class Place {
 
 /// Whether and when servers may be opened, and who gets those that others give up.
 extension Directory {
-    enum Opening {
-        /// The server is counted.
-        case now
-        /// Attempts have failed. `isFull`: there was no connection free.
-        case later(at: UInt64, isFull: Bool)
-        case limited(PoolLimits.Verdict)
-    }
-
     /// The longest pause of those who wait for a connection of a server that has none free, or
     /// that is starting or stopping: it may have one at any moment.
     private static let longestForPlace: UInt64 = 500_000_000
@@ -31,16 +23,17 @@ extension Directory {
     static let moment: UInt64 = 10_000_000
 
     /// Counts one more server of the pool if it may be opened now.
-    func open(_ record: PoolRecord, thread: Int, now: UInt64, longest: UInt64) -> Opening {
+    /// - Returns: what is in the way; nil: the server is counted.
+    func open(_ record: PoolRecord, thread: Int, now: UInt64, longest: UInt64) -> ServerDemand.Obstacle? {
         locked {
             guard record.backoff.mayTry(now) else {
-                return .later(at: record.backoff.retryAt, isFull: false)
+                return .outage(until: record.backoff.retryAt, isFull: false)
             }
             if let backoff = record.place?.backoff, !backoff.mayTry(now) {
-                return .later(at: backoff.retryAt, isFull: backoff.isFull)
+                return .outage(until: backoff.retryAt, isFull: backoff.isFull)
             }
-            let verdict = verdict(record)
-            guard verdict == .open else { return .limited(verdict) }
+            let reached = reached(record)
+            guard reached.isEmpty else { return .limits(reached) }
             record.backoff.tried(now, longest: pause(longest, record.failure, Self.longestForPool))
             if let place = record.place {
                 place.backoff.tried(now, longest: pause(longest, place.failure, Self.longestForPlace))
@@ -48,7 +41,7 @@ extension Directory {
             countServer(record, 1)
             unused.remove(record.index)
             slots.remove(pool: record.index, thread: thread)
-            return .now
+            return nil
         }
     }
 
@@ -105,13 +98,13 @@ extension Directory {
             place: record.place?.number ?? UInt32.max - record.index.number)
     }
 
-    /// Clients of a pool wait for a server that can't be opened as things are.
-    /// - Parameter isUrgent: they have waited for a while.
+    /// Clients of a pool wait for a server that only another pool can give. One that has servers waits
+    /// when that is urgent.
     /// - Returns: whether others should be asked now.
-    func queue(_ record: PoolRecord, thread: Int, scope: SlotQueue.Scope, isUrgent: Bool) -> Bool {
+    func queue(_ record: PoolRecord, thread: Int, _ plan: ServerDemand.Plan) -> Bool {
         locked {
-            guard isUrgent || record.servers == 0 else { return false }
-            return slots.add(owner(record), thread: thread, scope: scope)
+            guard plan.isUrgent || record.servers == 0 else { return false }
+            return slots.add(owner(record), thread: thread, scopes: plan.scopes)
         }
     }
 
@@ -139,15 +132,24 @@ extension Directory {
         }
     }
 
-    /// Whether a server of a pool, which is not counted now, keeps another pool from opening one.
+    /// Whether a server of a pool, which is not counted now, keeps another pool from opening one. It may
+    /// do so for one of two limits: then it is not the only one that has to be closed.
     private func isInTheWay(_ record: PoolRecord, of pool: PoolIndex) -> Bool {
         guard let waiting = self.record(pool) else { return false }
-        switch verdict(waiting) {
-        case .open: return true
-        case .poolFull: return false
-        case .databaseFull: return waiting.databaseID == record.databaseID
-        case .userFull: return waiting.userID == record.userID
-        }
+        let reached = reached(waiting)
+        if reached.contains(.pool) { return false }
+        if reached.isEmpty { return true }
+        countServer(record, 1)
+        defer { countServer(record, -1) }
+        return !self.reached(waiting).isDisjoint(with: counted(record, with: waiting))
+    }
+
+    /// The limits for which servers of both pools are counted.
+    private func counted(_ one: PoolRecord, with other: PoolRecord) -> PoolLimits.Reached {
+        var limits: PoolLimits.Reached = []
+        if one.databaseID == other.databaseID { limits.insert(.database) }
+        if one.userID == other.userID { limits.insert(.user) }
+        return limits
     }
 
     /// A server of the pool is gone.
@@ -163,7 +165,7 @@ extension Directory {
 
     private func servers(of pool: PoolIndex) -> Int { record(pool)?.servers ?? Int.max }
 
-    private func mayOpen(_ pool: PoolIndex) -> Bool { record(pool).map { verdict($0) == .open } ?? false }
+    private func mayOpen(_ pool: PoolIndex) -> Bool { record(pool).map { reached($0).isEmpty } ?? false }
 
     /// Under the lock.
     func freed(_ record: PoolRecord, held: Bool, _ now: UInt64) -> SlotQueue.Waiter? {

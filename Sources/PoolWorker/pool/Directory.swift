@@ -215,13 +215,13 @@ final class Directory: @unchecked Sendable {
         }
     }
 
-    /// Whether the limits allow for one more server of the pool. Under the lock.
-    func verdict(_ record: PoolRecord) -> PoolLimits.Verdict {
+    /// The limits that are in the way of one more server of the pool. Under the lock.
+    func reached(_ record: PoolRecord) -> PoolLimits.Reached {
         let settings = record.settings
         let limits = PoolLimits(
             pool: Int(settings.pool_size), database: Int(settings.max_db_connections),
             user: Int(settings.max_user_connections))
-        return limits.mayOpen(
+        return limits.reached(
             poolServers: record.servers, databaseServers: databaseServers[record.databaseID] ?? 0,
             userServers: userServers[record.userID] ?? 0)
     }
@@ -266,9 +266,10 @@ final class Directory: @unchecked Sendable {
                 pool: 0, database: Int(settings.max_db_connections),
                 user: Int(settings.max_user_connections))
             guard
-                limits.mayOpen(
+                limits.reached(
                     poolServers: 0, databaseServers: databaseServers[database] ?? 0,
-                    userServers: userServers[record.userID] ?? 0) == .open
+                    userServers: userServers[record.userID] ?? 0
+                ).isEmpty
             else { return .failed(retryAt: now) }
             record.hubs += 1
             count(record, 1)

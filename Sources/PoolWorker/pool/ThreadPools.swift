@@ -29,16 +29,7 @@ struct ThreadPools: ~Copyable {
     private struct Details {
         let record: PoolRecord
         var serverLifetime: UInt64 = 0
-        var minServers = 0
-        /// No new server before this instant: the limit is reached or the last one failed.
-        var openAfter: UInt64 = 0
-        /// Each time housekeeping came by, from then to then, clients waited.
-        var shortSince: UInt64 = 0
-        var shortUntil: UInt64 = 0
-        /// When other threads were asked for idle servers last.
-        var asked: UInt64 = 0
-        /// Servers that are counted for it and that it has not begun to open.
-        var granted = 0
+        var demand = ServerDemand()
     }
 
     /// - Parameters:
@@ -90,8 +81,7 @@ extension ThreadPools {
         end = max(end, p.number + 1)
         keepServers = keepServers || settings.min_pool_size > 0
         details[p]?.serverLifetime = Clock.nanoseconds(settings.server_lifetime)
-        details[p]?.minServers = Int(settings.min_pool_size)
-        details[p]?.openAfter = 0
+        details[p]?.demand.settled(least: Int(settings.min_pool_size))
         return (isNew, hasChanged)
     }
 
@@ -101,7 +91,7 @@ extension ThreadPools {
         let freed = directory.locked { details.filter { $0.value.record.isFreed }.map(\.key) }
         for p in freed { details[p] = nil }
         end = details.keys.max().map { $0.number + 1 } ?? 0
-        keepServers = details.values.contains { $0.minServers > 0 }
+        keepServers = details.values.contains { $0.demand.least > 0 }
         return freed
     }
 
@@ -250,71 +240,58 @@ extension ThreadPools {
     func counts(_ p: PoolIndex) -> Pool { pools[p] }
 }
 
-/// When servers may be opened.
+/// When servers may be opened; see `ServerDemand`.
 extension ThreadPools {
     /// Returns whether housekeeping should look at a pool.
     func needsLook(_ p: PoolIndex) -> Bool { !pools[p].waiting.isEmpty || keepServers || grants > 0 }
 
-    /// Returns whether a pool should have one more server, now or later.
-    func wantsServer(_ p: PoolIndex) -> Bool {
-        guard let details = details[p] else { return false }
-        return pools[p].isShort || (pools[p].clients > 0 && pools[p].servers < details.minServers)
-    }
-
     /// Servers that may not be closed for being idle.
-    func neededServers(_ p: PoolIndex) -> Int { pools[p].clients > 0 ? (details[p]?.minServers ?? 0) : 0 }
+    func neededServers(_ p: PoolIndex) -> Int { pools[p].clients > 0 ? (details[p]?.demand.least ?? 0) : 0 }
 
-    func mayOpen(_ p: PoolIndex, _ now: UInt64) -> Bool { now >= (details[p]?.openAfter ?? 0) }
+    /// What was in the way of a new server may have gone; or will have at this instant.
+    mutating func mayOpen(_ p: PoolIndex, at moment: UInt64 = 0) { details[p]?.demand.mayOpen(at: moment) }
 
-    /// No server is opened before this instant; 0: one may be now.
-    mutating func openAfter(_ p: PoolIndex, _ moment: UInt64) { details[p]?.openAfter = moment }
-
-    /// One may be opened at this instant, or earlier if that was so.
-    mutating func openAtLatest(_ p: PoolIndex, _ moment: UInt64) {
-        if let before = details[p]?.openAfter, before > moment { details[p]?.openAfter = moment }
-    }
-
-    /// The pool may open a server that is counted already.
-    mutating func grant(_ p: PoolIndex) {
-        details[p]?.granted += 1
+    /// The pool may open a server that is counted already, at this instant.
+    mutating func grant(_ p: PoolIndex, at moment: UInt64) {
+        details[p]?.demand.grant(at: moment)
         grants += 1
     }
 
-    /// Returns whether there was a server to be opened, or given back, that is counted.
-    mutating func takeGrant(_ p: PoolIndex) -> Bool {
-        guard grants > 0, let granted = details[p]?.granted, granted > 0 else { return false }
-        details[p]?.granted -= 1
-        grants -= 1
-        return true
+    mutating func nextStep(_ p: PoolIndex, _ now: UInt64) -> ServerDemand.Step {
+        let counts = demandCounts(p)
+        let step = details[p]?.demand.next(counts, now) ?? .rest
+        if step == .open || step == .giveBack { grants -= 1 }
+        return step
     }
 
-    /// Between two questions to other threads.
-    private static var pauseOfAsking: UInt64 { 1_000_000 }
+    mutating func hindered(
+        _ p: PoolIndex, by obstacle: ServerDemand.Obstacle, tick: UInt64, _ now: UInt64
+    ) -> ServerDemand.Plan {
+        let counts = demandCounts(p)
+        return details[p]?.demand.hindered(by: obstacle, counts, looked: houseKept, tick: tick, now)
+            ?? ServerDemand.Plan(pause: tick)
+    }
 
-    /// Returns whether other threads should be asked for idle servers. Servers that become free later look
-    /// for clients that wait: so the first that waits asks, and those that join it in the same moment are
-    /// counted by then.
+    func isHeldBack(_ p: PoolIndex, _ now: UInt64) -> Bool {
+        details[p]?.demand.isHeldBack(demandCounts(p), now) ?? false
+    }
+
+    /// Returns whether other threads should be asked for idle servers.
     mutating func asksOthers(_ p: PoolIndex, _ now: UInt64) -> Bool {
-        guard areShared, let asked = details[p]?.asked else { return false }
-        let waiting = pools[p].waiting.count
-        guard waiting == 1 || (waiting > 1 && now &- asked >= Self.pauseOfAsking) else { return false }
-        details[p]?.asked = now
-        return true
+        let counts = demandCounts(p)
+        return areShared && details[p]?.demand.asksOthers(counts, now) == true
     }
 
-    /// Housekeeping comes by: a pool that is short each time does not have enough servers.
+    /// Housekeeping comes by.
     mutating func noteShortage(_ p: PoolIndex, _ now: UInt64) {
-        guard pools[p].isShort, let known = details[p] else { return }
-        if known.shortUntil != houseKept { details[p]?.shortSince = now }
-        details[p]?.shortUntil = now
+        let counts = demandCounts(p)
+        details[p]?.demand.looked(counts, before: houseKept, now)
     }
 
     mutating func houseKept(_ now: UInt64) { houseKept = now }
 
-    /// Returns whether clients have waited for a while each time housekeeping came by.
-    func isUrgent(_ p: PoolIndex, _ now: UInt64) -> Bool {
-        guard let details = details[p] else { return false }
-        return (details.shortUntil == houseKept || details.shortUntil == now)
-            && details.shortUntil &- details.shortSince >= SlotQueue.slice
+    private func demandCounts(_ p: PoolIndex) -> ServerDemand.Counts {
+        ServerDemand.Counts(
+            clients: clients(p), waiting: waiting(p), servers: servers(p), opening: opening(p))
     }
 }
