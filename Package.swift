@@ -73,6 +73,9 @@ var targets: [Target] = [
         name: "PoolingTests", dependencies: ["Pooling", "Wire", "FixedStorage", "TestSupport"],
         swiftSettings: tests),
     .testTarget(name: "LedgerTests", dependencies: ["CLedger"], swiftSettings: tests),
+    .testTarget(
+        name: "EngineTests", dependencies: ["Engine", "FixedStorage", "CSys", "CTestHost", "TestSupport"],
+        swiftSettings: tests),
     // tests of the worker, with a host in memory
     .target(name: "CTestHost", dependencies: ["CHost", "CLedger"], path: "Tests/CTestHost", cSettings: gnu),
     .testTarget(

@@ -23,6 +23,7 @@ public struct Connector: Sendable {
 
     /// "address:port", or the path of a Unix socket.
     public var text: String {
+        if isUnix { return String(decoding: address[2...].prefix { $0 != 0 }, as: UTF8.self) }
         // As long as the largest address, so that reading past a short one can't happen.
         let padded = address + [UInt8](repeating: 0, count: max(0, 128 - address.count))
         return unsafe padded.withUnsafeBytes { address in
@@ -33,5 +34,5 @@ public struct Connector: Sendable {
 
 extension Stream {
     /// Why a connection could not be made: an errno; 0: it could.
-    public var failure: Int32 { csys_socket_error(descriptor) }
+    public var failure: Int32 { -csys_socket_error(descriptor) }
 }

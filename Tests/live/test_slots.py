@@ -201,6 +201,25 @@ def test_an_outage_is_counted_once_for_all_that_wait(launcher, environment, coun
         assert max(n for number, n in outage.most.items() if first < number <= refused) <= 2
 
 
+@pytest.mark.parametrize(
+    "host, place, why",
+    [
+        ("127.0.0.1", "127.0.0.1:{}", "Connection refused"),
+        ("/no/folder", "/no/folder/.s.PGSQL.{}", "No such file or directory"),
+    ],
+    ids=["tcp", "unix"],
+)
+def test_a_client_hears_where_and_why_no_server_can_be_reached(launcher, environment, host, place, why):
+    port = environment.new_port()
+    launcher.configure(pool_mode="transaction", auth_type="any")
+    launcher.database_lines["down"] = f"host={host} port={port} dbname=x"
+    role = launcher.role()
+    with pytest.raises(Refused) as refused:
+        launcher.raw().login(role.name, role.password, "down")
+    assert refused.value.fields["C"] == "08006"
+    assert refused.value.fields["D"] == f"{place.format(port)}: {why}"
+
+
 def test_another_server_is_not_hurt_by_an_outage(launcher, environment):
     launcher.configure(pool_mode="transaction", auth_type="any")
     launcher.database_lines["down"] = f"port={environment.new_port()} dbname=x"
