@@ -1,3 +1,5 @@
+import Auth
+import CWorker
 import TestSupport
 import Testing
 import Wire
@@ -191,8 +193,8 @@ import Wire
         #expect(client.hasEnded == !isRight)
     }
 
-    @Test(arguments: [("secret", Reply.Method.scram), ("wrong", .scram), ("secret", .md5), ("wrong", .md5)])
-    func `an exchange lets in who knows the password`(password: String, method: Reply.Method) {
+    @Test(arguments: [("secret", LoginMethod.scram), ("wrong", .scram), ("secret", .md5), ("wrong", .md5)])
+    func `an exchange lets in who knows the password`(password: String, method: LoginMethod) {
         let world = World()
         world.host.replies["ann"] = {
             $0.method = method
@@ -294,6 +296,14 @@ import Wire
         world.settle()
         #expect(world.connect().login().status == "I")
         #expect(second.ask("select 1").status == "I")
+    }
+
+    @Test(arguments: [
+        (LoginMethod.trust, CARPOOL_METHOD_TRUST), (.password, CARPOOL_METHOD_PASSWORD),
+        (.md5, CARPOOL_METHOD_MD5), (.scram, CARPOOL_METHOD_SCRAM),
+    ])
+    func `login methods have the numbers of the contract`(method: LoginMethod, number: CarpoolMethod) {
+        #expect(method.rawValue == Int32(number.rawValue))
     }
 
     @Test func `a client that hangs up before its login is forgotten`() {

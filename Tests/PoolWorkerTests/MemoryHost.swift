@@ -1,3 +1,4 @@
+import Auth
 import CTestHost
 
 /// What a test's host says of a pool; as CarpoolPoolSettings.
@@ -16,9 +17,7 @@ struct PoolTable {
 
 /// What a test's host says of a login or a route.
 struct Reply {
-    enum Method: Int32 { case refuse, trust, password, md5, scram }
-
-    var method = Method.trust
+    var method = LoginMethod.trust
     /// "SQLSTATE message"
     var refusal: String?
     var failure: String?

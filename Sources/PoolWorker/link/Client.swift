@@ -258,14 +258,28 @@ extension Client {
     @_noLocks
     mutating func maySendMore() { readable = true }
 
-    /// More waits for it than there is room for: it is as if it had hung up.
-    mutating func fallsBehind() { hungUp = true }
+    /// Sends the worker's own bytes, behind what is already on its way to it. Where more waits than there
+    /// is room for, it is as if it had hung up.
+    /// - Returns: some wait: its socket has to be watched for output.
+    mutating func send(_ bytes: [UInt8]) -> Bool {
+        guard stream.output.append(bytes) else {
+            hungUp = true
+            return false
+        }
+        return flush()
+    }
 
-    /// Nothing can be sent to it; what has become of it, a receive will say.
-    mutating func outputFailed() {
-        stream.output.giveBack()
-        hungUp = true
-        readable = true
+    /// Sends what waits; as `send`. If that fails, a receive will say what has become of it.
+    mutating func flush() -> Bool {
+        switch stream.flush() {
+        case .all: return false
+        case .waits: return true
+        case .failed:
+            stream.output.giveBack()
+            hungUp = true
+            readable = true
+            return false
+        }
     }
 
     /// After what waits for it, nothing more is for it.

@@ -99,24 +99,12 @@ extension EngineThread {
 
     /// Sends the worker's own bytes to a client, behind what is already on its way to it.
     mutating func send(_ c: ClientIndex, _ bytes: [UInt8]) {
-        guard ends.clients[c].stream.output.append(bytes) else {
-            ends.clients[c].fallsBehind()
-            return
-        }
-        flushOutput(c)
-    }
-
-    private mutating func flushOutput(_ c: ClientIndex) {
-        switch ends.clients[c].stream.flush() {
-        case .all: break
-        case .waits: watchClient(c, output: true)
-        case .failed: ends.clients[c].outputFailed()
-        }
+        if ends.clients[c].send(bytes) { watchClient(c, output: true) }
     }
 
     /// The client takes bytes again.
     mutating func flushClient(_ c: ClientIndex) {
-        flushOutput(c)
+        if ends.clients[c].flush() { watchClient(c, output: true) }
         guard ends.clients[c].stream.output.isEmpty else { return }
         if listening.isWaiting(c) { hear(c) }
         let s = ends.clients[c].server

@@ -7,10 +7,6 @@ import Wire
 /// Clients that have sent their last. As with PostgreSQL, what they sent before is done and
 /// answered; then the connection ends.
 extension EngineThread {
-    /// How many seconds a statement may go on whose client's stream has ended without Terminate:
-    /// mostly nobody waits for it any more, and its server is not for ever.
-    static let lastStatement = 5.0
-
     /// A client said Terminate, its stream has ended in order, or what it says is no message.
     mutating func clientEnded(_ c: ClientIndex, _ end: Client.End) {
         let s = ends.clients[c].linkedServer
@@ -39,14 +35,6 @@ extension EngineThread {
         case .unknownType(let tag): closeClient(c, .unknownType(tag))
         case .wrongLength: closeClient(c, .wrongLength)
         }
-    }
-
-    /// What is wrong with the message whose header is next in a client's input block.
-    func malformation(_ c: ClientIndex) -> Client.End {
-        guard let tag = ends.clients[c].stream.input.array.first else { return .wrongLength }
-        var traffic = Traffic()
-        if case .invalid = traffic.frontend(tag) { return .unknownType(tag) }
-        return .wrongLength
     }
 
     /// A link whose last answer can't be told from its bytes, as there may be no Sync behind what

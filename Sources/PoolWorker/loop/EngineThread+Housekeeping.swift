@@ -9,7 +9,7 @@ extension EngineThread {
     mutating func keepHouse() {
         acceptor.goOn(poller, now)
         let limits = ServerLimits(settings)
-        for c in ends.clients.indices where ends.clients[c].state != .gone { checkClient(c) }
+        checkClients()
         for s in ends.servers.indices where ends.servers[s].state != .gone { checkServer(s, limits) }
         closeOldCancellers()
         closeUnusedHubs()
@@ -39,96 +39,6 @@ extension EngineThread {
 
     func isDue(_ since: UInt64, _ seconds: Double) -> Bool {
         seconds > 0 && now &- since >= Clock.nanoseconds(seconds)
-    }
-
-    private func isDue(_ since: UInt64, after limit: UInt64) -> Bool { limit > 0 && now &- since >= limit }
-
-    private mutating func checkClient(_ c: ClientIndex) {
-        let client = ends.clients[c]
-        switch client.state {
-        case .login:
-            if isDue(client.connected, settings.client_login_timeout) { closeClient(c, .loginTimeout) }
-        case .welcome, .waiting:
-            if isDue(client.since, settings.query_wait_timeout) { queryWaitOver(c) }
-        case .idle, .discarding:
-            if draining == .transactions {
-                closeClient(c, .shutdown)
-            } else {
-                checkIdle(c, since: client.since)
-            }
-        case .active:
-            checkTransaction(c)
-        case .cancelling:
-            if isDue(client.since, settings.cancel_wait_timeout) { closeClient(c, .cancelHandled) }
-        case .closing:
-            // A peer that takes nothing any more.
-            if isDue(client.since, 5) { forgetClient(c) }
-        case .gone:
-            break
-        }
-    }
-
-    private mutating func queryWaitOver(_ c: ClientIndex) {
-        let p = ends.clients[c].pool
-        let waited = Double(now &- ends.clients[c].since) / 1e9
-        guard let record = ends.pools.record(p) else { return }
-        closeClient(
-            c,
-            .queryWaitTimeout(
-                waited: waited, limit: record.settings.pool_size, pool: "\(record.database)/\(record.user)"))
-    }
-
-    /// A linked client that owes the next move.
-    private mutating func checkTransaction(_ c: ClientIndex) {
-        let s = ends.clients[c].server
-        guard ends.servers[s].state == .active else { return }
-        if ends.clients[c].ended {
-            switch ends.clients[c].end {
-            case .terminate, .shutdown: return
-            default: break
-            }
-            if isDue(ends.clients[c].since, Self.lastStatement) { closeEnded(c) }
-            return
-        }
-        ends.servers[s].noticesAnswer(now)
-        if draining == .transactions, ends.clients[c].bodyLeft == 0, ends.servers[s].traffic.isPipelining {
-            // It may never rest: what it has sent is done, and nothing more is read.
-            return clientEnded(c, .shutdown)
-        }
-        let quiet = ends.servers[s].traffic.isAnswered
-        guard quiet || ends.clients[c].bodyLeft > 0 || ends.servers[s].traffic.needsSync else {
-            ends.servers[s].linkRests(now)
-            return
-        }
-        let inTransaction = ends.servers[s].traffic.status != TransactionStatus.idle || !quiet
-        if inTransaction {
-            if isDue(ends.servers[s].since, after: ends.clients[c].transactionTimeout) {
-                closeClient(c, .transactionTimeout)
-            } else if hasHalfAMessage(c, s) {
-                checkIdle(c, since: ends.servers[s].since)
-            }
-        } else if draining == .transactions {
-            closeClient(c, .shutdown)
-        } else {
-            checkIdle(c, since: ends.servers[s].since)
-        }
-    }
-
-    /// A client outside a transaction has sent no more than a part of a message: as with
-    /// PostgreSQL it is idle until it has sent the rest.
-    private func hasHalfAMessage(_ c: ClientIndex, _ s: ServerIndex) -> Bool {
-        guard ends.clients[c].bodyLeft > 0, ends.servers[s].traffic.isAtFirstMessage else { return false }
-        return ends.servers[s].traffic.status == TransactionStatus.idle
-    }
-
-    /// A client outside a transaction.
-    private mutating func checkIdle(_ c: ClientIndex, since: UInt64) {
-        let own = UInt64(ledgerClients.idleTimeout(of: ends.clients[c].ledger)) * 1_000_000
-        if isDue(since, after: ends.clients[c].idleTimeout) {
-            closeClient(c, .idleTimeout)
-        } else if isDue(since, after: own) {
-            closeClient(c, .idleSession)
-        }
     }
 
     private mutating func checkServer(_ s: ServerIndex, _ limits: ServerLimits) {

@@ -5,50 +5,9 @@ import Wire
 
 /// Clients get servers and give them back.
 extension EngineThread {
-    /// An idle client has sent something, or may have.
-    mutating func startRequest(_ c: ClientIndex) {
-        switch readRequest(c) {
-        case .nothing: return
-        case .gone: closeClient(c, .clientLeft)
-        case .terminated: closeClient(c, .terminated)
-        case .malformed: clientEnded(c, malformation(c))
-        case .request:
-            let s = lease(c)
-            if s == .absent {
-                agenda.post(.openServers(ends.clients[c].pool))
-            } else {
-                serve(c, s)
-            }
-        }
-    }
-
-    enum Request { case nothing, gone, terminated, malformed, request }
-
-    /// Receives from a client without a server, and looks at the first frame.
-    @_noLocks
-    private mutating func readRequest(_ c: ClientIndex) -> Request {
-        if ends.clients[c].stream.input.count < FrameHeader.size {
-            let n = ends.clients[c].stream.receive()
-            if n == 0 { ends.clients[c].streamEnded() }
-            if n <= 0 { return n == Stream.wouldBlock ? .nothing : .gone }
-        }
-        let input = ends.clients[c].stream.input
-        switch FrameHeader.read(input.bytes, at: 0, limit: FrameLimit.large) {
-        case .needMore: return ends.clients[c].hungUp ? .gone : .nothing
-        case .malformed: return .malformed
-        case .header(let tag, _):
-            var traffic = Traffic()
-            switch traffic.frontend(tag) {
-            case .forward: return .request
-            case .invalid: return .malformed
-            case .terminate: return .terminated
-            }
-        }
-    }
-
     /// Takes an idle server for a client, or puts the client on the waiting list.
     @_noLocks
-    private mutating func lease(_ c: ClientIndex) -> ServerIndex {
+    mutating func lease(_ c: ClientIndex) -> ServerIndex {
         let s = leaseServer(c)
         if s == .absent {
             ends.clients[c].waits(now)
@@ -58,45 +17,10 @@ extension EngineThread {
         return s
     }
 
-    /// The server a client had last, if that is idle, else the one that is next; `absent`:
-    /// the client is on the waiting list.
+    /// As `Ends.lease`; a client that is to change its servers gets another one than it had.
     @_noLocks
     mutating func leaseServer(_ c: ClientIndex) -> ServerIndex {
-        let p = ends.clients[c].pool
-        if ends.clients[c].rotates { return leaseOther(c) }
-        let last = ends.clients[c].server
-        if last != .absent, case .idle = ends.servers[last].state, ends.servers[last].pool == p,
-            !ends.pools.hasWaiting(p)
-        {
-            ends.pools.takeIdle(last, p)
-            return last
-        }
-        let alike = idleServer(alike: c)
-        if alike != .absent {
-            ends.pools.takeIdle(alike, p)
-            return alike
-        }
-        return ends.pools.lease(c, p)
-    }
-
-    /// So many idle servers are looked at, the most recently used first.
-    private static var looked: Int { @_noLocks get { 8 } }
-
-    /// An idle server whose caches were made in the environment of a client's session: another
-    /// one would have to drop them. `absent`: there is none, or others wait.
-    @_noLocks
-    private func idleServer(alike c: ClientIndex) -> ServerIndex {
-        let p = ends.clients[c].pool
-        guard !ends.pools.hasWaiting(p), ends.pools.idle(p) > 1 else { return .absent }
-        let environment = ledgerClients.environment(of: ends.clients[c].ledger)
-        guard environment != 0 else { return .absent }
-        var s = ends.pools.firstIdle(p)
-        for _ in 0..<Self.looked {
-            if s == .absent || ends.servers[s].ledger.environment == environment { break }
-            s = ends.pools.idle(behind: s)
-        }
-        guard s != .absent, ends.servers[s].ledger.environment == environment else { return .absent }
-        return s
+        ends.clients[c].rotates ? leaseOther(c) : ends.lease(c)
     }
 
     /// A client and a server have just been linked: the server gets the client's
@@ -119,15 +43,6 @@ extension EngineThread {
         ends.unlink(c, s)
         passOn(s)
         postStartRequest(c)
-    }
-
-    /// An idle client may have sent its next request already.
-    mutating func postStartRequest(_ c: ClientIndex) {
-        if ends.clients[c].state == .idle
-            && (ends.clients[c].readable || ends.clients[c].stream.input.hasMemory)
-        {
-            agenda.post(.startRequest(c, generation: ends.clients.generation(c)))
-        }
     }
 
     /// What stopped on a link is to go on, when the call under way has returned.
@@ -229,7 +144,7 @@ extension EngineThread {
         case .terminated:
             clientEnded(c, .terminate)
         case .clientMalformed:
-            clientEnded(c, malformation(c))
+            clientEnded(c, ends.clients[c].malformation)
         case .serverGone:
             serverDied(s, .serverGone)
         case .serverDeaf:
