@@ -147,7 +147,7 @@ MUTANTS = [
     # the agent itself looks, and the host after it
     Mutant("what a server's login has taken on is not looked at", [
         (AGENT + "backend/staleness.c", "	if (!is_as_taken())", "	if (false)"),
-        ("CPGExt/lookup/confirm.c", "	if (answer->server_slot != 0 && !answer->must_become &&",
+        ("CPGExt/lookup/confirm.c", "	if (answer->numbers.server_slot != 0 && !answer->numbers.must_become &&",
          "	if (false &&")], "test_login_facts.py", "moment"),
     off("caches of before a login serve it whatever names mean", AGENT + "caches/caches.c",
         "	return carpool_cache_names_changed;", "	return false;", "test_cached_names"),

@@ -49,7 +49,7 @@ extension EngineThread {
         case .opening:
             serverLoginFailed(
                 s, ErrorFields(.fatal, "08006", "connect timeout", hint: "See server_connect_timeout."),
-                reachable: false, ofPlace: ends.servers[s].state == .connecting)
+                ends.servers[s].state == .connecting ? .nothingThere : .unreachable)
         case .lifetime: closeServer(s, .lifetime)
         case .idling: closeServer(s, .serverIdle)
         case .recovery: closeServer(s, .recoveryTimeout)

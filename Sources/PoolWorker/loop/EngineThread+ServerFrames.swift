@@ -33,7 +33,7 @@ extension EngineThread {
         case .login, .confirming:
             let fields = ErrorFields(
                 .fatal, "08006", "server closed the connection during login")
-            serverLoginFailed(s, fields, reachable: false)
+            serverLoginFailed(s, fields, .unreachable)
         case .recovering where ends.servers[s].ending:
             closeServer(s, .endedInOrder)
         default:
@@ -57,7 +57,7 @@ extension EngineThread {
         if ends.servers[s].state == .login || ends.servers[s].state == .confirming {
             serverLoginFailed(
                 s, ErrorFields(.fatal, "08P01", "server sent an invalid message during login"),
-                reachable: false)
+                .unreachable)
         } else {
             serverDied(s, .serverMalformed)
         }

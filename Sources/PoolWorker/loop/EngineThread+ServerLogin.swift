@@ -17,7 +17,7 @@ extension EngineThread {
         if password { question.holds(CARPOOL_HOLDS_PASSWORD) }
         if shared.directory.locked({ record.notAsOwner }) { question.holds(CARPOOL_NOT_AS_OWNER) }
         if !ask(question) {
-            serverLoginFailed(s, ErrorFields(.fatal, "53300", "too many logins at a time"), reachable: false)
+            serverLoginFailed(s, ErrorFields(.fatal, "53300", "too many logins at a time"), .unreachable)
         }
     }
 
@@ -53,7 +53,7 @@ extension EngineThread {
         let p = ends.servers[s].pool
         guard let record = ends.pools.record(p) else { return closeServer(s, .evicted) }
         if let failure = answer.failure {
-            return serverLoginFailed(s, failure, reachable: true)
+            return serverLoginFailed(s, failure, .refused)
         }
         ends.servers[s].routed(facts: answer.facts)
         let connector = answer.server
@@ -63,9 +63,11 @@ extension EngineThread {
         var secret = Secret(stored: answer.secret)
         if case .password = secret {} else if let password { secret = .password(password) }
         let user = answer.serverUser
-        serverLogins[s] = ServerLoginState(
-            machine: ServerLogin(user: user, secret: secret, keys: keys, random: randomBytes(24)),
-            role: answer.userID)
+        serverLogins.begin(
+            s,
+            ServerLoginState(
+                ServerLogin(user: user, secret: secret, keys: keys, random: randomBytes(24)),
+                role: answer.userID, isShared: record.isShared))
         var parameters: [StartupPacket.Parameter] = [
             .init(name: Array("user".utf8), value: user),
             .init(name: Array("database".utf8), value: answer.serverDatabase),
@@ -92,7 +94,7 @@ extension EngineThread {
         let fields = ErrorFields(
             .fatal, "08006", "\(shared.host.name) cannot connect to server",
             detail: "\(address): \(errorText(error))")
-        serverLoginFailed(s, fields, reachable: false, ofPlace: true)
+        serverLoginFailed(s, fields, .nothingThere)
     }
 
     /// A connecting socket is writable: the connection is there, or has failed.
@@ -105,79 +107,36 @@ extension EngineThread {
 
     /// A frame of a server that logs in.
     mutating func serverLoginFrame(_ s: ServerIndex, _ tag: UInt8, _ body: ArraySlice<UInt8>) {
-        switch tag {
-        case BackendTag.authentication:
-            guard var machine = serverLogins[s]?.machine, serverLogins[s]?.authenticated == false else {
-                return loginViolation(s)
-            }
-            var output: [UInt8] = []
-            let step = machine.received(authentication: body, &output)
-            serverLogins[s]?.machine = machine
-            serverLoginStep(s, step, output)
-        case BackendTag.errorResponse:
-            let fields = ErrorFields(body: body)
-            if serverLogins[s]?.becoming == true, fields.sqlstate == "0A000" {
-                notAsOwner(s, fields)
-            } else if isRoleRefused(s, fields) {
-                roleRefused(s, fields)
-            } else {
-                serverLoginFailed(
-                    s, fields, reachable: true, ofPlace: fields.isServerFull || fields.isServerDown)
-            }
-        case BackendTag.noticeResponse, BackendTag.negotiateProtocolVersion:
-            break
-        case BackendTag.parameterStatus:
-            guard serverLogins[s]?.authenticated == true, (serverLogins[s]?.welcome.count ?? 0) < 100 else {
-                return loginViolation(s)
-            }
-            noteParameter(s, body)
-        case BackendTag.backendKeyData:
-            var reader = ByteReader(body)
-            guard serverLogins[s]?.authenticated == true, let pid = reader.int32(), let key = reader.int32()
-            else {
-                return loginViolation(s)
-            }
-            ends.servers[s].hasKey(pid: Int32(bitPattern: pid), key: key)
-        case BackendTag.readyForQuery:
-            guard serverLogins[s]?.authenticated == true, body.first == TransactionStatus.idle else {
-                return loginViolation(s)
-            }
-            serverLoggedIn(s)
-        default:
-            loginViolation(s)
-        }
+        serverLoginStep(s, serverLogins.received(s, tag, body))
     }
 
-    mutating func loginViolation(_ s: ServerIndex) {
-        serverLoginFailed(
-            s, ErrorFields(.fatal, "08P01", "server sent an unexpected message during login"),
-            reachable: false)
+    mutating func serverHashed(_ s: ServerIndex, _ generation: UInt32, _ result: [UInt8]) {
+        guard ends.servers.generation(s) == generation, ends.servers[s].state == .login else { return }
+        serverLoginStep(s, serverLogins.hashed(s, result))
     }
 
     func hashAsker(server s: ServerIndex) -> Hasher.Asker {
         Hasher.Asker(thread: number, isClient: false, index: s.number, generation: ends.servers.generation(s))
     }
 
-    private mutating func serverLoginStep(_ s: ServerIndex, _ step: ServerLogin.Step, _ output: [UInt8]) {
-        if !output.isEmpty && !sendServer(s, output) { return }
+    private mutating func serverLoginStep(_ s: ServerIndex, _ step: ServerLoginStep) {
         switch step {
-        case .wait: break
-        case .done: serverLogins[s]?.authenticated = true
+        case .wait:
+            break
+        case .send(let bytes):
+            // (where that fails, a receive says why)
+            _ = sendServer(s, bytes)
         case .hash(let job):
             shared.hasher.submit(job, for: hashAsker(server: s), owner: .pool(ends.servers[s].pool))
-        case .failed(let failure):
-            serverLoginFailed(s, ErrorFields(failure), reachable: true)
+        case .parameter(let name, let value):
+            if case .tracked = ends.servers[s].sessions { trackParameter(s, name, value) }
+        case .key(let pid, let key):
+            ends.servers[s].hasKey(pid: pid, key: key)
+        case .ready:
+            serverLoggedIn(s)
+        case .failed(let fields, let fault):
+            serverLoginFailed(s, fields, fault)
         }
-    }
-
-    mutating func serverHashed(_ s: ServerIndex, _ generation: UInt32, _ result: [UInt8]) {
-        guard ends.servers.generation(s) == generation, ends.servers[s].state == .login,
-            var machine = serverLogins[s]?.machine
-        else { return }
-        var output: [UInt8] = []
-        let step = machine.hashed(result, &output)
-        serverLogins[s]?.machine = machine
-        serverLoginStep(s, step, output)
     }
 
     /// The server is ready for queries; where pools are keyed by OIDs the host has the
@@ -188,21 +147,21 @@ extension EngineThread {
         }
         ends.servers[s].confirms()
         var question = question(.confirm, s.number, ends.servers.generation(s))
-        question.names(record, role: serverLogins[s]?.role ?? record.userID)
+        question.names(record, role: serverLogins.role(s) ?? record.userID)
         question.numbers.server_pid = ends.servers[s].pid
         if !ask(question) {
-            serverLoginFailed(s, ErrorFields(.fatal, "53300", "too many logins at a time"), reachable: false)
+            serverLoginFailed(s, ErrorFields(.fatal, "53300", "too many logins at a time"), .unreachable)
         }
     }
 
     mutating func confirmAnswered(_ s: ServerIndex, _ answer: HostAnswer) {
         if let failure = answer.failure {
-            serverLoginFailed(s, failure, reachable: true)
+            serverLoginFailed(s, failure, .refused)
         } else if answer.facts > ends.servers[s].facts {
             serverLoginFailed(
-                s, ErrorFields(.fatal, "57P03", "the role was changed during the login"), reachable: true)
+                s, ErrorFields(.fatal, "57P03", "the role was changed during the login"), .refused)
         } else if let failure = meetAgent(s, answer.serverSlot) {
-            serverLoginFailed(s, failure, reachable: false)
+            serverLoginFailed(s, failure, .unreachable)
         } else if answer.mustBecome {
             become(s)
         } else {
@@ -213,37 +172,12 @@ extension EngineThread {
     /// A server that was logged in as the cluster's owner becomes its pool's role; the host
     /// is asked again when it has.
     private mutating func become(_ s: ServerIndex) {
-        guard serverLogins[s]?.becoming == false else {
-            return notAsOwner(s, ErrorFields(.fatal, "58000", "the backend did not become its pool's role"))
+        let step = serverLogins.becomes(s)
+        if case .send = step {
+            ends.servers[s].logsIn()
+            ends.servers[s].ledger.announce(.become)
         }
-        serverLogins[s]?.becoming = true
-        ends.servers[s].logsIn()
-        ends.servers[s].ledger.announce(.become)
-        guard sendServer(s, [0, 0, 0, 4]) else {
-            return serverLoginFailed(
-                s, ErrorFields(.fatal, "08006", "the server closed the connection"), reachable: false)
-        }
-    }
-
-    /// The pool's servers log in as its role from now on; those of several roles can't.
-    private mutating func notAsOwner(_ s: ServerIndex, _ why: ErrorFields) {
-        let p = ends.servers[s].pool
-        if ends.pools.record(p)?.isShared == true { return serverLoginFailed(s, why, reachable: true) }
-        if let record = ends.pools.record(p) { shared.directory.locked { record.notAsOwner = true } }
-        closeServer(s, .loginFailed(why))
-        agenda.post(.openServers(p))
-    }
-
-    /// Whether a backend for several roles could not become its first one, for what that is.
-    private func isRoleRefused(_ s: ServerIndex, _ why: ErrorFields) -> Bool {
-        serverLogins[s]?.becoming == true && ends.pools.record(ends.servers[s].pool)?.isShared == true
-            && ["28000", "55000"].contains(why.sqlstate)
-    }
-
-    /// That is nothing to the other roles, which may have a server.
-    private mutating func roleRefused(_ s: ServerIndex, _ why: ErrorFields) {
-        refuseWaiting(ends.servers[s].pool, why, loginsOnly: false, role: serverLogins[s]?.role)
-        closeServer(s, .loginFailed(why))
+        serverLoginStep(s, step)
     }
 
     /// Takes the entry in the ledger of a backend's agent. A pool whose first server had an
@@ -270,9 +204,8 @@ extension EngineThread {
         guard let record = ends.pools.record(ends.servers[s].pool) else { return closeServer(s, .evicted) }
         let before = shared.directory.told(record, PoolRecord.standby)
         shared.directory.keepWelcome(
-            record, serverLogins[s]?.welcome ?? [], facts: ends.servers[s].facts, now: now)
+            record, serverLogins.end(s), facts: ends.servers[s].facts, now: now)
         outageEnded(record)
-        serverLogins[s] = nil
         if !ends.servers[s].hasAgent, before != nil,
             let now = shared.directory.told(record, PoolRecord.standby),
             now != before
@@ -286,32 +219,40 @@ extension EngineThread {
         passOn(s)
     }
 
-    /// A server could not be had.
-    /// - Parameter reachable: the server itself (or the host) said no; waiting would not
-    ///   help the clients that need it, unless other servers of the pool live. Where the
-    ///   server can't be reached, only those who log in hear of it at once.
-    /// - Parameter ofPlace: servers of other pools at the same address would fare alike.
-    mutating func serverLoginFailed(
-        _ s: ServerIndex, _ fields: ErrorFields, reachable: Bool, ofPlace: Bool = false
-    ) {
-        if ends.servers[s].isForHub { return closeServer(s, .loginFailed(fields)) }
+    /// A server could not be opened.
+    mutating func serverLoginFailed(_ s: ServerIndex, _ fields: ErrorFields, _ fault: ServerLoginFault) {
         let p = ends.servers[s].pool
-        if let record = ends.pools.record(p) {
-            shared.directory.failed(
-                record, fields, started: ends.servers[s].connected, ofPlace: ofPlace, now: now,
-                longest: Clock.nanoseconds(settings.server_login_retry))
-            // A word about this role or database: others may fare better.
-            if reachable, !ofPlace, case .login = ends.servers[s].state { outageEnded(record, ofPool: false) }
-            if ["28P01", "28000"].contains(fields.sqlstate) {
-                // What we hold may be stale: the next client's login brings fresh keys.
-                shared.directory.locked {
-                    record.keys = nil
-                    record.password = nil
-                }
+        switch fault {
+        case .notAsOwner:
+            if let record = ends.pools.record(p) { shared.directory.locked { record.notAsOwner = true } }
+            closeServer(s, .loginFailed(fields))
+            agenda.post(.openServers(p))
+        case .roleRefused:
+            refuseWaiting(p, fields, loginsOnly: false, role: serverLogins.role(s))
+            closeServer(s, .loginFailed(fields))
+        case .refused, .refusedThere, .unreachable, .nothingThere:
+            if !ends.servers[s].isForHub { noteFailure(s, fields, fault) }
+            let isForHub = ends.servers[s].isForHub
+            closeServer(s, .loginFailed(fields))
+            guard !isForHub, ends.pools.servers(p) == 0, !fields.passesByItself else { return }
+            refuseWaiting(p, fields, loginsOnly: !fault.isRefusal)
+        }
+    }
+
+    /// The pool of a server, and others at the same address, may have to wait for the next attempt.
+    private mutating func noteFailure(_ s: ServerIndex, _ fields: ErrorFields, _ fault: ServerLoginFault) {
+        guard let record = ends.pools.record(ends.servers[s].pool) else { return }
+        shared.directory.failed(
+            record, fields, started: ends.servers[s].connected, ofPlace: fault.isOfPlace, now: now,
+            longest: Clock.nanoseconds(settings.server_login_retry))
+        // A word about this role or database: others may fare better.
+        if case .refused = fault, case .login = ends.servers[s].state { outageEnded(record, ofPool: false) }
+        if ["28P01", "28000"].contains(fields.sqlstate) {
+            // What the worker holds may be stale: the next client's login brings fresh keys.
+            shared.directory.locked {
+                record.keys = nil
+                record.password = nil
             }
         }
-        closeServer(s, .loginFailed(fields))
-        guard ends.pools.servers(p) == 0, !fields.passesByItself else { return }
-        refuseWaiting(p, fields, loginsOnly: !reachable)
     }
 }

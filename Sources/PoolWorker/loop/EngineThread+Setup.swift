@@ -119,11 +119,13 @@ extension EngineThread {
     mutating func noteParameter(_ s: ServerIndex, _ body: ArraySlice<UInt8>) {
         var reader = ByteReader(body)
         guard let name = reader.string(), let value = reader.string() else { return }
-        if ends.servers[s].state == .login, serverLogins[s]?.reported(name, value) == false {
-            return loginViolation(s)
-        }
         if case .agent = ends.servers[s].sessions { return noteAnswer(s, name, value) }
         if name == PoolRecord.standby { return noteStandby(s, value) }
+        trackParameter(s, name, value)
+    }
+
+    /// A server without an agent has this value of a parameter now.
+    mutating func trackParameter(_ s: ServerIndex, _ name: [UInt8], _ value: [UInt8]) {
         // PostgreSQL's values are short; those of another server are its client's business.
         guard value.count <= 1000, let index = TrackedParameter.index(name) else { return }
         var values = parameterSets.values(ends.servers[s].parameters)
