@@ -39,6 +39,11 @@ struct Ends: ~Copyable {
     @_noLocks
     mutating func unlink(_ c: ClientIndex, _ s: ServerIndex) { Relay.unlink(&clients[c], &servers[s], now) }
 
+    @_noLocks
+    func serverToken(_ s: ServerIndex) -> PollToken {
+        PollToken(.server, index: s.number, generation: servers.generation(s))
+    }
+
     /// Moves what a linked client sends.
     @_noLocks @inline(never)
     mutating func pumpClient(_ c: ClientIndex) -> PumpStop {

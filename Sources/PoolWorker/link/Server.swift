@@ -34,6 +34,28 @@ struct Server: BitwiseCopyable {
     /// What the worker's own query is for.
     enum Task: UInt8, BitwiseCopyable { case none, parameters, welcome, handOver, fence, rollback, reset }
 
+    /// What has come of the worker's own query.
+    enum Outcome {
+        /// There was none, or the server is not where its client could go on.
+        case violation
+        /// It doesn't take its client's parameters.
+        case refused
+        /// It has its client's parameters.
+        case suits
+        /// It, or its agent, has said what its client's parameters come to.
+        case welcomes
+        /// The hub reads its client's notifications.
+        case handedOver
+        /// It has read all that its client has sent.
+        case hasRead
+        /// The transaction is over in which its last client has left it.
+        case rolledBack
+        /// Nothing of its last client is left.
+        case clean
+        /// It can't be given to another client: a query failed, or something is there that can't be taken away.
+        case unfit, stillPinned
+    }
+
     /// Whose settings its clients find there.
     enum Sessions: BitwiseCopyable {
         /// The worker keeps track of parameters, and sets them.
@@ -59,7 +81,7 @@ struct Server: BitwiseCopyable {
     private(set) var facts: UInt64 = 0
     /// Opened to become its database's hub: not one of the pool's servers.
     let isForHub: Bool
-    /// Its client was to be handed over to the hub just now.
+    /// Its client was handed over to the hub just now: the release that follows doesn't try that again.
     private(set) var handedOver = false
     /// Index of the linked client, or `absent`.
     private(set) var client = ClientIndex.absent
@@ -244,9 +266,7 @@ extension Server {
     /// Its client keeps it for this; 0: for nothing any more.
     mutating func isKept(for pins: UInt32) { self.pins = pins }
 
-    /// Its client was handed over to the hub: the release that follows doesn't try that again.
-    mutating func handsOver() { handedOver = true }
-
+    /// The release is over that follows a hand-over to the hub.
     mutating func handOverDone() { handedOver = false }
 
     /// What its client sent last has no answer: only the worker's own message is still to be answered.
@@ -262,17 +282,23 @@ extension Server {
     }
 
     /// A query of the worker's own is done. A linked server is its client's again.
-    /// - Returns: what it was for, and whether it has failed: also if a server that is to be fit for
-    ///   others is in a transaction.
-    mutating func taskDone() -> (task: Task, failed: Bool) {
+    mutating func taskDone() -> Outcome {
         defer {
             task = .none
             traffic = Traffic()
         }
         if state == .setup { state = .active }
+        let isAtRest = !failed && traffic.status == TransactionStatus.idle
         switch task {
-        case .fence, .rollback, .reset: return (task, failed || traffic.status != TransactionStatus.idle)
-        case .none, .parameters, .welcome, .handOver: return (task, failed)
+        case .none: return .violation
+        case .parameters: return failed ? .refused : .suits
+        case .welcome: return failed ? .refused : .welcomes
+        case .handOver:
+            handedOver = true
+            return .handedOver
+        case .fence: return isAtRest ? .hasRead : .violation
+        case .rollback: return isAtRest ? .rolledBack : .unfit
+        case .reset: return isAtRest ? (ledger.pins == 0 ? .clean : .stillPinned) : .unfit
         }
     }
 

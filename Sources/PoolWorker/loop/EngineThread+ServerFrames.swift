@@ -65,43 +65,17 @@ extension EngineThread {
 
     private mutating func serverFrame(_ s: ServerIndex, _ tag: UInt8, _ body: ArraySlice<UInt8>) {
         if ends.servers[s].state == .login { return serverLoginFrame(s, tag, body) }
-        switch tag {
-        case BackendTag.parameterStatus:
-            noteParameter(s, body)
-        case BackendTag.notificationResponse:
-            if ends.servers[s].state == .setup { hearDirectly(ends.servers[s].client, body) }
-        case BackendTag.agent:
-            agentSaid(s, body)
-        case BackendTag.noticeResponse:
-            break
-        case BackendTag.errorResponse:
-            serverError(s, ErrorFields(body: body))
-        case BackendTag.readyForQuery:
-            if ends.servers[s].ending { return }
-            guard ends.servers[s].ready(body) else { return violation(s) }
-            switch ends.servers[s].state {
-            case .setup, .resetting: if ends.servers[s].traffic.isQuiet { taskDone(s) }
-            case .recovering: recover(s)
-            default: violation(s)
-            }
-        case BackendTag.copyInResponse:
-            guard ends.servers[s].state == .recovering else { return violation(s) }
-            ends.servers[s].copiesIn()
-            recover(s)
-        default:
-            violation(s)
-        }
-    }
-
-    /// An ErrorResponse outside a client's link.
-    private mutating func serverError(_ s: ServerIndex, _ fields: ErrorFields) {
-        ends.servers[s].notesError()
-        switch ends.servers[s].state {
-        case .setup, .resetting: serverLogins.note(fields, s)
-        case .recovering: break
-        default:
-            // It says goodbye: the end of the stream follows.
+        switch ends.servers[s].hears(tag, body) {
+        case .nothing: break
+        case .parameter: noteParameter(s, body)
+        case .notification: hearDirectly(ends.servers[s].client, body)
+        case .agent: agentSaid(s, body)
+        case .failure(let fields): serverLogins.note(fields, s)
+        case .taskDone: taskDone(s)
+        case .recovers: recover(s)
+        case .goodbye(let fields):
             shared.log(.info, "\(describeServer(s)) \(fields.severity.rawValue): \(fields.message)")
+        case .violation: violation(s)
         }
     }
 }

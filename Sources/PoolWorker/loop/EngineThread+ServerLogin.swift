@@ -56,37 +56,9 @@ extension EngineThread {
             return serverLoginFailed(s, failure, .refused)
         }
         ends.servers[s].routed(facts: answer.facts)
-        let connector = answer.server
-        serverLogins.keep(connector, s)
-        shared.directory.settle(record, at: connector.address)
-        let (keys, password) = shared.directory.locked { (record.keys, record.password) }
-        var secret = Secret(stored: answer.secret)
-        if case .password = secret {} else if let password { secret = .password(password) }
-        let user = answer.serverUser
-        serverLogins.begin(
-            s,
-            ServerLoginState(
-                ServerLogin(user: user, secret: secret, keys: keys, random: randomBytes(24)),
-                role: answer.userID, isShared: record.isShared))
-        var parameters: [StartupPacket.Parameter] = [
-            .init(name: Array("user".utf8), value: user),
-            .init(name: Array("database".utf8), value: answer.serverDatabase),
-        ]
-        // Over a Unix socket the backend sees whose process we are.
-        if !connector.isUnix, let token = shared.ledger.token { parameters.append(token) }
-        let startup = StartupPacket.startupPacket(parameters)
-        let (stream, error) = connector.connect()
-        guard error == 0 else { return connectFailed(s, error) }
-        ends.servers[s].connects(stream, now)
-        shared.countServer(1)
-        guard ends.servers[s].stream.output.append(startup), watchConnecting(s) else {
-            return closeServer(s, .connectTimeout)
-        }
-    }
-
-    /// Watches a socket that connects: it can be written to when the connection is there.
-    mutating func watchConnecting(_ s: ServerIndex) -> Bool {
-        ends.servers[s].stream.watch(poller, serverToken(s), output: true)
+        shared.directory.settle(record, at: answer.server.address)
+        let error = serverLogins.open(s, answer, record, &ends, poller, shared)
+        if error != 0 { connectFailed(s, error) }
     }
 
     private mutating func connectFailed(_ s: ServerIndex, _ error: Int32) {

@@ -46,49 +46,37 @@ extension EngineThread {
     /// ReadyForQuery came for the worker's own query.
     mutating func taskDone(_ s: ServerIndex) {
         let c = ends.servers[s].client
-        let (task, failed) = ends.servers[s].taskDone()
-        switch task {
-        case .none:
-            serverDied(s, .serverMalformed)
-        case .parameters:
-            if failed {
-                refuseParameters(c, s)
-            } else {
-                // The server's spelling of the values is the true one.
-                adoptParameters(c, ends.servers[s].parameters)
-                if ends.clients[c].cancelled { return dropRequest(c, s) }
-                settle(ends.pumpClient(c), client: c, server: s)
+        switch ends.servers[s].taskDone() {
+        case .violation: serverDied(s, .serverMalformed)
+        case .refused: refuseParameters(c, s)
+        case .suits: startBehindSetup(c, s)
+        case .welcomes:
+            switch ends.servers[s].sessions {
+            case .agent: sessionStarted(c, s)
+            case .tracked: parametersResolved(c, s)
             }
-        case .welcome:
-            if failed {
-                refuseParameters(c, s)
-            } else {
-                switch ends.servers[s].sessions {
-                case .agent: sessionStarted(c, s)
-                case .tracked: parametersResolved(c, s)
-                }
-            }
-        case .handOver:
-            ends.servers[s].handsOver()
+        case .handedOver:
             let generation = ends.servers.generation(s)
             release(c, s)
             if ends.servers.generation(s) == generation { ends.servers[s].handOverDone() }
-        case .fence:
-            if failed { return serverDied(s, .serverMalformed) }
-            release(c, s)
-        case .rollback, .reset:
-            if failed {
-                closeServer(s, .recoveryTimeout)
-            } else if task == .rollback {
-                forgetLeft(s)
-                resetServer(s)
-            } else if ends.servers[s].ledger.pins != 0 {
-                closeServer(s, .stillPinned)
-            } else {
-                forgetLeft(s)
-                passOn(s)
-            }
+        case .hasRead: release(c, s)
+        case .rolledBack:
+            forgetLeft(s)
+            resetServer(s)
+        case .clean:
+            forgetLeft(s)
+            passOn(s)
+        case .unfit: closeServer(s, .recoveryTimeout)
+        case .stillPinned: closeServer(s, .stillPinned)
         }
+    }
+
+    /// The server has its client's parameters: what that one has asked for comes now.
+    private mutating func startBehindSetup(_ c: ClientIndex, _ s: ServerIndex) {
+        // The server's spelling of the values is the true one.
+        adoptParameters(c, ends.servers[s].parameters)
+        if ends.clients[c].cancelled { return dropRequest(c, s) }
+        settle(ends.pumpClient(c), client: c, server: s)
     }
 
     /// The client was cancelled before its request got to the server, which stays unused.

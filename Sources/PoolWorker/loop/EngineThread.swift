@@ -277,7 +277,7 @@ struct EngineThread: ~Copyable {
 
     @_noLocks
     mutating func serverToken(_ s: ServerIndex) -> PollToken {
-        PollToken(.server, index: s.number, generation: ends.servers.generation(s))
+        ends.serverToken(s)
     }
 }
 

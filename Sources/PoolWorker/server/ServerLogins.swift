@@ -1,4 +1,5 @@
 import Auth
+import CSys
 import Engine
 import FixedStorage
 import Pooling
@@ -33,7 +34,40 @@ struct ServerLogins: ~Copyable {
 
 /// Logins.
 extension ServerLogins {
-    mutating func begin(_ s: ServerIndex, _ login: ServerLoginState) { logins[s] = login }
+    /// Connects a server to where the host has said; its login begins when the connection is there.
+    /// - Returns: 0, or an errno.
+    mutating func open(
+        _ s: ServerIndex, _ answer: HostAnswer, _ record: PoolRecord, _ ends: inout Ends,
+        _ poller: borrowing Poller, _ shared: Shared
+    ) -> Int32 {
+        let connector = answer.server
+        connectors[s] = connector
+        let (keys, password) = shared.directory.locked { (record.keys, record.password) }
+        var secret = Secret(stored: answer.secret)
+        if case .password = secret {} else if let password { secret = .password(password) }
+        logins[s] = ServerLoginState(
+            ServerLogin(user: answer.serverUser, secret: secret, keys: keys, random: randomBytes(24)),
+            role: answer.userID, isShared: record.isShared)
+        let (stream, error) = connector.connect()
+        guard error == 0 else { return error }
+        ends.servers[s].connects(stream, ends.now)
+        shared.countServer(1)
+        // Over a Unix socket the backend sees whose process this is.
+        let packet = startupPacket(answer, token: connector.isUnix ? nil : shared.ledger.token)
+        let isWatched =
+            ends.servers[s].stream.output.append(packet)
+            && ends.servers[s].stream.watch(poller, ends.serverToken(s), output: true)
+        return isWatched ? 0 : ENOMEM
+    }
+
+    private func startupPacket(_ answer: HostAnswer, token: StartupPacket.Parameter?) -> [UInt8] {
+        var parameters: [StartupPacket.Parameter] = [
+            .init(name: Array("user".utf8), value: answer.serverUser),
+            .init(name: Array("database".utf8), value: answer.serverDatabase),
+        ]
+        if let token { parameters.append(token) }
+        return StartupPacket.startupPacket(parameters)
+    }
 
     /// What a message means for the login of a server.
     mutating func received(_ s: ServerIndex, _ tag: UInt8, _ body: ArraySlice<UInt8>) -> ServerLoginStep {
