@@ -68,7 +68,7 @@ var targets: [Target] = [
         name: "FixedStorageTests", dependencies: ["FixedStorage", "TestSupport"], swiftSettings: tests),
     .testTarget(
         name: "WireTests", dependencies: ["Wire", "FixedStorage", "TestSupport"], swiftSettings: tests),
-    .testTarget(name: "AuthTests", dependencies: ["Auth", "TestSupport"], swiftSettings: tests),
+    .testTarget(name: "AuthTests", dependencies: ["Auth", "Wire", "TestSupport"], swiftSettings: tests),
     .testTarget(
         name: "PoolingTests", dependencies: ["Pooling", "Wire", "FixedStorage", "TestSupport"],
         swiftSettings: tests),

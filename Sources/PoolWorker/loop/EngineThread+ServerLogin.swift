@@ -91,7 +91,7 @@ extension EngineThread {
         Hasher.Asker(thread: number, isClient: false, index: s.number, generation: ends.servers.generation(s))
     }
 
-    private mutating func serverLoginStep(_ s: ServerIndex, _ step: ServerLoginStep) {
+    private mutating func serverLoginStep(_ s: ServerIndex, _ step: ServerStartup.Step) {
         switch step {
         case .wait:
             break
@@ -192,7 +192,7 @@ extension EngineThread {
     }
 
     /// A server could not be opened.
-    mutating func serverLoginFailed(_ s: ServerIndex, _ fields: ErrorFields, _ fault: ServerLoginFault) {
+    mutating func serverLoginFailed(_ s: ServerIndex, _ fields: ErrorFields, _ fault: ServerStartup.Fault) {
         let p = ends.servers[s].pool
         switch fault {
         case .notAsOwner:
@@ -212,7 +212,7 @@ extension EngineThread {
     }
 
     /// The pool of a server, and others at the same address, may have to wait for the next attempt.
-    private mutating func noteFailure(_ s: ServerIndex, _ fields: ErrorFields, _ fault: ServerLoginFault) {
+    private mutating func noteFailure(_ s: ServerIndex, _ fields: ErrorFields, _ fault: ServerStartup.Fault) {
         guard let record = ends.pools.record(ends.servers[s].pool) else { return }
         shared.directory.failed(
             record, fields, started: ends.servers[s].connected, ofPlace: fault.isOfPlace, now: now,
