@@ -39,6 +39,22 @@ struct Ends: ~Copyable {
     @_noLocks
     mutating func unlink(_ c: ClientIndex, _ s: ServerIndex) { Relay.unlink(&clients[c], &servers[s], now) }
 
+    /// A server that is closed counts in its pool no more.
+    mutating func uncount(_ s: ServerIndex) {
+        let (p, isForHub) = (servers[s].pool, servers[s].isForHub)
+        switch servers[s].state {
+        case .routing, .connecting, .login, .confirming:
+            if !isForHub { pools.openingEnded(p) }
+        case .idle:
+            pools.takeIdle(s, p)
+            pools.leasedEnded(p)
+        case .active, .setup, .recovering, .resetting, .settling, .free:
+            pools.leasedEnded(p)
+        case .gone:
+            break
+        }
+    }
+
     @_noLocks
     func serverToken(_ s: ServerIndex) -> PollToken {
         PollToken(.server, index: s.number, generation: servers.generation(s))

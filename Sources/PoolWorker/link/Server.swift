@@ -121,6 +121,10 @@ struct Server: BitwiseCopyable {
         connected = now
     }
 
+    /// Its own last words, or a part of a message, are on their way to its client: a message of the
+    /// worker's behind them would only confuse.
+    var hasLastWords: Bool { traffic.hasFailed || bodyLeft > 0 }
+
     var sessions: Sessions { hasAgent ? .agent(slot: slot) : .tracked }
 
     var hasAgent: Bool { @_noLocks @inline(__always) get { slot != 0 } }

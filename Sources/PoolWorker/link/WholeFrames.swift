@@ -46,4 +46,31 @@ enum WholeFrames {
             return .frame(tag: tag, body: frame[FrameHeader.size..<FrameHeader.size + body])
         }
     }
+
+    /// What is first in a link's input block.
+    enum First {
+        case frame([UInt8])
+        /// Nothing, or a frame with another tag.
+        case other
+        /// More of it has to come.
+        case needMore
+        case malformed
+        /// The stream has ended.
+        case ended
+    }
+
+    /// The frame that is first in a stream's input block, if it has this tag. What is missing of it is
+    /// received behind it; it stays there.
+    static func first(_ stream: inout Stream, _ tag: UInt8) -> First {
+        while stream.input.hasMemory {
+            let bytes = stream.input.array
+            guard bytes.count >= FrameHeader.size, bytes[0] == tag else { return .other }
+            let length = bytes[1...4].reduce(0) { $0 << 8 | Int($1) }
+            if bytes.count > length { return .frame(Array(bytes[...length])) }
+            guard length < Block.size - 16 else { return .malformed }
+            let n = stream.receive()
+            if n <= 0 { return n == 0 ? .ended : .needMore }
+        }
+        return .other
+    }
 }

@@ -160,9 +160,7 @@ extension EngineThread {
     /// A server ended while it may have had a client.
     mutating func serverDied(_ s: ServerIndex, _ reason: CloseReason) {
         let c = ends.servers[s].client
-        // After the server's own last words, or in the middle of a frame of its, a message of
-        // ours would only confuse.
-        let told = ends.servers[s].traffic.hasFailed || ends.servers[s].bodyLeft > 0
+        let told = ends.servers[s].hasLastWords
         let words = ends.servers[s].state == .setup ? serverLogins.error(s) : nil
         let wasToEnd = ends.servers[s].ending
         closeServer(s, wasToEnd ? .endedInOrder : reason)
@@ -183,36 +181,34 @@ extension EngineThread {
 
     /// Closes a server, whatever it does; the client, if any, is the caller's business.
     mutating func closeServer(_ s: ServerIndex, _ reason: CloseReason) {
-        let p = ends.servers[s].pool
-        let state = ends.servers[s].state
+        let server = ends.servers[s]
+        guard server.state != .gone else { return }
         logServer(s, reason)
-        switch state {
-        case .routing, .connecting, .login, .confirming:
-            if state == .login { shared.hasher.drop(hashAsker(server: s)) }
-            if !ends.servers[s].isForHub { ends.pools.openingEnded(p) }
-        case .idle:
-            ends.pools.takeIdle(s, p)
-            ends.pools.leasedEnded(p)
-        case .active, .setup, .recovering, .resetting, .settling, .free:
-            ends.pools.leasedEnded(p)
-        case .gone:
-            return
-        }
+        if server.state == .login { shared.hasher.drop(hashAsker(server: s)) }
+        ends.uncount(s)
         unpin(s)
         listening.forget(s)
-        let wasForHub = ends.servers[s].isForHub
-        shared.ledger.leave(ends.servers[s].left)
-        shared.ledger.giveBack(server: ends.servers[s].slot)
-        serverLogins.forget(s)
-        if ends.servers[s].stream.isOpen {
-            if state == .idle { sayGoodbye(s) }
+        shared.ledger.leave(server.left)
+        shared.ledger.giveBack(server: server.slot)
+        if server.stream.isOpen {
+            if server.state == .idle { sayGoodbye(s) }
             shared.countServer(-1)
         }
         ends.servers[s].stream.close(poller)
+        forgetServer(s)
+        if server.isForHub {
+            hubEnded(server.pool)
+        } else {
+            slotFreed(server.pool, held: server.state.isLoggedIn)
+        }
+    }
+
+    /// The entry of a server that has gone, or is another thread's or a hub now, is free.
+    mutating func forgetServer(_ s: ServerIndex) {
+        serverLogins.forget(s)
         parameterSets.release(ends.servers[s].parameters)
         ends.servers[s].gone()
         ends.servers.remove(s)
-        if wasForHub { hubEnded(p) } else { slotFreed(p, held: state.isLoggedIn) }
     }
 
     private mutating func sayGoodbye(_ s: ServerIndex) {

@@ -16,10 +16,7 @@ extension EngineThread {
         let parcel = ServerHandOver(
             server: ends.servers[s], parameters: parameterSets.values(ends.servers[s].parameters),
             connector: serverLogins.connector(s))
-        serverLogins.forget(s)
-        parameterSets.release(ends.servers[s].parameters)
-        ends.servers[s].gone()
-        ends.servers.remove(s)
+        forgetServer(s)
         shared.inboxes[other].post(.handOver(parcel))
         return true
     }

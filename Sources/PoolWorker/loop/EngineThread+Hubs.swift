@@ -43,10 +43,7 @@ extension EngineThread {
         guard server.hasAgent,
             let h = hubs.add(server.stream, id: id, pool: server.pool, now: now, poller)
         else { return closeServer(s, .evicted) }
-        serverLogins.forget(s)
-        parameterSets.release(server.parameters)
-        ends.servers[s].gone()
-        ends.servers.remove(s)
+        forgetServer(s)
         server.ledger.announce(.hub)
         if !hubs.begin(h, poller) { closeHub(h, .serverGone) }
     }

@@ -128,7 +128,7 @@ extension EngineThread {
         let c = ends.servers[s].client
         while ends.servers[s].state == .active, ends.servers[s].client == c {
             switch firstFrame(s, BackendTag.parameterStatus) {
-            case .incomplete: return
+            case .needMore, .malformed, .ended: return
             case .other: return postGoOn(s)
             case .frame(let bytes):
                 if case .tracked = ends.servers[s].sessions {
@@ -142,31 +142,16 @@ extension EngineThread {
         postGoOn(s)
     }
 
-    enum FirstFrame {
-        case frame([UInt8])
-        /// No frame of this tag is next.
-        case other
-        /// More of it has to come, or the server has gone.
-        case incomplete
-    }
-
-    /// The frame that is next in a linked server's input block; it stays there.
-    mutating func firstFrame(_ s: ServerIndex, _ tag: UInt8) -> FirstFrame {
-        while ends.servers[s].stream.input.hasMemory {
-            let bytes = ends.servers[s].stream.input.array
-            guard bytes.count >= FrameHeader.size, bytes[0] == tag else { return .other }
-            let length = bytes[1...4].reduce(0) { $0 << 8 | Int($1) }
-            if bytes.count > length { return .frame(Array(bytes[...length])) }
-            // A part of it: the rest joins it in the input block.
-            guard length < Block.size - 16 else {
-                serverDied(s, .serverMalformed)
-                return .incomplete
-            }
-            let n = ends.servers[s].stream.receive()
-            if n == 0 { serverDied(s, .serverGone) }
-            if n <= 0 { return .incomplete }
+    /// The frame that is next in a linked server's input block, if it has this tag; it stays there. The
+    /// server may be closed then.
+    mutating func firstFrame(_ s: ServerIndex, _ tag: UInt8) -> WholeFrames.First {
+        let first = WholeFrames.first(&ends.servers[s].stream, tag)
+        switch first {
+        case .malformed: serverDied(s, .serverMalformed)
+        case .ended: serverDied(s, .serverGone)
+        case .frame, .other, .needMore: break
         }
-        return .other
+        return first
     }
 
     /// Goes on with what is left in a linked server's input block, and with its client's.
