@@ -12,17 +12,15 @@ extension EngineThread {
         let s = ends.clients[c].linkedServer
         ends.clients[c].ends(end, now)
         guard s != .absent, ends.servers[s].state == .active else { return closeEnded(c) }
-        let traffic = ends.servers[s].traffic
-        if ends.clients[c].bodyLeft > 0 || traffic.isOpenEnded || traffic.needsClient { lastAnswer(c, s) }
+        lastAnswer(c, s)
     }
 
-    /// As far as can be counted, a client that has ended has its last answer.
+    /// A linked client that has ended may have had its last answer.
     mutating func lastAnswer(_ c: ClientIndex, _ s: ServerIndex) {
-        let traffic = ends.servers[s].traffic
-        if ends.clients[c].bodyLeft > 0 || traffic.isOpenEnded || traffic.needsSync {
-            endServer(c, s)
-        } else {
-            closeEnded(c)
+        switch ends.servers[s].traffic.lastAnswer(isPartial: ends.clients[c].bodyLeft > 0) {
+        case .comes: break
+        case .hasCome: closeEnded(c)
+        case .unknown: endServer(c, s)
         }
     }
 
@@ -37,9 +35,7 @@ extension EngineThread {
         }
     }
 
-    /// A link whose last answer can't be told from its bytes, as there may be no Sync behind what
-    /// the client has sent, or in the middle of a message: the
-    /// server ends as if the client were its own, and what it sends until then is for the client.
+    /// The server ends as if the client were its own, and what it sends until then is for the client.
     private mutating func endServer(_ c: ClientIndex, _ s: ServerIndex) {
         ends.servers[s].isToEnd()
         guard ends.clients[c].bodyLeft > 0 else {

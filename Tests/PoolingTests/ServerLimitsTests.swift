@@ -2,7 +2,7 @@ import Testing
 
 @testable import Pooling
 
-@Suite struct ServerPhaseTests {
+@Suite struct ServerLimitsTests {
     private static let second: UInt64 = 1_000_000_000
     private let limits = ServerLimits(opening: 15 * second, idling: 600 * second, cancelling: 10 * second)
     private let none = ServerLimits(opening: 0, idling: 0, cancelling: 0)
