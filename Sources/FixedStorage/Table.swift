@@ -1,6 +1,9 @@
 /// A fixed-capacity table of plain values, addressed by index, with a generation per
 /// entry and a free list. Memory is reserved once and its pages are touched only as
 /// entries are used. Out-of-range indices trap; nothing is bounds-unsafe.
+///
+/// What makes a table, and fills and frees its entries, is for the files that own one: they import this
+/// module with `@_spi(TableOwner)`. Others may change entries, not take or free them.
 @safe
 public struct Table<Element: BitwiseCopyable, Kind>: ~Copyable {
     @usableFromInline let entries: UnsafeMutablePointer<Element>
@@ -15,6 +18,7 @@ public struct Table<Element: BitwiseCopyable, Kind>: ~Copyable {
     /// - Parameters:
     ///   - capacity: how many entries at most.
     ///   - reserve: gives zeroed memory of that many bytes; it is never given back.
+    @_spi(TableOwner)
     public init(capacity: Int, reserve: (Int) -> UnsafeMutableRawPointer) {
         precondition(capacity > 0 && capacity < Int(UInt32.max))
         self.capacity = capacity
@@ -45,6 +49,7 @@ public struct Table<Element: BitwiseCopyable, Kind>: ~Copyable {
     }
 
     /// Takes a free entry and stores `element` there; nil when the table is full.
+    @_spi(TableOwner)
     public mutating func insert(_ element: Element) -> Index<Kind>? {
         var index = firstFree
         if index != .absent {
@@ -60,6 +65,7 @@ public struct Table<Element: BitwiseCopyable, Kind>: ~Copyable {
     }
 
     /// Frees an entry in use. Its generation moves on: older slots don't match any more.
+    @_spi(TableOwner)
     public mutating func remove(_ index: Index<Kind>) {
         precondition(Int(index.number) < touched)
         unsafe generations[Int(index.number)] &+= 1

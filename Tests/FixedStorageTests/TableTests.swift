@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import FixedStorage
+@_spi(TableOwner) @testable import FixedStorage
 
 @Suite struct TableTests {
     struct Entry: BitwiseCopyable, Equatable {

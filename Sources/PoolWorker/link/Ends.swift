@@ -1,5 +1,5 @@
 import Engine
-import FixedStorage
+@_spi(TableOwner) import FixedStorage
 import Pooling
 
 /// The two ends of an engine thread's links, clients and servers, and its part of the pools: what the
@@ -28,6 +28,28 @@ struct Ends: ~Copyable {
         self.pools = pools
         self.ledger = ledger
     }
+
+    // MARK: entries
+
+    /// Returns nil if there are too many clients.
+    mutating func add(_ client: Client) -> ClientIndex? { clients.insert(client) }
+
+    /// Returns nil if there are too many servers.
+    mutating func add(_ server: Server) -> ServerIndex? { servers.insert(server) }
+
+    /// A client is gone: its entry is free.
+    mutating func removeClient(_ c: ClientIndex) {
+        clients[c].gone()
+        clients.remove(c)
+    }
+
+    /// A server is gone, or what it was is something else's now: its entry is free.
+    mutating func removeServer(_ s: ServerIndex) {
+        servers[s].gone()
+        servers.remove(s)
+    }
+
+    // MARK: links
 
     /// Client and server belong together from now on.
     @_noLocks

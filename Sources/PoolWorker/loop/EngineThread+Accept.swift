@@ -49,7 +49,7 @@ extension EngineThread {
     /// Takes over a socket that was accepted (and counted).
     mutating func adopt(_ fd: Int32) {
         let secret = randomBytes(4).reduce(0) { $0 << 8 | UInt32($1) } | 1
-        guard let c = ends.clients.insert(Client(stream: Stream(descriptor: fd), secret: secret, now: now))
+        guard let c = ends.add(Client(stream: Stream(descriptor: fd), secret: secret, now: now))
         else {
             csys_close(fd)
             shared.countClient(-1)

@@ -53,8 +53,7 @@ extension EngineThread {
         ends.clients[c].stream.close(poller)
         parameterSets.release(ends.clients[c].parameters)
         logins.giveBack(number: ends.clients[c].processID)
-        ends.clients[c].gone()
-        ends.clients.remove(c)
+        ends.removeClient(c)
         shared.countClient(-1)
     }
 
@@ -207,8 +206,7 @@ extension EngineThread {
     mutating func forgetServer(_ s: ServerIndex) {
         serverLogins.forget(s)
         parameterSets.release(ends.servers[s].parameters)
-        ends.servers[s].gone()
-        ends.servers.remove(s)
+        ends.removeServer(s)
     }
 
     private mutating func sayGoodbye(_ s: ServerIndex) {

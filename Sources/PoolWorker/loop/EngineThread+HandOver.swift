@@ -26,7 +26,7 @@ extension EngineThread {
         var server = parcel.server
         server.arrives(parameters: parameterSets.number(for: parcel.parameters), nobody: ends.nobody)
         let p = server.pool
-        guard ends.pools.isKnown(p), let s = ends.servers.insert(server) else {
+        guard ends.pools.isKnown(p), let s = ends.add(server) else {
             server.stream.close()
             shared.countServer(-1)
             shared.ledger.giveBack(server: server.slot)

@@ -28,7 +28,7 @@ extension EngineThread {
             return handOverListeners(record.databaseID)
         case nil: break
         }
-        guard let s = ends.servers.insert(Server(pool: p, ledger: ends.nobody, now: now, isForHub: true))
+        guard let s = ends.add(Server(pool: p, ledger: ends.nobody, now: now, isForHub: true))
         else {
             return hubEnded(p)
         }

@@ -49,7 +49,7 @@ extension EngineThread {
 
     /// Begins to open a server that is counted.
     private mutating func openServer(_ p: PoolIndex, _ record: PoolRecord) {
-        guard let s = ends.servers.insert(Server(pool: p, ledger: ends.nobody, now: now)) else {
+        guard let s = ends.add(Server(pool: p, ledger: ends.nobody, now: now)) else {
             // (the next turn of housekeeping tries again)
             ends.pools.mayOpen(p, at: now + Self.tick)
             return grant(shared.directory.giveBack(record, held: false, now: now))

@@ -1,6 +1,6 @@
 import CWorker
 import Engine
-import FixedStorage
+@_spi(TableOwner) import FixedStorage
 import Pooling
 
 /// An engine thread's part of all pools: which servers are idle, which clients wait, how many of each

@@ -1,5 +1,5 @@
 import Engine
-import FixedStorage
+@_spi(TableOwner) import FixedStorage
 import Pooling
 import Wire
 
