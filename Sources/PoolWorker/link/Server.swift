@@ -306,11 +306,42 @@ extension Server {
         }
     }
 
+    /// What is to be done about a server whose client has gone.
+    enum Orphan {
+        /// Nothing now: it has no client, or is reset behind the answer to the worker's own query, which
+        /// comes soon.
+        case waits
+        /// It is brought back step by step: see `recoveryStep`.
+        case recovers
+        /// It can't be spoken to any more.
+        case lost
+    }
+
     /// Its client has gone.
-    /// - Parameter reference: for whom it goes on with what that one has asked for.
-    mutating func clientLeaves(_ reference: LedgerClient) {
+    /// - Parameters:
+    ///   - reference: for whom it goes on with what that one has asked for. Its agent may not have seen
+    ///     yet whom it serves: what the client sent is done as the client's, to the end.
+    ///   - isPartial: the client has stopped in the middle of a message.
+    ///   - finishing: what the client asked for is to be done, not interrupted.
+    mutating func clientLeaves(
+        _ reference: LedgerClient, isPartial: Bool, finishing: Bool, _ now: UInt64
+    ) -> Orphan {
         left = reference
         client = .absent
+        switch state {
+        case .setup:
+            state = .resetting
+            task = .reset
+            return .waits
+        case .active:
+            if isPartial { return .lost }
+            interrupted = finishing
+            self.finishing = finishing
+            enter(.recovering, now)
+            return .recovers
+        default:
+            return .waits
+        }
     }
 
     /// Nothing runs any more for the client that has left. Returns its entry in the ledger, to be left.
@@ -318,23 +349,6 @@ extension Server {
         defer { left = .nobody }
         ledger.attach(.nobody)
         return left
-    }
-
-    /// Its client has left while it ran a query of the worker's own, the answer to which comes soon; it is
-    /// reset behind it.
-    mutating func leavesSetup() {
-        assert(state == .setup && client == .absent)
-        state = .resetting
-        task = .reset
-    }
-
-    /// Its client has left.
-    /// - Parameter finishing: what that one asked for is to be done, not interrupted.
-    mutating func recovers(finishing: Bool, _ now: UInt64) {
-        assert(state == .active && client == .absent)
-        interrupted = finishing
-        self.finishing = finishing
-        enter(.recovering, now)
     }
 
     /// The next step towards where another client can have it; what that sends is counted.

@@ -32,7 +32,7 @@ extension EngineThread {
             var finishing = false
             if case .terminated = reason { finishing = true }
             ends.servers[s].heardStart(but: c)
-            clientLeft(s, partialFrame: ends.clients[c].bodyLeft > 0, finishing: finishing)
+            clientLeft(s, isPartial: ends.clients[c].bodyLeft > 0, finishing: finishing)
         }
         shared.ledger.leave(ends.clients[c].leavesLedger())
         if let error = reason.error, mayTell {

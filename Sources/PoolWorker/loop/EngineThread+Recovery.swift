@@ -5,30 +5,20 @@ import Wire
 
 /// A client has gone; its server is brought back to where the next client can have it.
 extension EngineThread {
-    /// - Parameter partialFrame: the client stopped in the middle of a frame, so that the
-    ///   server can't be spoken to any more.
-    /// - Parameter finishing: what it asked for is to be done, not interrupted.
-    mutating func clientLeft(_ s: ServerIndex, partialFrame: Bool, finishing: Bool) {
-        let c = ends.servers[s].client
-        // Its agent may not have seen yet whom it serves: what the client sent is done as the
-        // client's, to the end.
-        ends.servers[s].clientLeaves(ends.clients[c].leavesLedger())
+    /// - Parameters:
+    ///   - isPartial: the client stopped in the middle of a message.
+    ///   - finishing: what it asked for is to be done, not interrupted.
+    mutating func clientLeft(_ s: ServerIndex, isPartial: Bool, finishing: Bool) {
+        let reference = ends.clients[ends.servers[s].client].leavesLedger()
         cancellers.clientLeft(s, ends)
-        switch ends.servers[s].state {
-        case .setup:
-            // Its answer comes soon; then the server is free.
-            ends.servers[s].leavesSetup()
-            return
-        case .active:
-            break
-        default:
-            return
+        switch ends.servers[s].clientLeaves(reference, isPartial: isPartial, finishing: finishing, now) {
+        case .waits: break
+        case .lost: closeServer(s, .recoveryTimeout)
+        case .recovers:
+            recover(s)
+            // What it has sent meanwhile may be waiting.
+            if ends.servers[s].state == .recovering { agenda.goOn(serverToken(s)) }
         }
-        if partialFrame { return closeServer(s, .recoveryTimeout) }
-        ends.servers[s].recovers(finishing: finishing, now)
-        recover(s)
-        // What it has sent meanwhile may be waiting.
-        if ends.servers[s].state == .recovering { agenda.goOn(serverToken(s)) }
     }
 
     /// Nothing runs any more for the client that has left.

@@ -70,7 +70,7 @@ extension EngineThread {
         }
         finishLogin(c, parameterMessages(login.reported), parameters: ParameterSets.unknown)
         guard ends.clients[c].state == .idle else {
-            return clientLeft(s, partialFrame: false, finishing: true)
+            return clientLeft(s, isPartial: false, finishing: true)
         }
         // The link goes on, to be released as any other: there may be pins.
         ends.clients[c].staysLinked()
