@@ -47,7 +47,11 @@ extension Client {
                 continue
             }
             if bodyLeft == 0 {
-                if requestEnded { return .cancelled }
+                if requestEnded {
+                    discarded(now)
+                    if stream.input.isEmpty { stream.input.giveBack() }
+                    return .cancelled
+                }
                 switch FrameHeader.read(stream.input.bytes, at: 0, limit: FrameLimit.large) {
                 case .needMore: break
                 case .malformed: return .malformed

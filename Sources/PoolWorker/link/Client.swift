@@ -219,10 +219,16 @@ extension Client {
     mutating func closes(_ now: UInt64) {
         assert(state != .closing && state != .gone)
         server = .absent
+        stream.input.giveBack()
         enter(.closing, now)
     }
 
-    mutating func gone() { state = .gone }
+    /// It has been told all that it is to hear, or takes nothing: its socket is closed.
+    mutating func gone(_ poller: borrowing Poller) {
+        assert(state == .closing)
+        stream.close(poller)
+        state = .gone
+    }
 
     /// The server it is linked to, or had last, has gone.
     mutating func losesServer() { server = .absent }

@@ -143,3 +143,16 @@ enum CloseReason {
         }
     }
 }
+
+extension CloseReason {
+    /// For a client that has ended like this.
+    init(_ end: Client.End) {
+        switch end {
+        case .stream: self = .clientLeft
+        case .terminate: self = .terminated
+        case .shutdown: self = .shutdown
+        case .unknownType(let tag): self = .unknownType(tag)
+        case .wrongLength: self = .wrongLength
+        }
+    }
+}

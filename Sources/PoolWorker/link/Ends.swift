@@ -37,9 +37,9 @@ struct Ends: ~Copyable {
     /// Returns nil if there are too many servers.
     mutating func add(_ server: Server) -> ServerIndex? { servers.insert(server) }
 
-    /// A client is gone: its entry is free.
-    mutating func removeClient(_ c: ClientIndex) {
-        clients[c].gone()
+    /// A client is gone: its socket is closed, and its entry is free.
+    mutating func removeClient(_ c: ClientIndex, _ poller: borrowing Poller) {
+        clients[c].gone(poller)
         clients.remove(c)
     }
 

@@ -17,7 +17,6 @@ extension EngineThread {
         // In the middle of a server's frame there is no place for a message of the worker's.
         let mayTell = s == .absent || ends.servers[s].state != .active || ends.servers[s].bodyLeft == 0
         ends.clients[c].closes(now)
-        ends.clients[c].stream.input.giveBack()
         if logins[c]?.phase == .hashing { shared.hasher.drop(hashAsker(client: c)) }
         defer { logins.end(c) }
         _ = logins.takeStart(c)
@@ -50,10 +49,9 @@ extension EngineThread {
 
     /// Closes the socket of a client in state closing.
     mutating func forgetClient(_ c: ClientIndex) {
-        ends.clients[c].stream.close(poller)
         parameterSets.release(ends.clients[c].parameters)
         logins.giveBack(number: ends.clients[c].processID)
-        ends.removeClient(c)
+        ends.removeClient(c, poller)
         shared.countClient(-1)
     }
 

@@ -26,13 +26,7 @@ extension EngineThread {
 
     /// A client that has ended has its last answer, or can't get it; or its stream has failed.
     mutating func closeEnded(_ c: ClientIndex) {
-        switch ends.clients[c].end {
-        case .stream: closeClient(c, .clientLeft)
-        case .terminate: closeClient(c, .terminated)
-        case .shutdown: closeClient(c, .shutdown)
-        case .unknownType(let tag): closeClient(c, .unknownType(tag))
-        case .wrongLength: closeClient(c, .wrongLength)
-        }
+        closeClient(c, CloseReason(ends.clients[c].end))
     }
 
     /// The server ends as if the client were its own, and what it sends until then is for the client.

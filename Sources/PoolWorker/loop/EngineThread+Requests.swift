@@ -39,8 +39,6 @@ extension EngineThread {
         case .terminated: closeClient(c, .terminated)
         case .malformed: clientEnded(c, ends.clients[c].malformation)
         case .cancelled:
-            ends.clients[c].discarded(now)
-            if ends.clients[c].stream.input.isEmpty { ends.clients[c].stream.input.giveBack() }
             send(c, cancelledMessages)
             postStartRequest(c)
         }

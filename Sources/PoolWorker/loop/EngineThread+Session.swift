@@ -13,8 +13,7 @@ extension EngineThread {
             return false
         }
         let start = AgentStart(login, ignoring: texts.ignoredParameters)
-        let key = start.key
-        guard let answer = shared.directory.locked({ record.answers[key] }) else { return false }
+        guard let answer = shared.directory.answer(start.key, record) else { return false }
         ledgerClients.note(reports: answer.reports, of: ends.clients[c].ledger)
         ledgerClients.setIdleTimeout(of: ends.clients[c].ledger, answer.idleTimeout)
         logins.keepStart(c, start.packet)
@@ -29,9 +28,8 @@ extension EngineThread {
             return release(c, s)
         }
         let start = AgentStart(login, ignoring: texts.ignoredParameters)
-        let key = start.key
         // The client may have waited just for what is known now.
-        if shared.directory.locked({ record.answers[key] != nil }) {
+        if shared.directory.answer(start.key, record) != nil {
             ends.unlink(c, s)
             passOn(s)
             _ = welcomeToAgents(c)

@@ -51,6 +51,12 @@ extension Directory {
         }
     }
 
+    /// What an agent has answered for clients whose sessions start like this, see `AgentStart.key`.
+    /// Returns nil if one has to be asked.
+    func answer(_ key: [UInt8], _ record: PoolRecord) -> PoolRecord.Answer? {
+        locked { record.answers[key] }
+    }
+
     /// The values of a pool's servers before any client changed them.
     private func baseValues(_ welcome: [PoolRecord.Parameter]) -> ParameterValues {
         var values = ParameterSets.noValues
