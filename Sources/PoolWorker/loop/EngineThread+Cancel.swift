@@ -1,8 +1,6 @@
-import CSys
 import Engine
 import FixedStorage
 import Pooling
-import Wire
 
 /// Cancel requests. A client's key is the process id it was told and a random number. The
 /// statement that is hit is always the client's own: its server isn't released while a cancel is

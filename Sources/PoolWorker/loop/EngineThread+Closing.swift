@@ -1,4 +1,3 @@
-import CSys
 import Engine
 import FixedStorage
 import Pooling

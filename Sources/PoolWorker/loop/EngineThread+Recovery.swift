@@ -1,7 +1,6 @@
 import Engine
 import FixedStorage
 import Pooling
-import Wire
 
 /// A client has gone; its server is brought back to where the next client can have it.
 extension EngineThread {
