@@ -26,10 +26,7 @@ extension EngineThread {
         shared.log(.debug, "\(describe(c)) keeps its server: \(PinReasons.text(pins))")
         guard before == 0, let record = ends.pools.record(ends.servers[s].pool) else { return true }
         let limit = Int(settings.max_pinned_servers)
-        let count = shared.directory.locked {
-            record.pinned += 1
-            return record.pinned
-        }
+        let count = shared.directory.countPinned(record, 1)
         guard limit > 0, count > limit, pins != PinReasons.listen else { return true }
         closeClient(
             c,
@@ -47,7 +44,7 @@ extension EngineThread {
         guard ends.servers[s].pins != 0 else { return }
         ends.servers[s].isKept(for: 0)
         if let record = ends.pools.record(ends.servers[s].pool) {
-            shared.directory.locked { record.pinned -= 1 }
+            _ = shared.directory.countPinned(record, -1)
         }
         let c = ends.servers[s].client
         if c != .absent { shared.log(.debug, "\(describe(c)) keeps its server no longer") }

@@ -44,7 +44,7 @@ extension EngineThread {
         guard let record = ends.pools.record(p), record.serial == answer.generation,
             !answer.serverUser.isEmpty
         else { return }
-        shared.directory.locked { record.settings = answer.pool }
+        shared.directory.settled(record, answer.pool)
         meetPool(record, answer.pool)
         if ends.pools.hasWaiting(p) { agenda.post(.openServers(p)) }
     }
@@ -196,7 +196,7 @@ extension EngineThread {
         let p = ends.servers[s].pool
         switch fault {
         case .notAsOwner:
-            if let record = ends.pools.record(p) { shared.directory.locked { record.notAsOwner = true } }
+            if let record = ends.pools.record(p) { shared.directory.refusesOwner(record) }
             closeServer(s, .loginFailed(fields))
             agenda.post(.openServers(p))
         case .roleRefused:
@@ -221,10 +221,7 @@ extension EngineThread {
         if case .refused = fault, case .login = ends.servers[s].state { outageEnded(record, ofPool: false) }
         if ["28P01", "28000"].contains(fields.sqlstate) {
             // What the worker holds may be stale: the next client's login brings fresh keys.
-            shared.directory.locked {
-                record.keys = nil
-                record.password = nil
-            }
+            shared.directory.forgetCredentials(record)
         }
     }
 }

@@ -6,19 +6,13 @@ import Wire
 final class Place {
     let number: UInt32
     /// It can't be reached, is starting or stopping, or has no connection free.
-    var backoff = Backoff()
-    var failure: ErrorFields?
+    var outage = Outage.ofPlace
 
     init(number: UInt32) { self.number = number }
 }
 
 /// Whether and when servers may be opened, and who gets those that others give up.
 extension Directory {
-    /// The longest pause of those who wait for a connection of a server that has none free, or
-    /// that is starting or stopping: it may have one at any moment.
-    private static let longestForPlace: UInt64 = 500_000_000
-    /// The same where it is the role or the database that has none free.
-    private static let longestForPool: UInt64 = 2_000_000_000
     /// Between the end of a connection and the next attempt: its process may take so long to end.
     static let moment: UInt64 = 10_000_000
 
@@ -26,27 +20,19 @@ extension Directory {
     /// - Returns: what is in the way; nil: the server is counted.
     func open(_ record: PoolRecord, thread: Int, now: UInt64, longest: UInt64) -> ServerDemand.Obstacle? {
         locked {
-            guard record.backoff.mayTry(now) else {
-                return .outage(until: record.backoff.retryAt, isFull: false)
-            }
-            if let backoff = record.place?.backoff, !backoff.mayTry(now) {
-                return .outage(until: backoff.retryAt, isFull: backoff.isFull)
+            if let moment = record.outage.retryAt(now) { return .outage(until: moment, isFull: false) }
+            if let place = record.place, let moment = place.outage.retryAt(now) {
+                return .outage(until: moment, isFull: place.outage.isFull)
             }
             let reached = reached(record)
             guard reached.isEmpty else { return .limits(reached) }
-            record.backoff.tried(now, longest: pause(longest, record.failure, Self.longestForPool))
-            if let place = record.place {
-                place.backoff.tried(now, longest: pause(longest, place.failure, Self.longestForPlace))
-            }
+            record.outage.tried(now, longest: longest)
+            record.place?.outage.tried(now, longest: longest)
             countServer(record, 1)
             unused.remove(record.index)
             slots.remove(pool: record.index, thread: thread)
             return nil
         }
-    }
-
-    private func pause(_ longest: UInt64, _ failure: ErrorFields?, _ passing: UInt64) -> UInt64 {
-        failure?.passesByItself == true ? min(longest, passing) : longest
     }
 
     /// A server could not be had.
@@ -57,15 +43,12 @@ extension Directory {
         _ record: PoolRecord, _ error: ErrorFields, started: UInt64, ofPlace: Bool, now: UInt64,
         longest: UInt64
     ) {
-        let longest = pause(longest, error, ofPlace ? Self.longestForPlace : Self.longestForPool)
         locked {
             if ofPlace, let place = record.place {
-                place.failure = error
-                place.backoff.failed(
-                    started: started, now: now, longest: longest, full: error.isServerFull)
+                place.outage.failed(
+                    error, started: started, now: now, longest: longest, isFull: error.isServerFull)
             } else {
-                record.failure = error
-                record.backoff.failed(started: started, now: now, longest: longest)
+                record.outage.failed(error, started: started, now: now, longest: longest, isFull: false)
             }
         }
     }
@@ -74,9 +57,8 @@ extension Directory {
     /// - Returns: whether others that wait should try now: of the pool, of the place.
     func succeeded(_ record: PoolRecord, ofPool: Bool, now: UInt64) -> (pool: Bool, place: UInt32?) {
         locked {
-            let pool = ofPool && record.backoff.succeeded(now)
-            if ofPool { record.failure = nil }
-            guard let place = record.place, place.backoff.succeeded(now) else { return (pool, nil) }
+            let pool = ofPool && record.outage.succeeded(now)
+            guard let place = record.place, place.outage.succeeded(now) else { return (pool, nil) }
             return (pool, place.number)
         }
     }
@@ -84,9 +66,9 @@ extension Directory {
     /// Why no server can be had now; nil: nothing is known to be in the way.
     func obstacle(_ record: PoolRecord, now: UInt64) -> ErrorFields? {
         locked {
-            if !record.backoff.mayTry(now) { return record.failure }
-            guard let place = record.place, !place.backoff.mayTry(now) else { return nil }
-            return place.failure
+            if record.outage.retryAt(now) != nil { return record.outage.failure }
+            guard let outage = record.place?.outage, outage.retryAt(now) != nil else { return nil }
+            return outage.failure
         }
     }
 
@@ -170,10 +152,8 @@ extension Directory {
     /// Under the lock.
     func freed(_ record: PoolRecord, held: Bool, _ now: UInt64) -> SlotQueue.Waiter? {
         if held {
-            if record.failure?.passesByItself == true { record.backoff.hasten(now, Self.moment) }
-            if record.place?.backoff.isFull == true {
-                record.place?.backoff.hasten(now, Self.moment)
-            }
+            if record.outage.passesByItself { record.outage.hasten(now, Self.moment) }
+            if let place = record.place, place.outage.isFull { place.outage.hasten(now, Self.moment) }
         }
         guard !slots.waiters.isEmpty else { return nil }
         let next = slots.next(after: owner(record), held: held) {

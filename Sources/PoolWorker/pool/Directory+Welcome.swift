@@ -12,7 +12,7 @@ extension Directory {
             guard now &- record.heard >= 1_000_000_000, record.isStandby else { return false }
             let limit = Int(record.settings.pool_size)
             guard hasIdle || limit == 0 || record.servers < limit else { return false }
-            record.heard = now
+            record.asksStandby(now)
             return true
         }
     }
@@ -26,9 +26,9 @@ extension Directory {
             else { return nil }
             let welcome = PoolRecord.Welcome(values: values, messages: told(known, values))
             // Names of applications are many.
-            if record.welcomes.count >= 100 { record.welcomes = [:] }
+            if record.welcomes.count >= 100 { record.forgetWelcomes() }
             if mayRemember(wanted.size + values.size + welcome.messages.count) {
-                record.welcomes[wanted] = welcome
+                record.keep(welcome, for: wanted)
             }
             return welcome
         }
@@ -45,7 +45,7 @@ extension Directory {
             for index in values.indices where wanted[index] != nil { values[index] = have[index] }
             // Names of applications are many; spellings of the rest are few.
             if record.resolved.count < 1000, mayRemember(wanted.size + values.size) {
-                record.resolved[wanted] = values
+                record.keep(values, for: wanted)
             }
             return PoolRecord.Welcome(values: values, messages: told(known, values))
         }

@@ -5,110 +5,6 @@ import FixedStorage
 import Pooling
 import Wire
 
-/// What is known of a pool on all threads. Guarded by the directory's lock.
-final class PoolRecord {
-    let index: PoolIndex
-    /// Tells the pools apart that have one index after the other.
-    let serial: UInt32
-    let databaseID: UInt32
-    /// 0: of several roles, see `isShared`.
-    let userID: UInt32
-    var user: String
-    var database: String
-    var settings: CarpoolPoolSettings
-    var servers = 0
-    var clients = 0
-    /// Of its servers those that are, or are to be, their database's hub.
-    var hubs = 0
-    /// Its index may be another pool's.
-    fileprivate(set) var isFreed = false
-    /// The ParameterStatus messages of the server that logged in last, in order.
-    var welcome: [(name: [UInt8], value: [UInt8])]?
-    /// When a server was asked last whether it is a hot standby, by its login or else.
-    var heard: UInt64 = 0
-    /// Credentials of a client's login, to log in to servers with.
-    var keys: SCRAMKeys?
-    var password: [UInt8]?
-    /// Why the last server could not be had, and when to try again.
-    var failure: ErrorFields?
-    var backoff = Backoff()
-    /// Where its servers are, as far as is known; never nil in the database.
-    var place: Place?
-    /// Parameters as clients spelled them → as the server took them.
-    var resolved: [ParameterValues: ParameterValues] = [:]
-    /// Parameters as clients spelled them → what such clients get, as long as `welcome` stays.
-    var welcomes: [ParameterValues: Welcome] = [:]
-    /// A login as the cluster's owner didn't do for its servers.
-    var notAsOwner = false
-    /// Its servers have agents, which take a client's session along. Nil: not known yet.
-    var carries: Bool?
-    /// How a client's session starts, as in the ledger's message → the ParameterStatus
-    /// messages of what an agent reported for it.
-    var answers: [[UInt8]: Answer] = [:]
-    /// Servers that their clients keep for what can't be carried.
-    var pinned = 0
-    /// Its servers serve several roles, one after the other: the names by which those logged
-    /// in last, and the one that was the last to do so.
-    let isShared: Bool
-    var names: [UInt32: String] = [:]
-    var latest: UInt32 = 0
-    /// The latest moment at which the facts of one of its clients' logins changed.
-    var facts: UInt64 = 0
-
-    /// The parameter that says whether a server is a hot standby.
-    static let standby = Array("in_hot_standby".utf8)
-
-    typealias Parameter = (name: [UInt8], value: [UInt8])
-
-    /// The parameters of a client's session, and the ParameterStatus messages that tell it of them.
-    struct Welcome {
-        let values: ParameterValues
-        let messages: [UInt8]
-    }
-
-    /// What an agent reported: ParameterStatus messages, by which number the ledger knows these values,
-    /// and after how many milliseconds such a session is to end when idle.
-    struct Answer {
-        let messages: [UInt8]
-        let reports: UInt32
-        let idleTimeout: UInt32
-    }
-
-    init(
-        index: PoolIndex, serial: UInt32, databaseID: UInt32, userID: UInt32, isShared: Bool,
-        settings: CarpoolPoolSettings, carries: Bool?
-    ) {
-        self.serial = serial
-        self.isShared = isShared
-        self.carries = carries
-        self.index = index
-        self.databaseID = databaseID
-        self.userID = userID
-        self.settings = settings
-        user = ""
-        database = ""
-    }
-
-    /// What servers said before is of no use to later logins.
-    func factsChanged(_ moment: UInt64) {
-        facts = moment
-        welcome = nil
-        welcomes = [:]
-        resolved = [:]
-        answers = [:]
-        notAsOwner = false
-        failure = nil
-        backoff = Backoff()
-    }
-
-    /// Its servers are hot standbys, as far as they have said.
-    var isStandby: Bool {
-        welcome?.contains { $0.name == Self.standby && $0.value.elementsEqual("on".utf8) } == true
-    }
-
-    fileprivate var isUsed: Bool { clients > 0 || servers > 0 || hubs > 0 }
-}
-
 /// All pools, and how many servers each, each database and each user has: what limits are
 /// checked against. One for the worker; taken at logins and when servers come and go.
 final class Directory: @unchecked Sendable {
@@ -181,25 +77,15 @@ final class Directory: @unchecked Sendable {
                 record = PoolRecord(
                     index: index, serial: serials, databaseID: databaseID, userID: key.userID,
                     isShared: shared, settings: settings, carries: host.keepsOIDs ? nil : false)
-                if host.keepsOIDs { record.place = place([]) }
+                if host.keepsOIDs { record.settled(at: place([])) }
                 numbers[key] = index
                 records[Int(index.number)] = record
                 databasePools[databaseID, default: 0] += 1
                 userPools[key.userID, default: 0] += 1
             }
-            if facts > record.facts { record.factsChanged(facts) }
-            record.database = database
-            record.settings = settings
-            if shared {
-                record.user = "(shared)"
-                record.names[userID] = user
-                record.latest = userID
-            } else {
-                record.user = user
-                if let keys { record.keys = keys }
-                if let password { record.password = password }
-            }
-            record.clients += 1
+            record.enter(
+                user: user, role: userID, database: database, settings, keys: keys, password: password,
+                facts: facts)
             databaseClients.add(1, databaseID)
             unused.remove(record.index)
             return record
@@ -209,7 +95,7 @@ final class Directory: @unchecked Sendable {
     /// A client of the pool is gone.
     func leave(_ record: PoolRecord, now: UInt64) {
         locked {
-            record.clients -= 1
+            record.leave()
             databaseClients.add(-1, record.databaseID)
             noteUnused(record, now: now)
         }
@@ -236,12 +122,12 @@ final class Directory: @unchecked Sendable {
 
     /// A pool's servers are opened at this address.
     func settle(_ record: PoolRecord, at address: [UInt8]) {
-        if !host.keepsOIDs { locked { record.place = place(address) } }
+        if !host.keepsOIDs { locked { record.settled(at: place(address)) } }
     }
 
     /// A server of the pool more or less. Under the lock.
     func countServer(_ record: PoolRecord, _ delta: Int) {
-        record.servers += delta
+        record.countServer(delta)
         count(record, delta)
     }
 
@@ -271,7 +157,7 @@ final class Directory: @unchecked Sendable {
                     userServers: userServers[record.userID] ?? 0
                 ).isEmpty
             else { return .failed(retryAt: now) }
-            record.hubs += 1
+            record.countHub(1)
             count(record, 1)
             unused.remove(record.index)
             hubs[database] = .opening
@@ -286,7 +172,7 @@ final class Directory: @unchecked Sendable {
     func hubEnded(_ record: PoolRecord, retryAt: UInt64, now: UInt64) -> SlotQueue.Waiter? {
         locked {
             hubs[record.databaseID] = .failed(retryAt: retryAt)
-            record.hubs -= 1
+            record.countHub(-1)
             count(record, -1)
             defer { noteUnused(record, now: now) }
             return freed(record, held: true, now)
@@ -307,20 +193,30 @@ final class Directory: @unchecked Sendable {
 
     func servers(database: UInt32) -> Int { locked { databaseServers[database] ?? 0 } }
 
+    /// The settings of a pool are known anew.
+    func settled(_ record: PoolRecord, _ settings: CarpoolPoolSettings) {
+        locked { record.settled(settings) }
+    }
+
+    /// As `PoolRecord.countPinned`.
+    func countPinned(_ record: PoolRecord, _ delta: Int) -> Int { locked { record.countPinned(delta) } }
+
+    /// A login as the cluster's owner didn't do for a server of the pool.
+    func refusesOwner(_ record: PoolRecord) { locked { record.refusesOwner() } }
+
+    /// A server didn't take what is known of a client's login.
+    func forgetCredentials(_ record: PoolRecord) { locked { record.forgetCredentials() } }
+
     /// Whether all servers of a pool have agents is decided by the first one.
     func carries(_ record: PoolRecord, with agent: Bool) -> Bool {
-        locked {
-            let known = record.carries ?? agent
-            record.carries = known
-            return known
-        }
+        locked { record.decideCarries(agent) }
     }
 
     /// What agents said of startup parameters may not hold any more.
     func forgetAnswers() {
         locked {
             reloads += 1
-            for case let record? in records { record.answers = [:] }
+            for case let record? in records { record.forgetAnswers() }
         }
     }
 
@@ -331,11 +227,7 @@ final class Directory: @unchecked Sendable {
         guard bytes <= Self.longestMemory else { return false }
         remembered += bytes + Self.memoryOverhead
         if remembered > Self.mostRemembered {
-            for case let record? in records {
-                record.welcomes = [:]
-                record.resolved = [:]
-                record.answers = [:]
-            }
+            for case let record? in records { record.forgetParameters() }
             remembered = bytes + Self.memoryOverhead
         }
         return true
@@ -353,22 +245,15 @@ final class Directory: @unchecked Sendable {
     func remember(_ record: PoolRecord, _ key: [UInt8], _ answer: PoolRecord.Answer, asked: Int) {
         locked {
             guard asked == reloads, mayRemember(key.count + answer.messages.count) else { return }
-            if record.answers.count >= 1000 { record.answers = [:] }
-            record.answers[key] = answer
+            if record.answers.count >= 1000 { record.forgetAnswers() }
+            record.keep(answer, for: key)
         }
     }
 
     /// A server of the pool has reported a parameter after its login: logins are told that value.
     /// - Returns: it is another one than they were told so far.
     func correct(_ record: PoolRecord, _ name: [UInt8], _ value: [UInt8]) -> Bool {
-        locked {
-            guard let index = record.welcome?.firstIndex(where: { $0.name == name }),
-                record.welcome?[index].value != value
-            else { return false }
-            record.welcome?[index].value = value
-            record.welcomes = [:]
-            return true
-        }
+        locked { record.correct(name, value) }
     }
 
     /// What the pool's server that logged in last has reported; nil: nothing, or there was none.
@@ -380,9 +265,7 @@ final class Directory: @unchecked Sendable {
     func keepWelcome(_ record: PoolRecord, _ welcome: [PoolRecord.Parameter], facts: UInt64, now: UInt64) {
         locked {
             guard facts >= record.facts else { return }
-            record.welcome = welcome
-            record.welcomes = [:]
-            record.heard = now
+            record.welcomed(with: welcome, now)
         }
     }
 }
@@ -394,9 +277,8 @@ extension Directory {
         locked {
             for case let record? in records where record.databaseID == database {
                 if moment > record.facts { record.factsChanged(moment) }
-                record.failure = nil
-                record.backoff = Backoff()
-                if !host.keepsOIDs { record.place = nil }
+                record.outage = .ofPool
+                if !host.keepsOIDs { record.settled(at: nil) }
             }
         }
     }
@@ -409,7 +291,7 @@ extension Directory {
     /// - Returns: how many pools are left, if some were freed since the last call.
     func freeUnused(idle: UInt64, now: UInt64) -> Int? {
         locked {
-            while let record = record(unused.oldestFailed), record.backoff.mayBeForgotten(now) {
+            while let record = record(unused.oldestFailed), record.outage.mayBeForgotten(now) {
                 free(record)
             }
             while idle > 0, let oldest = unused.oldestRested, now &- oldest.since >= idle,
@@ -447,7 +329,7 @@ extension Directory {
     private func free(_ record: PoolRecord) {
         unused.remove(record.index)
         slots.remove(pool: record.index)
-        record.isFreed = true
+        record.freed()
         haveFreed = true
         numbers[Key(databaseID: record.databaseID, userID: record.userID, isShared: record.isShared)] = nil
         records[Int(record.index.number)] = nil
