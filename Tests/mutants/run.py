@@ -75,7 +75,10 @@ def run_tests(mutant):
 
 def attempt(mutant):
     with Edits(mutant):
-        built = subprocess.run([ROOT / "scripts/build"], cwd=ROOT, capture_output=True, text=True)
+        # a switched-off mechanism leaves functions without use: warnings must stay warnings
+        variables = {name: value for name, value in os.environ.items() if name != "CI"}
+        words = [ROOT / "scripts/build"]
+        built = subprocess.run(words, cwd=ROOT, env=variables, capture_output=True, text=True)
         if built.returncode != 0:
             raise Unfit(f"it can't be built: {built.stdout[-1500:]}{built.stderr[-500:]}")
         return run_tests(mutant)
