@@ -136,7 +136,7 @@ MUTANTS = [
          "        guard !ends.pools.areShared else { return }")], "test_login_facts.py", "both_threads"),
     Mutant("what servers said before a change is told after it", [
         (WORKER + "client/AgentStart.swift", "answer?.facts ?? 0", "UInt64(0)"),
-        (WORKER + "pool/Directory.swift", "        resolved = [:]\n        answers = [:]\n", "        resolved = [:]\n")],
+        (WORKER + "pool/PoolRecord.swift", "        answers = [:]\n        notAsOwner = false", "        notAsOwner = false")],
         "test_login_facts.py", "again or renamed"),
     off("an agent hears of no ALTER ROLE", AGENT + "backend/staleness.c",
         "	if (!is_as_taken())", "	if (false)", "test_login_facts", "replaced"),
