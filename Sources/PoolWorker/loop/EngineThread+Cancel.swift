@@ -74,6 +74,7 @@ extension EngineThread {
 
     /// Gives up cancel requests that take too long.
     mutating func closeOldCancellers() {
+        guard cancellers.count > 0 else { return }
         let limit = Clock.nanoseconds(settings.cancel_wait_timeout)
         for done in cancellers.closeOld(limit, &ends, poller, shared) { requestDone(done) }
     }

@@ -134,7 +134,7 @@ struct Cancellers: ~Copyable {
     mutating func closeOld(
         _ limit: UInt64, _ ends: inout Ends, _ poller: borrowing Poller, _ shared: Shared
     ) -> [Done] {
-        guard limit > 0, table.count > 0 else { return [] }
+        guard limit > 0 else { return [] }
         var done: [Done] = []
         for k in table.indices where table[k].stream.isOpen && ends.now &- table[k].opened >= limit {
             done.append(close(k, &ends, poller, shared))
