@@ -116,6 +116,31 @@ import Testing
         #expect(queue.waiters.isEmpty)
     }
 
+    @Test func `a pool that two limits keep from a server is given one of each`() {
+        var queue = SlotQueue()
+        _ = queue.add(Self.owner(7, database: 2, user: 3), thread: 0, scopes: [.database, .user])
+        let others = [Self.owner(1, database: 2, user: 8), Self.owner(4, database: 9, user: 3)]
+        var full = 2
+        var answers: [SlotQueue.Answer] = []
+        var granted: [PoolIndex] = []
+        for other in others {
+            answers.append(
+                queue.giveWay(other, age: 0, idle: Self.slice, servers: { _ in 0 }, helps: { _ in true }))
+            full -= 1
+            let next = queue.next(
+                after: other, held: true, servers: { _ in 0 }, mayOpen: { _ in full == 0 })
+            if let next { granted.append(next.owner.pool) }
+        }
+        #expect(answers == [.now, .now])
+        #expect(granted == [7])
+        #expect(queue.waiters.isEmpty)
+    }
+
+    @Test func `a server serves for longer where its login took long, up to a bound`() {
+        let slices = [0, Self.slice / 8, Self.slice / 4, 9 * Self.slice].map { SlotQueue.slice(login: $0) }
+        #expect(slices == [Self.slice, Self.slice, 2 * Self.slice, 10 * Self.slice])
+    }
+
     @Test func `a pool that comes to wait for something else is told from the one that is known`() {
         var queue = SlotQueue()
         let added = [SlotQueue.Scopes.database, .database, .user, .user].map {

@@ -14,7 +14,7 @@ struct Ends: ~Copyable {
     /// Where bytes are received that need not be kept.
     let scratch = Scratch()
     /// The instant of the turn.
-    var now = Clock.now()
+    private(set) var now = Clock.now()
 
     /// - Parameters:
     ///   - entries: how many clients, and how many servers, there may be.
@@ -28,6 +28,10 @@ struct Ends: ~Copyable {
         self.pools = pools
         self.ledger = ledger
     }
+
+    /// A turn of the loop begins at this instant.
+    @_noLocks @inline(__always)
+    mutating func turnBegins(_ now: UInt64) { self.now = now }
 
     // MARK: entries
 

@@ -92,7 +92,7 @@ struct EngineThread: ~Copyable {
     /// end of the thread.
     @inline(__always)
     mutating func turn(_ events: Int, now: UInt64) -> Bool {
-        ends.now = now
+        ends.turnBegins(now)
         var index = 0
         while index < events {
             handle(poller.event(index))
