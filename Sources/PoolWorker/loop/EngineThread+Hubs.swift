@@ -146,6 +146,7 @@ extension EngineThread {
 
     /// What is due by time; most of the time nothing.
     mutating func keepHubs() {
+        guard listening.needsLook else { return }
         for p in listening.wantingPools {
             if keepsListener(p) { openHub(p) } else { listening.hasNoNeed(p) }
         }
@@ -160,6 +161,7 @@ extension EngineThread {
     }
 
     mutating func closeUnusedHubs() {
+        guard !hubs.isEmpty else { return }
         let limit = Clock.nanoseconds(settings.server_idle_timeout)
         for h in hubs.unused(for: limit, now, shared.directory) { closeHub(h, .serverIdle) }
     }

@@ -172,6 +172,7 @@ extension Hubs {
     private var all: [HubIndex] { hubs.indices.filter { hubs[$0].stream.isOpen } }
 
     var count: Int { all.count }
+    var isEmpty: Bool { hubs.count == 0 }
 
     /// Those of a database by which nobody listens.
     func unused(database: UInt32, _ directory: Directory) -> [HubIndex] {

@@ -62,6 +62,8 @@ extension Listening {
         Int(settings.max_notification_memory) << 20 / max(threads, 1)
     }
 
+    /// Something waits for a hub, or for a client.
+    var needsLook: Bool { !wanting.isEmpty || !waiting.isEmpty }
     var waitingBytes: Int { waiting.bytes }
     /// Clients for whom frames wait, in no order.
     var waitingClients: [ClientIndex] { waiting.clients }
