@@ -176,6 +176,23 @@ def test_a_late_hub_knows_when_a_channel_was_left(rotating, single, sender, name
     assert heard(listener.query("select 1")) == rest
 
 
+def test_a_late_hub_knows_since_when_a_client_listens(rotating, single, sender):
+    first, second = rotating.wire(single), rotating.wire(single)
+    first.query("listen z")
+    keeps_no_server(rotating, single)
+    done = "select count(*) from pg_stat_activity where state = 'idle' and query = 'listen z -- second'"
+    with stopped(rotating):
+        sender.execute("notify z, 'before'")
+        second.send(query("listen z -- second"))
+        wait_until(lambda: rotating.cluster.value(done) == 1, "it listens")
+    assert heard(second.until_ready()) == []
+    keeps_no_server(rotating, single)
+    sender.execute("notify z, 'after'")
+    assert payloads(first, 2) == ["before", "after"]
+    assert payloads(second, 1) == ["after"]
+    assert heard(second.query("select 1")) == []
+
+
 def test_one_that_has_unlistened_ends_with_the_hub_that_has_not_read_its_last(rotating, single, sender):
     listener, other = rotating.wire(single), rotating.wire(single)
     listener.query("listen z")
