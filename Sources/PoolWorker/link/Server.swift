@@ -45,7 +45,7 @@ struct Server: BitwiseCopyable {
         /// It, or its agent, has said what its client's parameters come to.
         case welcomes
         /// The hub reads its client's notifications.
-        case handedOver
+        case clientHandedOver
         /// It has read all that its client has sent.
         case hasRead
         /// The transaction is over in which its last client has left it.
@@ -82,7 +82,7 @@ struct Server: BitwiseCopyable {
     /// Opened to become its database's hub: not one of the pool's servers.
     let isForHub: Bool
     /// Its client was handed over to the hub just now: the release that follows doesn't try that again.
-    private(set) var handedOver = false
+    private(set) var clientIsHandedOver = false
     /// Index of the linked client, or `absent`.
     private(set) var client = ClientIndex.absent
     /// Cancel requests on their way to it.
@@ -271,7 +271,7 @@ extension Server {
     mutating func isKept(for pins: UInt32) { self.pins = pins }
 
     /// The release is over that follows a hand-over to the hub.
-    mutating func handOverDone() { handedOver = false }
+    mutating func clientStays() { clientIsHandedOver = false }
 
     /// What its client sent last has no answer: only the worker's own message is still to be answered.
     mutating func forgetsTraffic() { traffic = Traffic() }
@@ -298,8 +298,8 @@ extension Server {
         case .parameters: return failed ? .refused : .suits
         case .welcome: return failed ? .refused : .welcomes
         case .handOver:
-            handedOver = true
-            return .handedOver
+            clientIsHandedOver = true
+            return .clientHandedOver
         case .fence: return isAtRest ? .hasRead : .violation
         case .rollback: return isAtRest ? .rolledBack : .unfit
         case .reset: return isAtRest ? (ledger.pins == 0 ? .clean : .stillPinned) : .unfit

@@ -12,7 +12,7 @@ extension EngineThread {
             let fd = acceptor.accept(index)
             if fd == -EAGAIN { return }
             guard fd >= 0 else { return pauseAccepting(fd) }
-            guard shared.mayAccept(settings) else {
+            guard shared.mayAccept(tuning) else {
                 turnAway(fd)
                 continue
             }
@@ -39,7 +39,7 @@ extension EngineThread {
         _ = scratch.receive(fd)
         let error = room.refusal
         let frame = error.frame
-        if settings.log_pooler_errors {
+        if tuning.log_pooler_errors {
             shared.log(.warning, "C-: (nodb)/(nouser)@\(peerText(fd)) closing because: \(error.message)")
         }
         unsafe frame.withUnsafeBytes { _ = unsafe csys_send(fd, $0.baseAddress, $0.count) }
@@ -109,7 +109,7 @@ extension EngineThread {
 
     private var startupTerms: ClientStartup.Terms {
         ClientStartup.Terms(
-            hostName: shared.host.name, keepsOIDs: shared.host.keepsOIDs, ignored: texts.ignoredParameters,
+            hostName: shared.host.name, keepsOIDs: shared.host.keepsOIDs, ignored: settings.ignoredParameters,
             refusal: admissionRefusal)
     }
 
@@ -121,5 +121,5 @@ extension EngineThread {
         return ErrorFields(.fatal, "57P03", text)
     }
 
-    var room: ClientRoom { ClientRoom(limit: settings.max_client_conn, shared) }
+    var room: ClientRoom { ClientRoom(limit: tuning.max_client_conn, shared) }
 }

@@ -10,7 +10,7 @@ import Pooling
 extension EngineThread {
     /// A cancel request came in on this thread: to the thread of the client it names.
     mutating func routeCancel(processID: UInt32, secret: UInt32, for requester: CancelRequester) {
-        if settings.test_faults, processID == 0x7EA9, secret == 0x5452_4150 {
+        if tuning.test_faults, processID == 0x7EA9, secret == 0x5452_4150 {
             fatalError("trap on request")
         }
         guard let thread = ProcessNumbers.thread(of: processID, threads: shared.threads) else {
@@ -75,7 +75,7 @@ extension EngineThread {
     /// Gives up cancel requests that take too long.
     mutating func closeOldCancellers() {
         guard cancellers.count > 0 else { return }
-        let limit = Clock.nanoseconds(settings.cancel_wait_timeout)
+        let limit = Clock.nanoseconds(tuning.cancel_wait_timeout)
         for done in cancellers.closeOld(limit, &ends, poller, shared) { requestDone(done) }
     }
 

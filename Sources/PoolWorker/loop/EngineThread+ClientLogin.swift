@@ -131,10 +131,10 @@ extension EngineThread {
         ends.clients[c].entersLedger(
             ledger, idleTimeout: Clock.nanoseconds(answer.settings.client_idle_timeout),
             transactionTimeout: Clock.nanoseconds(answer.settings.idle_transaction_timeout))
-        ends.clients[c].shallRotate(settings.test_rotate_servers)
+        ends.clients[c].shallRotate(tuning.test_rotate_servers)
         ends.clients[c].follows(ends.pools.mode(p))
         ends.pools.clientEntered(p)
-        if settings.log_connections {
+        if tuning.log_connections {
             shared.log(
                 .info, "\(describe(c)) login attempt: db=\(record.database) user=\(userName(c)) tls=no")
         }

@@ -13,9 +13,9 @@ extension EngineThread {
     /// The limits that hold for all clients.
     private var clientLimits: ClientLimits {
         var limits = ClientLimits()
-        limits.login = Clock.nanoseconds(settings.client_login_timeout)
-        limits.queryWait = Clock.nanoseconds(settings.query_wait_timeout)
-        limits.cancel = Clock.nanoseconds(settings.cancel_wait_timeout)
+        limits.login = Clock.nanoseconds(tuning.client_login_timeout)
+        limits.queryWait = Clock.nanoseconds(tuning.query_wait_timeout)
+        limits.cancel = Clock.nanoseconds(tuning.cancel_wait_timeout)
         return limits
     }
 

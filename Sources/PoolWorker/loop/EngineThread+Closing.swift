@@ -56,10 +56,10 @@ extension EngineThread {
 
     private func logClosing(_ c: ClientIndex, _ reason: CloseReason) {
         if reason.isPoolerError {
-            guard settings.log_pooler_errors else { return }
+            guard tuning.log_pooler_errors else { return }
             let detail = reason.error?.detail.map { " (\($0))" } ?? ""
             shared.log(.warning, "\(describe(c)) closing because: \(reason.text)\(detail)\(age(c))")
-        } else if settings.log_disconnections, ends.clients[c].counted {
+        } else if tuning.log_disconnections, ends.clients[c].counted {
             shared.log(.info, "\(describe(c)) closing because: \(reason.text)\(age(c))")
         }
     }
@@ -102,7 +102,7 @@ extension EngineThread {
     mutating func flushClient(_ c: ClientIndex) {
         if ends.clients[c].flush() { watchClient(c, output: true) }
         guard ends.clients[c].stream.output.isEmpty else { return }
-        if listening.isWaiting(c) { hear(c) }
+        if listening.isWaiting(c) { sendWaiting(c) }
         let s = ends.clients[c].server
         if ends.clients[c].state == .active, s != .absent, ends.servers[s].state == .active {
             if ends.servers[s].stream.input.hasMemory { ends.servers[s].mayHaveInput() }
@@ -230,7 +230,7 @@ extension EngineThread {
                 .warning
             default: .info
             }
-        guard level == .warning || settings.log_disconnections else { return }
+        guard level == .warning || tuning.log_disconnections else { return }
         shared.log(level, "\(describeServer(s)) closing because: \(reason.text)")
     }
 }

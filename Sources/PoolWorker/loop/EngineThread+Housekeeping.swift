@@ -8,7 +8,7 @@ import Wire
 extension EngineThread {
     mutating func keepHouse() {
         acceptor.goOn(poller, now)
-        let limits = ServerLimits(settings)
+        let limits = ServerLimits(tuning)
         checkClients()
         for s in ends.servers.indices where ends.servers[s].state != .gone { checkServer(s, limits) }
         closeOldCancellers()
@@ -19,14 +19,14 @@ extension EngineThread {
         }
         ends.pools.houseKept(now)
         makeRoom()
-        if settings.test_rotate_servers { endRotationWaits() }
+        if tuning.test_rotate_servers { endRotationWaits() }
         keepHubs()
         if number == 0 { freePools() }
     }
 
     /// Pools that are not used any more; all threads let go of them.
     private func freePools() {
-        let idle = Clock.nanoseconds(settings.autodb_idle_timeout)
+        let idle = Clock.nanoseconds(tuning.autodb_idle_timeout)
         guard let left = shared.directory.freeUnused(idle: idle, now: now) else { return }
         shared.log(.debug, "unused pools were forgotten: \(left) are left")
         shared.post(.poolsFreed)
@@ -84,7 +84,7 @@ extension EngineThread {
         case .makeRoom: makeRoom()
         case .slotGranted(let p, let later): slotGranted(p, isFresh: later)
         case .outageOver(let place, let p): outageIsOver(place: place, pool: p)
-        case .notification(let processID, let reference, let frame): hear(processID, reference, frame)
+        case .notification(let processID, let reference, let frame): notify(processID, reference, frame)
         case .hubReady(let hub): hubIsReady(hub)
         case .hubRead(let slot, let request): hubHasRead(slot, request)
         case .hubGone(let hub): hubIsGone(hub)
@@ -107,10 +107,10 @@ extension EngineThread {
     }
 
     private mutating func reload() {
-        texts = shared.settings
+        settings = shared.settings
         if number == 0 { shared.log(.info, "the settings were read again") }
         for c in ends.clients.indices where ends.clients[c].state != .gone {
-            ends.clients[c].shallRotate(settings.test_rotate_servers || draining == .transactions)
+            ends.clients[c].shallRotate(tuning.test_rotate_servers || draining == .transactions)
         }
         for p in ends.pools.indices where ends.pools.clients(p) > 0 { askSettings(p) }
     }

@@ -12,7 +12,7 @@ extension EngineThread {
     /// A client that listens keeps its server. True: it is being handed over to the hub.
     mutating func wantHub(_ s: ServerIndex) -> Bool {
         if shared.directory.hub(database: database(s)) != nil {
-            return ends.servers[s].handedOver ? false : handOver(listenerOf: s)
+            return ends.servers[s].clientIsHandedOver ? false : handOver(listenerOf: s)
         }
         listening.wantsHub(ends.servers[s].pool)
         openHub(ends.servers[s].pool)
@@ -60,7 +60,7 @@ extension EngineThread {
     /// Does what an event of a hub asks for. Returns false if that has ended.
     private mutating func hubSaid(_ h: HubIndex, _ event: Hubs.Event) -> Bool {
         switch event {
-        case .notification(let processID, let reference, let frame): passOn(frame, to: processID, reference)
+        case .notification(let processID, let reference, let frame): deliver(frame, to: processID, reference)
         case .hasRead(let request): hubHasReadForAll(hubs[h].id.slot, request)
         case .isReady: hubReady(h)
         case .lastWords(let fields):
@@ -84,7 +84,7 @@ extension EngineThread {
 
     private func hubReady(_ h: HubIndex) {
         shared.directory.hubStarted(hubs[h].id)
-        if settings.log_connections { shared.log(.info, "\(describe(h)) listens for clients") }
+        if tuning.log_connections { shared.log(.info, "\(describe(h)) listens for clients") }
         shared.post(.hubReady(hubs[h].id))
     }
 
@@ -119,7 +119,7 @@ extension EngineThread {
             case .serverGone, .serverMalformed: true
             default: false
             }
-        if isWarning || settings.log_disconnections {
+        if isWarning || tuning.log_disconnections {
             shared.log(isWarning ? .warning : .info, "\(describe(h)) closing because: \(reason.text)")
         }
         let hub = hubs.close(h, poller)
@@ -150,7 +150,7 @@ extension EngineThread {
         for p in listening.wantingPools {
             if keepsListener(p) { openHub(p) } else { listening.hasNoNeed(p) }
         }
-        for c in listening.waitingClients { hear(c) }
+        for c in listening.waitingClients { sendWaiting(c) }
     }
 
     private func keepsListener(_ p: PoolIndex) -> Bool {
@@ -162,7 +162,7 @@ extension EngineThread {
 
     mutating func closeUnusedHubs() {
         guard !hubs.isEmpty else { return }
-        let limit = Clock.nanoseconds(settings.server_idle_timeout)
+        let limit = Clock.nanoseconds(tuning.server_idle_timeout)
         for h in hubs.unused(for: limit, now, shared.directory) { closeHub(h, .serverIdle) }
     }
 }

@@ -84,7 +84,7 @@ extension EngineThread {
     }
 
     private mutating func place(_ s: ServerIndex) {
-        if settings.test_rotate_servers { return placeRotating(s) }
+        if tuning.test_rotate_servers { return placeRotating(s) }
         let p = ends.servers[s].pool
         var release = ends.pools.release(s, p)
         if case .toOtherThread = release {

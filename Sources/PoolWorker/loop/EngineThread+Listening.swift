@@ -17,7 +17,7 @@ extension EngineThread {
             let hub = HubID(database: database(s), slot: slot, process: process)
             guard noteListener(c, hub, listens) else { return }
             guard listening.hasCome(request, of: hub, for: s) else { return }
-            hear(c, isDue: true)
+            sendWaiting(c, isDue: true)
             // The client takes no more now; flushClient comes back here.
             guard !listening.isWaiting(c) else { return }
         }
@@ -45,44 +45,44 @@ extension EngineThread {
         return isKnown
     }
 
-    // MARK: hearing
+    // MARK: notifications
 
     /// A hub on this thread has a notification, or knows of one that it can't write.
-    mutating func passOn(_ frame: [UInt8]?, to processID: UInt32, _ reference: UInt64) {
+    mutating func deliver(_ frame: [UInt8]?, to processID: UInt32, _ reference: UInt64) {
         guard let thread = ProcessNumbers.thread(of: processID, threads: shared.threads) else { return }
-        if thread == number { return hear(processID, reference, frame) }
+        if thread == number { return notify(processID, reference, frame) }
         shared.inboxes[thread].post(
             .notification(processID: processID, reference: reference, frame: frame))
     }
 
     /// A notification from a hub on whatever thread.
-    mutating func hear(_ processID: UInt32, _ reference: UInt64, _ frame: [UInt8]?) {
+    mutating func notify(_ processID: UInt32, _ reference: UInt64, _ frame: [UInt8]?) {
         guard let c = logins.client(number: processID), ends.clients[c].ledger.reference == reference,
             reference != 0
         else { return }
         guard let frame else { return closeClient(c, .unwritableNotification) }
         listening.add(frame, for: c)
-        hear(c)
+        sendWaiting(c)
         if listening.isOverfull(c) { closeClient(c, .tooManyNotifications(limit: Listening.mostOfClient)) }
         limitWaiting()
     }
 
     /// Where too much waits for all clients together, those for whom most waits have to go.
     mutating func limitWaiting() {
-        let most = Listening.most(settings, threads: shared.threads)
+        let most = Listening.most(tuning, threads: shared.threads)
         while let (c, held) = listening.dropLargest(beyond: most) {
-            closeClient(c, .notificationMemory(held: held, limit: settings.max_notification_memory))
+            closeClient(c, .notificationMemory(held: held, limit: tuning.max_notification_memory))
         }
     }
 
     /// Sends a client what waits for it, if this is the time for it.
     /// - Parameter isDue: nothing of its server's is under way to it.
-    mutating func hear(_ c: ClientIndex, isDue: Bool = false) {
+    mutating func sendWaiting(_ c: ClientIndex, isDue: Bool = false) {
         while let frame = listening.next(for: c, isDue: isDue, ends) { send(c, frame) }
     }
 
     /// A NotificationResponse of the client's own server, while that runs the worker's own query.
-    mutating func hearDirectly(_ c: ClientIndex, _ body: ArraySlice<UInt8>) {
+    mutating func notifyDirectly(_ c: ClientIndex, _ body: ArraySlice<UInt8>) {
         if c != .absent { send(c, notificationFrame(body)) }
     }
 

@@ -14,7 +14,7 @@ extension EngineThread {
         if ends.servers[s].pins & PinReasons.listen != 0 {
             if wantHub(s) { return }
         }
-        ends.servers[s].handOverDone()
+        ends.servers[s].clientStays()
         postGoOn(s)
     }
 
@@ -25,7 +25,7 @@ extension EngineThread {
         ends.servers[s].isKept(for: pins)
         shared.log(.debug, "\(describe(c)) keeps its server: \(PinReasons.text(pins))")
         guard before == 0, let record = ends.pools.record(ends.servers[s].pool) else { return true }
-        let limit = Int(settings.max_pinned_servers)
+        let limit = Int(tuning.max_pinned_servers)
         let count = shared.directory.countPinned(record, 1)
         guard limit > 0, count > limit, pins != PinReasons.listen else { return true }
         closeClient(

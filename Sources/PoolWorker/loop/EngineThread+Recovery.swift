@@ -53,12 +53,12 @@ extension EngineThread {
     /// The next client must find nothing of the last one.
     mutating func resetServer(_ s: ServerIndex) {
         let mode = ends.pools.mode(ends.servers[s].pool)
-        let reset = ends.servers[s].resetAfterClient(mode, isConfigured: !texts.resetQuery.isEmpty)
+        let reset = ends.servers[s].resetAfterClient(mode, isConfigured: !settings.resetQuery.isEmpty)
         unpin(s)
         switch reset {
         case .nothing: passOn(s)
         case .discardAll: runTask(s, .reset, Array("DISCARD ALL".utf8))
-        case .configured: runTask(s, .reset, texts.resetQuery)
+        case .configured: runTask(s, .reset, settings.resetQuery)
         }
     }
 }

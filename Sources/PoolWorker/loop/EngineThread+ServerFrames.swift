@@ -67,7 +67,7 @@ extension EngineThread {
         switch ends.servers[s].hears(tag, body) {
         case .nothing: break
         case .parameter: noteParameter(s, body)
-        case .notification: hearDirectly(ends.servers[s].client, body)
+        case .notification: notifyDirectly(ends.servers[s].client, body)
         case .agent: agentSaid(s, body)
         case .failure(let fields): serverLogins.note(fields, s)
         case .taskDone: taskDone(s)

@@ -187,7 +187,7 @@ extension EngineThread {
         ends.servers[s].isOpened(now)
         if ends.servers[s].isForHub { return startHub(s) }
         ends.pools.opened(ends.servers[s].pool)
-        if settings.log_connections { shared.log(.info, "\(describeServer(s)) new connection to server") }
+        if tuning.log_connections { shared.log(.info, "\(describeServer(s)) new connection to server") }
         passOn(s)
     }
 
@@ -216,7 +216,7 @@ extension EngineThread {
         guard let record = ends.pools.record(ends.servers[s].pool) else { return }
         shared.directory.failed(
             record, fields, started: ends.servers[s].connected, ofPlace: fault.isOfPlace, now: now,
-            longest: Clock.nanoseconds(settings.server_login_retry))
+            longest: Clock.nanoseconds(tuning.server_login_retry))
         // A word about this role or database: others may fare better.
         if case .refused = fault, case .login = ends.servers[s].state { outageEnded(record, ofPool: false) }
         if ["28P01", "28000"].contains(fields.sqlstate) {

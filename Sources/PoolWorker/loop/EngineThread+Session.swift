@@ -12,7 +12,7 @@ extension EngineThread {
         guard let login = logins[c], let record = ends.pools.record(ends.clients[c].pool) else {
             return false
         }
-        let start = AgentStart(login, ignoring: texts.ignoredParameters)
+        let start = AgentStart(login, ignoring: settings.ignoredParameters)
         guard let answer = shared.directory.answer(start.key, record) else { return false }
         ledgerClients.note(reports: answer.reports, of: ends.clients[c].ledger)
         ledgerClients.setIdleTimeout(of: ends.clients[c].ledger, answer.idleTimeout)
@@ -27,7 +27,7 @@ extension EngineThread {
         guard let login = logins[c], let record = ends.pools.record(ends.clients[c].pool) else {
             return release(c, s)
         }
-        let start = AgentStart(login, ignoring: texts.ignoredParameters)
+        let start = AgentStart(login, ignoring: settings.ignoredParameters)
         // The client may have waited just for what is known now.
         if shared.directory.answer(start.key, record) != nil {
             ends.unlink(c, s)
@@ -59,7 +59,7 @@ extension EngineThread {
         guard let login = logins[c], let record = ends.pools.record(ends.clients[c].pool) else {
             return release(c, s)
         }
-        let start = AgentStart(login, ignoring: texts.ignoredParameters)
+        let start = AgentStart(login, ignoring: settings.ignoredParameters)
         if let messages = start.remembered(of: login.reported) {
             let answer = PoolRecord.Answer(
                 messages: messages, reports: ledgerClients.reports(of: ends.clients[c].ledger),

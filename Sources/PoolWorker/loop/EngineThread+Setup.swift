@@ -36,7 +36,7 @@ extension EngineThread {
     /// The client's last messages have no answer: PostgreSQL may still have to read them, and
     /// would go on in their client's session. The worker's own Sync has one; it is not the client's.
     mutating func fence(_ c: ClientIndex, _ s: ServerIndex) {
-        guard !settings.test_releases_early else { return release(c, s) }
+        guard !tuning.test_releases_early else { return release(c, s) }
         var writer = FrameWriter()
         writer.frame(FrontendTag.sync)
         ends.servers[s].forgetsTraffic()
@@ -55,10 +55,10 @@ extension EngineThread {
             case .agent: sessionStarted(c, s)
             case .tracked: parametersResolved(c, s)
             }
-        case .handedOver:
+        case .clientHandedOver:
             let generation = ends.servers.generation(s)
             release(c, s)
-            if ends.servers.generation(s) == generation { ends.servers[s].handOverDone() }
+            if ends.servers.generation(s) == generation { ends.servers[s].clientStays() }
         case .hasRead: release(c, s)
         case .rolledBack:
             forgetLeft(s)

@@ -27,7 +27,7 @@ extension EngineThread {
         guard shared.descriptors.mayOpenServer(clients: shared.clients, servers: shared.servers) else {
             return .descriptors
         }
-        let longest = Clock.nanoseconds(settings.server_login_retry)
+        let longest = Clock.nanoseconds(tuning.server_login_retry)
         return shared.directory.open(record, thread: number, now: now, longest: longest)
     }
 

@@ -31,7 +31,7 @@ extension EngineThread {
             switch ends.clients[c].state {
             case .idle, .waiting, .active, .discarding:
                 listening.add(frame, for: c)
-                hear(c)
+                sendWaiting(c)
             default: break
             }
         }

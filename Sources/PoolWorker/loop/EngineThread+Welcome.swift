@@ -45,7 +45,7 @@ extension EngineThread {
     private mutating func checkParameters(_ c: ClientIndex) -> Bool {
         guard shared.host.keepsOIDs, let login = logins[c] else { return true }
         do {
-            try login.trackParameters(ignoring: texts.ignoredParameters)
+            try login.trackParameters(ignoring: settings.ignoredParameters)
             return true
         } catch {
             closeClient(c, .error(error))

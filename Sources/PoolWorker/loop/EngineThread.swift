@@ -32,7 +32,7 @@ struct EngineThread: ~Copyable {
     var listening = Listening()
 
     var agenda = Agenda()
-    var texts: WorkerSettings
+    var settings: WorkerSettings
     var draining: Drain?
 
     /// - Parameter listeners: those this thread accepts from; the first thread has them all.
@@ -47,7 +47,7 @@ struct EngineThread: ~Copyable {
         self.number = number
         self.shared = shared
         acceptor = Acceptor(listeners, threads: shared.threads)
-        texts = shared.settings
+        settings = shared.settings
         unsafe cancellers = Cancellers(entries: Self.capacity, reserve: reserveMemory)
         unsafe hubs = Hubs(entries: Self.capacity, reserve: reserveMemory)
         let pools = unsafe ThreadPools(
@@ -66,7 +66,7 @@ struct EngineThread: ~Copyable {
 
     /// The instant of the turn.
     var now: UInt64 { @_noLocks get { ends.now } }
-    var settings: CworkerTuning { _read { yield texts.tuning } }
+    var tuning: CworkerTuning { _read { yield settings.tuning } }
     var inbox: Inbox { shared.inboxes[number] }
     var scratch: Scratch { @_noLocks get { ends.scratch } }
     var ledgerClients: LedgerClients { @_noLocks get { ends.ledger } }
@@ -143,7 +143,7 @@ struct EngineThread: ~Copyable {
                 }
             case .openServers(let p):
                 openServers(p)
-                if settings.test_rotate_servers { endRotationWait(p) }
+                if tuning.test_rotate_servers { endRotationWait(p) }
             }
         }
     }

@@ -3,11 +3,11 @@ import Engine
 import Pooling
 
 extension ServerLimits {
-    init(_ settings: CworkerTuning) {
+    init(_ tuning: CworkerTuning) {
         self.init(
-            opening: Clock.nanoseconds(settings.server_connect_timeout),
-            idling: Clock.nanoseconds(settings.server_idle_timeout),
-            cancelling: Clock.nanoseconds(settings.cancel_wait_timeout))
+            opening: Clock.nanoseconds(tuning.server_connect_timeout),
+            idling: Clock.nanoseconds(tuning.server_idle_timeout),
+            cancelling: Clock.nanoseconds(tuning.cancel_wait_timeout))
     }
 }
 

@@ -58,8 +58,8 @@ extension Listening {
 /// Frames that wait for clients.
 extension Listening {
     /// Bytes that may wait for all clients of a thread.
-    static func most(_ settings: CworkerTuning, threads: Int) -> Int {
-        Int(settings.max_notification_memory) << 20 / max(threads, 1)
+    static func most(_ tuning: CworkerTuning, threads: Int) -> Int {
+        Int(tuning.max_notification_memory) << 20 / max(threads, 1)
     }
 
     /// Something waits for a hub, or for a client.

@@ -50,9 +50,9 @@ final class Shared: @unchecked Sendable {
     func countServer(_ delta: Int32) { serverCount.add(delta) }
 
     /// Connections that may be there, before any of them has said what it is.
-    func mayAccept(_ settings: CworkerTuning) -> Bool {
+    func mayAccept(_ tuning: CworkerTuning) -> Bool {
         let most = min(
-            Int(settings.max_client_conn) + descriptors.spare, descriptors.connections(beside: servers))
+            Int(tuning.max_client_conn) + descriptors.spare, descriptors.connections(beside: servers))
         return clients < most
     }
 
