@@ -69,6 +69,25 @@ import Wire
         #expect(world.complaints == [])
     }
 
+    @Test(arguments: [[1, 1, 1], [1, 1, 1, 1], [1, 3, 1], [5, 1, 2]])
+    func `of threads whose clients wait all the time each gets its turn`(clients: [Int]) {
+        let world = World(threads: clients.count)
+        world.host.pool.size = 1
+        var busy = clients.enumerated().flatMap { thread, count in
+            (0..<count).map { (client: world.client(name: "c\(thread)-\($0)", thread: thread), answers: 0) }
+        }
+        for (client, _) in busy { client.send(query("select 0")) }
+        for step in 0..<6000 {
+            _ = world.turn(step % world.parts)
+            for index in busy.indices where busy[index].client.read().status == "I" {
+                busy[index].answers += 1
+                busy[index].client.send(query("select \(busy[index].answers)"))
+            }
+        }
+        let counts = busy.map(\.answers)
+        #expect(counts.min()! * 8 > counts.max()!, "\(counts)")
+    }
+
     @Test func `a cancel request finds its client on another thread`() {
         let world = world(size: 2)
         let one = world.client(thread: 1)

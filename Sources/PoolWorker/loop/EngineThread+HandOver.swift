@@ -8,7 +8,7 @@ extension EngineThread {
     /// - Returns: false: nobody elsewhere waits any more. It is counted here again.
     mutating func handOver(_ s: ServerIndex) -> Bool {
         let p = ends.servers[s].pool
-        guard let other = ends.pools.mostWantingThread(p) else {
+        guard let other = ends.pools.takeThreadInTurn(p) else {
             ends.pools.adopted(p)
             return false
         }

@@ -383,14 +383,20 @@ struct WaitingCounters: BitwiseCopyable, @unchecked Sendable {
     @_noLocks
     func total(_ pool: PoolIndex) -> Int32 { unsafe csys_atomic_load(cell(pool, 0)) }
 
-    /// Another thread with the most clients waiting; nil when none has any.
-    func mostWanting(_ pool: PoolIndex, but thread: Int) -> Int? {
-        var best: (thread: Int, count: Int32)?
-        for other in 0..<threads where other != thread {
-            let count = unsafe csys_atomic_load(cell(pool, other + 1))
-            if count > best?.count ?? 0 { best = (other, count) }
+    /// The other thread whose clients are served next; nil if none of another thread waits.
+    /// - Parameter turn: counts the times that one thread asks for a pool: among so many clients that wait
+    ///   elsewhere, each gets one turn in as many, so threads are served by how many of theirs wait.
+    func thread(inTurn turn: Int, _ pool: PoolIndex, but thread: Int) -> Int? {
+        let others = (1..<threads).map { (thread + $0) % threads }
+        let counts = others.map { Int(unsafe max(0, csys_atomic_load(cell(pool, $0 + 1)))) }
+        let total = counts.reduce(0, +)
+        guard total > 0 else { return nil }
+        var rest = turn % total
+        for (other, count) in zip(others, counts) {
+            if rest < count { return other }
+            rest -= count
         }
-        return best?.thread
+        return nil
     }
 }
 

@@ -30,6 +30,8 @@ struct ThreadPools: ~Copyable {
         let record: PoolRecord
         var serverLifetime: UInt64 = 0
         var demand = ServerDemand()
+        /// How many servers went to other threads.
+        var handOvers = 0
     }
 
     /// - Parameters:
@@ -211,8 +213,12 @@ extension ThreadPools {
     /// Returns whether clients wait, on whatever thread.
     func isWaitedFor(_ p: PoolIndex) -> Bool { areShared ? counters.total(p) > 0 : !pools[p].waiting.isEmpty }
 
-    /// The other thread with the most clients that wait; nil: none has any.
-    func mostWantingThread(_ p: PoolIndex) -> Int? { counters.mostWanting(p, but: thread) }
+    /// The other thread that is to have a server now; nil if none of another thread waits.
+    mutating func takeThreadInTurn(_ p: PoolIndex) -> Int? {
+        guard let turn = details[p]?.handOvers else { return nil }
+        details[p]?.handOvers &+= 1
+        return counters.thread(inTurn: turn, p, but: thread)
+    }
 }
 
 /// Counts of clients and servers.
