@@ -55,7 +55,7 @@ enum WholeFrames {
         /// More of it has to come.
         case needMore
         case malformed
-        /// The stream has ended.
+        /// The stream has ended, in order or not.
         case ended
     }
 
@@ -69,7 +69,7 @@ enum WholeFrames {
             if bytes.count > length { return .frame(Array(bytes[...length])) }
             guard length < Block.size - 16 else { return .malformed }
             let n = stream.receive()
-            if n <= 0 { return n == 0 ? .ended : .needMore }
+            if n <= 0 { return n == Stream.wouldBlock ? .needMore : .ended }
         }
         return .other
     }

@@ -13,7 +13,7 @@ enum AgentMessage {
         switch body.first {
         case UInt8(ascii: "L"):
             guard let slot = reader.int32(), let process = reader.int32(), let request = reader.int32(),
-                let listens = body.last
+                let listens = reader.byte()
             else { return nil }
             self = .listens(slot: slot, process: process, request: request, listens: listens != 0)
         case UInt8(ascii: "N"), UInt8(ascii: "U"):
