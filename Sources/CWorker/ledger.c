@@ -72,11 +72,13 @@ cworker_ledger_enter(CledgerHeader *ledger, uint32_t slot, const CworkerLedgerCl
 	return cledger_reference(slot, turn_generation(client));
 }
 
-void
+bool
 cworker_ledger_leave(CledgerHeader *ledger, uint64_t reference)
 {
 	CledgerClient *client = cledger_client(ledger, (uint32_t) reference);
 
-	if (client->generation == (uint32_t) (reference >> 32))
-		turn_generation(client);
+	if (client->generation != (uint32_t) (reference >> 32))
+		return false;
+	turn_generation(client);
+	return true;
 }

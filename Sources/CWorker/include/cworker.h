@@ -98,7 +98,7 @@ void		cworker_ledger_take_over(CledgerHeader *ledger);
 /* Has a client begin to use a free slot; returns the reference to the client. */
 uint64_t	cworker_ledger_enter(CledgerHeader *ledger, uint32_t slot, const CworkerLedgerClient *client);
 
-/* Frees the slot of a client that has gone. */
-void		cworker_ledger_leave(CledgerHeader *ledger, uint64_t reference);
+/* Frees the slot of a client that has gone; returns false if it is not that client's any more. */
+bool		cworker_ledger_leave(CledgerHeader *ledger, uint64_t reference);
 
 #endif

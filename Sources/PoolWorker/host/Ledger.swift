@@ -166,8 +166,7 @@ final class Ledger: @unchecked Sendable {
         let slot = UInt32(truncatingIfNeeded: client.reference)
         guard slot != 0 else { return }
         monitor.locked {
-            unsafe cworker_ledger_leave(header, client.reference)
-            free.append(slot)
+            if unsafe cworker_ledger_leave(header, client.reference) { free.append(slot) }
         }
     }
 
