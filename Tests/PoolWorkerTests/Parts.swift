@@ -133,3 +133,10 @@ func makeLinkedServer(_ c: ClientIndex = 1, pool: PoolIndex = 0, now: UInt64 = 0
     server.linked(to: c, LedgerClient(reference: 1 << 32 | 5), now)
     return server
 }
+
+/// One that runs a statement of this client.
+func makeBusyServer(_ c: ClientIndex = 1) -> Server {
+    var server = makeLinkedServer(c)
+    _ = server.traffic.frontend(FrontendTag.query)
+    return server
+}

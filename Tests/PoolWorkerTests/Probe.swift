@@ -7,7 +7,7 @@ import Pooling
 @testable import Engine
 @testable import PoolWorker
 
-/// The one place of these tests that knows what is inside the worker. A test sees counts by name;
+/// The one place where tests of the whole worker know what is inside it. A test sees counts by name;
 /// everything else it does through sockets and messages.
 final class Probe {
     private var thread: EngineThread
@@ -130,10 +130,16 @@ final class SharedProbe {
     private static let making = Monitor()
 
     init(host: MemoryHost, settings: OpaquePointer, notify: Int32) {
-        shared = Self.making.locked {
+        shared = Self.make(host: host, settings: settings, notify: notify)
+    }
+
+    static func make(host: MemoryHost, settings: OpaquePointer, notify: Int32) -> Shared {
+        making.locked {
             Shared(host: Host(host.pointer), settings: WorkerSettings(settings), notify: notify)
         }
     }
+
+    static func makeInbox() -> Inbox { making.locked { Inbox() } }
 
     func makeThread(_ number: Int, listeners: [Listener]) -> Probe {
         Probe(number: number, shared: shared, listeners: listeners)
