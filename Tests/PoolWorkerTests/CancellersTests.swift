@@ -108,6 +108,22 @@ import Wire
         end(&cancellers)
     }
 
+    @Test func `where a client has left its request is for no statement of one that has its index next`() {
+        var cancellers = tables()
+        var ends = makeEnds(pools)
+        let (c, s) = running(&ends)
+        #expect(interrupt(c, s, &cancellers, &ends) == true)
+        _ = ends.servers[s].clientLeaves(.nobody, isPartial: false, finishing: false, 0)
+        cancellers.clientLeft(s, ends)
+        var next = makeBusyServer(c)
+        next.cancelBegins()
+        ends.servers[s] = next
+        #expect(done(&cancellers, &ends).map(\.server) == [s])
+        while backend.serve() {}
+        #expect(backend.cancels.isEmpty)
+        end(&cancellers)
+    }
+
     @Test func `four requests are on their way to a server at most, and it goes on behind the last`() {
         var cancellers = tables()
         var ends = makeEnds(pools)

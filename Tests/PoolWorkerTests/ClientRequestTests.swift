@@ -56,8 +56,10 @@ import Wire
     private func discard(_ said: [UInt8], pieces: Int) -> (
         Client.Discarded, state: Client.State, left: [UInt8]
     ) {
-        var client = client([])
+        let pair = Pair()
+        var client = makeClient(pair.stream)
         defer { client.stream.input.giveBack() }
+        client.welcomed(0)
         client.discards()
         var outcome = Client.Discarded.nothing
         for start in [0] + stride(from: 5, to: said.count, by: pieces) {

@@ -123,8 +123,10 @@ import Wire
         var server = makeLinkedServer()
         #expect(server.taskDone() == .violation)
         #expect(server.ready([TransactionStatus.idle]) == false)
+        _ = server.traffic.frontend(FrontendTag.query)
         #expect(server.ready([]) == false)
         #expect(server.ready([73, 73]) == false)
+        #expect(server.ready([73]) == true)
     }
 
     @Test func `a client that leaves in the middle of a message takes its server along`() {
