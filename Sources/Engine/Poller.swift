@@ -52,6 +52,8 @@ public struct PollEvent: BitwiseCopyable, Sendable {
     }
     /// The stream has ended, at least in this direction.
     @inlinable public var isHungUp: Bool { @_noLocks get { mask & 0x2018 != 0 } }
+    /// The stream has failed: nothing can be sent any more.
+    @inlinable public var isFailed: Bool { @_noLocks get { mask & 0x8 != 0 } }  // EPOLLERR
     /// Input is there, and nothing else happened.
     @inlinable public var isInputOnly: Bool { @_noLocks get { mask == 0x1 } }
     @inlinable public var isWritable: Bool { @_noLocks get { mask & 0x4 != 0 } }  // EPOLLOUT

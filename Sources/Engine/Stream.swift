@@ -73,6 +73,7 @@ public struct Stream: BitwiseCopyable {
 
     /// Receives until there is no more, or `input` is full.
     /// - Returns: false if the stream has failed. It stays readable.
+    @_noLocks
     public mutating func receiveAll() -> Bool {
         if !input.hasMemory { input = .take() }
         input.compact()

@@ -31,6 +31,7 @@ import Testing
             let event = PollEvent(token: token, mask: UInt32(mask))
             #expect(event.isReadable == (mask & (input | error | hangUp | end) != 0))
             #expect(event.isHungUp == (mask & (error | hangUp | end) != 0))
+            #expect(event.isFailed == (mask & error != 0))
             #expect(event.isWritable == (mask & output != 0))
             #expect(event.isInputOnly == (mask == input))
         }

@@ -242,6 +242,24 @@ import Wire
         #expect(world.isNotified)
     }
 
+    @Test(arguments: [true, false])
+    func `a drain waits for nobody who has not said who it is`(transactions: Bool) {
+        let world = World()
+        let silent = world.connect()
+        let half = world.connect()
+        half.send([0, 0, 0, 50, 0, 3])
+        world.settle()
+        world.shared.drain(transactions)
+        world.settle()
+        #expect(silent.read().isEmpty && !silent.hasEnded)
+        world.pass(seconds: 1)
+        for client in [silent, half] {
+            #expect(client.read().states == ["57P03"])
+            #expect(client.hasEnded)
+        }
+        #expect(world.shared.clients == 0)
+    }
+
     @Test func `a drain without clients is over at once`() {
         let world = World()
         world.shared.drain(false)

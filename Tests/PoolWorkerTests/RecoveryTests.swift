@@ -1,3 +1,4 @@
+import Pooling
 import TestSupport
 import Testing
 import Wire
@@ -10,8 +11,9 @@ import Wire
         let one: TestClient
         let two: TestClient
 
-        init(_ statements: [[UInt8]]) {
+        init(_ statements: [[UInt8]], mode: PoolTable.Mode = .transaction) {
             world.host.pool.size = 1
+            world.host.pool.mode = mode
             one = world.client(name: "one")
             two = world.client(name: "two")
             for statement in statements { _ = one.exchange(statement) }
@@ -58,8 +60,9 @@ import Wire
         #expect(scene.session?.heard.contains("ROLLBACK") == true)
     }
 
-    @Test func `a statement of a client whose connection fails is cancelled at once`() {
-        let scene = Scene([query("hold")])
+    @Test(arguments: [PoolTable.Mode.transaction, .statement, .session])
+    func `a statement of a client whose connection fails is cancelled at once`(mode: PoolTable.Mode) {
+        let scene = Scene([query("hold")], mode: mode)
         scene.reset()
         #expect(scene.world.backend.cancels.map(\.hit) == [true])
         #expect(scene.two.read().rows == ["select two@two#5001"])
@@ -76,8 +79,9 @@ import Wire
         #expect(scene.two.read().rows == ["select two@two#5001"])
     }
 
-    @Test func `a statement of a client whose stream has ended may take a while`() {
-        let scene = Scene([query("hold")])
+    @Test(arguments: [PoolTable.Mode.transaction, .statement])
+    func `a statement of a client whose stream has ended may take a while`(mode: PoolTable.Mode) {
+        let scene = Scene([query("hold")], mode: mode)
         scene.one.endOutput()
         scene.world.settle()
         scene.world.pass(seconds: 3)
@@ -89,12 +93,25 @@ import Wire
         #expect(scene.two.read().status == "I")
     }
 
-    @Test func `a statement of a client whose stream has ended is cancelled in the end`() {
-        let scene = Scene([query("hold")])
+    @Test(arguments: [PoolTable.Mode.transaction, .statement, .session])
+    func `a statement of a client whose stream has ended is cancelled in the end`(mode: PoolTable.Mode) {
+        let scene = Scene([query("hold")], mode: mode)
         scene.one.endOutput()
         scene.world.settle()
         scene.world.pass(seconds: 6)
         #expect(scene.world.backend.cancels.map(\.hit) == [true])
+        #expect(scene.two.read().status == "I")
+    }
+
+    @Test func `in statement mode all that a client has sent before its stream's end is done`() {
+        let scene = Scene([query("hold")], mode: .statement)
+        scene.one.send(query("select 1") + query("select 2"))
+        scene.one.endOutput()
+        scene.world.settle()
+        scene.session?.finish()
+        scene.world.settle()
+        #expect(scene.one.read().rows == ["hold@one#5001", "select 1@one#5001", "select 2@one#5001"])
+        #expect(scene.one.hasEnded)
         #expect(scene.two.read().status == "I")
     }
 

@@ -1,3 +1,4 @@
+import CWorker
 import Wire
 
 /// Why a connection ends: what its peer is told (if anything), and what the log says.
@@ -17,7 +18,7 @@ enum CloseReason {
     /// idle_session_timeout, the client's own setting.
     case idleSession
     case transactionTimeout
-    case queryWaitTimeout(waited: Double, limit: Int32, pool: String)
+    case queryWaitTimeout(waited: Double, limits: CarpoolPoolSettings, pool: String)
     case shutdown
     /// The server's processes all end, as another one has crashed.
     case serverCrash
@@ -38,6 +39,8 @@ enum CloseReason {
     case serverGone
     case serverMalformed
     case lifetime
+    /// What its last client has left on it can't be taken back, or not be told.
+    case retired
     case serverIdle
     case connectTimeout
     case recoveryTimeout
@@ -68,12 +71,7 @@ enum CloseReason {
             ErrorFields(.fatal, "57P05", "terminating connection due to idle-session timeout")
         case .transactionTimeout:
             ErrorFields(.fatal, "25P03", "idle_transaction_timeout", hint: "Raise idle_transaction_timeout.")
-        case .queryWaitTimeout(let waited, let limit, let pool):
-            ErrorFields(
-                .fatal, "53300", "query_wait_timeout",
-                detail: "No server of pool \(pool) became free within \(Int(waited)) s; it may have "
-                    + (limit > 0 ? "\(limit) servers." : "any number of servers."),
-                hint: "Raise default_pool_size, pool_size or query_wait_timeout, or end long transactions.")
+        case .queryWaitTimeout(let waited, let limits, let pool): limits.waitOver(waited, pool: pool)
         case .shutdown:
             ErrorFields(.fatal, "57P01", "terminating connection due to administrator command")
         case .serverCrash:
@@ -106,7 +104,7 @@ enum CloseReason {
         case .serverMalformed:
             ErrorFields(.fatal, "08P01", "server sent an invalid message")
         case .clientLeft, .terminated, .toldByServer, .wrongLength, .invalidStartup, .cancelHandled,
-            .lifetime, .serverIdle,
+            .lifetime, .retired, .serverIdle,
             .connectTimeout, .recoveryTimeout, .endedInOrder, .stillPinned, .evicted, .factsChanged, .moved:
             nil
         }
@@ -121,6 +119,7 @@ enum CloseReason {
         case .invalidStartup(let why), .toldByServer(let why): why
         case .cancelHandled: "cancel request"
         case .lifetime: "server lifetime over"
+        case .retired: "its last client left it unfit for others"
         case .serverIdle: "server idle timeout"
         case .connectTimeout: "connect timeout"
         case .recoveryTimeout: "could not bring the server back to idle"
@@ -154,5 +153,26 @@ extension CloseReason {
         case .unknownType(let tag): self = .unknownType(tag)
         case .wrongLength: self = .wrongLength
         }
+    }
+}
+
+extension CarpoolPoolSettings {
+    /// What a client hears that has waited too long for a server of a pool with these limits.
+    /// - Parameter waited: seconds.
+    fileprivate func waitOver(_ waited: Double, pool: String) -> ErrorFields {
+        let own = pool_size > 0 ? "it may have \(pool_size) servers" : "it may have any number of servers"
+        let shared = [
+            ("its database", max_db_connections, "max_db_connections"),
+            ("its user", max_user_connections, "max_user_connections"),
+        ].filter { $0.1 > 0 }
+        let limits = [own] + shared.map { "\($0.0) \($0.1) (\($0.2))" }
+        let tenths = Int(waited * 10)
+        let names = ["default_pool_size", "pool_size"] + shared.map(\.2)
+        return ErrorFields(
+            .fatal, "53300", "query_wait_timeout",
+            detail: "No server of pool \(pool) became free within "
+                + (tenths < 100 && tenths % 10 != 0 ? "\(tenths / 10).\(tenths % 10)" : "\(tenths / 10)")
+                + " s; \(limits.joined(separator: ", ")).",
+            hint: "Raise \(names.joined(separator: ", ")) or query_wait_timeout, or end long transactions.")
     }
 }

@@ -56,7 +56,7 @@ enum Relay {
         guard server.stream.output.isEmpty else { return .idle }
         var rounds = fairRounds
         while client.readable || client.stream.input.count >= FrameHeader.size {
-            if waits(client, server) { return .idle }
+            if waits(client, server) { return client.hungUp ? noticeHangUp(&client) : .idle }
             let stop = stepToServer(&client, &server, scratch)
             if stop != .idle { return stop }
             guard server.stream.output.isEmpty else { return .idle }
@@ -89,6 +89,16 @@ enum Relay {
         guard client.inSteps, client.bodyLeft == 0 else { return false }
         guard server.traffic.isExpecting else { return false }
         return !server.traffic.isCopyingIn
+    }
+
+    /// A client that waits for its answer has hung up: what it has sent until then is kept, as far as there
+    /// is room, and its stream has ended or failed behind that.
+    @_noLocks @inline(never)
+    private static func noticeHangUp(_ client: inout Client) -> PumpStop {
+        guard client.stream.receiveAll() else { return .clientGone }
+        guard client.stream.input.isEmpty else { return .idle }
+        client.stream.input.giveBack()
+        return .clientEnded
     }
 
     /// The first `n` bytes of `scratch` came from the client.

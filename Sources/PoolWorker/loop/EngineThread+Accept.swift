@@ -114,7 +114,7 @@ extension EngineThread {
     }
 
     /// Why no more clients are let in; nil: they are.
-    private var admissionRefusal: ErrorFields? {
+    var admissionRefusal: ErrorFields? {
         guard let draining else { return room.holds(shared.clients) ? nil : room.refusal }
         let text =
             draining == .transactions ? "the database system is shutting down" : "pooler is shutting down"

@@ -1,6 +1,7 @@
 import Engine
 import FixedStorage
 import Pooling
+import Wire
 
 /// Clients that have been as they are for too long.
 extension EngineThread {
@@ -25,12 +26,21 @@ extension EngineThread {
             return clientEnded(c, .shutdown)
         }
         guard let wait = wait(of: c) else { return }
+        if let refusal = refusalOfDrain(c, wait) { return closeClient(c, .error(refusal)) }
         if draining == .transactions, case .request = wait { return closeClient(c, .shutdown) }
         var limits = limits
         limits.idle = ends.clients[c].idleTimeout
         limits.idleSession = UInt64(ledgerClients.idleTimeout(of: ends.clients[c].ledger)) * 1_000_000
         limits.transaction = ends.clients[c].transactionTimeout
         if case .over(let limit) = limits.verdict(wait, now: now) { limitIsOver(c, limit) }
+    }
+
+    /// While clients are let go, one that has said nothing for a while need not say who it is any more, as it
+    /// would be refused; returns what it is told. It had time to bring a cancel request.
+    private func refusalOfDrain(_ c: ClientIndex, _ wait: ClientWait) -> ErrorFields? {
+        guard let draining, case .login(let since) = wait, now &- since > Self.tick else { return nil }
+        let isLost = draining == .transactions || logins[c]?.phase == .startup
+        return isLost ? admissionRefusal : nil
     }
 
     /// A linked client is between two messages, and its server owes answers to several.
@@ -90,6 +100,6 @@ extension EngineThread {
         closeClient(
             c,
             .queryWaitTimeout(
-                waited: waited, limit: record.settings.pool_size, pool: "\(record.database)/\(record.user)"))
+                waited: waited, limits: record.settings, pool: "\(record.database)/\(record.user)"))
     }
 }

@@ -66,7 +66,7 @@ extension EngineThread {
         if ends.servers[s].isNew {
             startLifetime(s)
         } else if ends.servers[s].obsolete || now >= ends.servers[s].expires {
-            return closeServer(s, .lifetime)
+            return closeServer(s, now >= ends.servers[s].expires ? .lifetime : .retired)
         } else if ends.servers[s].wanted && givesWay(s) {
             return closeServer(s, .evicted)
         }

@@ -214,7 +214,11 @@ struct EngineThread: ~Copyable {
         switch ends.clients[c].state {
         case .active:
             let s = ends.clients[c].server
-            if ends.servers[s].state == .active { settle(ends.pumpClient(c), client: c, server: s) }
+            guard ends.servers[s].state == .active else { break }
+            let stop = ends.pumpClient(c)
+            // (what it has sent before may be more than its server takes now)
+            let hasFailed = stop == .idle && event.isFailed && !ends.clients[c].ended
+            settle(hasFailed ? .clientGone : stop, client: c, server: s)
         case .idle: startRequest(c)
         case .login: readLogin(c)
         case .waiting, .welcome: if ends.clients[c].hungUp { noticeHangUp(c) }
