@@ -103,6 +103,24 @@ import Wire
         #expect(scene.two.read().status == "I")
     }
 
+    @Test(arguments: [PoolTable.Mode.transaction, .statement, .session], [false, true])
+    func `a Query among messages without a Sync costs the server, not the pool`(
+        mode: PoolTable.Mode, saysGoodbye: Bool
+    ) {
+        let scene = Scene([execution("fail") + query("select 1")], mode: mode)
+        if saysGoodbye { scene.one.send(terminate) }
+        scene.leave()
+        scene.world.pass(seconds: 6)
+        #expect(scene.two.read().rows.count == 1)
+        #expect(scene.world.shared.clients == 1)
+    }
+
+    @Test(arguments: [PoolTable.Mode.transaction, .statement])
+    func `a Sync goes behind a Query that the server skips`(mode: PoolTable.Mode) {
+        let scene = Scene([execution("fail") + query("select 1") + sync], mode: mode)
+        #expect(scene.one.ask("select 2").rows.last == "select 2@one#5001")
+    }
+
     @Test func `in statement mode all that a client has sent before its stream's end is done`() {
         let scene = Scene([query("hold")], mode: .statement)
         scene.one.send(query("select 1") + query("select 2"))
@@ -234,6 +252,22 @@ import Wire
         #expect(world.backend.live[0].heard.last == "select 2")
         #expect(one.ask("select 3").rows == ["select 3@one#5001"])
         #expect(world.complaints == [])
+    }
+
+    @Test func `a client that left while its server is set up, and never will be, does not keep it`() {
+        let world = World()
+        world.host.pool.size = 1
+        let (one, two) = (world.client(name: "one"), world.client(name: "two"))
+        _ = one.ask("select 1")
+        world.backend.live[0].allowance = 0
+        _ = two.exchange(query("select 2"))
+        two.close()
+        world.settle()
+        #expect(world.shared.clients == 2)
+        world.pass(seconds: 6)
+        #expect(world.shared.clients == 1)
+        world.pass(seconds: 60)
+        #expect(one.ask("select 3").rows == ["select 3@one#5002"])
     }
 
     @Test func `a client whose connection fails while its server is set up leaves it to others`() {

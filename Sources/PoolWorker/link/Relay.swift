@@ -83,12 +83,12 @@ enum Relay {
     }
 
     /// In statement mode the next request waits for the answer to the last one: that may say
-    /// that a transaction block is open, in which nothing may run.
+    /// that a transaction block is open, in which nothing may run. It doesn't wait where the server may
+    /// wait for the client: after an error among messages without a Sync it skips a Query, too.
     @_noLocks @inline(__always)
     private static func waits(_ client: borrowing Client, _ server: borrowing Server) -> Bool {
         guard client.inSteps, client.bodyLeft == 0 else { return false }
-        guard server.traffic.isExpecting else { return false }
-        return !server.traffic.isCopyingIn
+        return !server.traffic.needsClient
     }
 
     /// A client that waits for its answer has hung up: what it has sent until then is kept, as far as there

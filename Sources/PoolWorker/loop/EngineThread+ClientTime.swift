@@ -38,9 +38,13 @@ extension EngineThread {
     /// While clients are let go, one that has said nothing for a while need not say who it is any more, as it
     /// would be refused; returns what it is told. It had time to bring a cancel request.
     private func refusalOfDrain(_ c: ClientIndex, _ wait: ClientWait) -> ErrorFields? {
-        guard let draining, case .login(let since) = wait, now &- since > Self.tick else { return nil }
-        let isLost = draining == .transactions || logins[c]?.phase == .startup
-        return isLost ? admissionRefusal : nil
+        guard let draining else { return nil }
+        let lastsAnyway = draining == .clients && logins[c]?.phase != .startup
+        switch wait {
+        case .login(let since) where !lastsAnyway && now &- since > Self.tick: return admissionRefusal
+        case .server where !lastsAnyway && ends.clients[c].state == .welcome: return admissionRefusal
+        default: return nil
+        }
     }
 
     /// A linked client is between two messages, and its server owes answers to several.
@@ -66,7 +70,10 @@ extension EngineThread {
 
     private mutating func waitOnLink(_ client: Client) -> ClientWait? {
         let s = client.server
-        guard ends.servers[s].state == .active else { return nil }
+        guard ends.servers[s].state == .active else {
+            // (the worker's own query comes before what it has sent; the answer may never come)
+            return client.hungUp ? .lastStatement(since: ends.servers[s].since) : nil
+        }
         if client.ended {
             switch client.end {
             case .terminate, .shutdown: return nil

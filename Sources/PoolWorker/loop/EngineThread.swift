@@ -214,7 +214,10 @@ struct EngineThread: ~Copyable {
         switch ends.clients[c].state {
         case .active:
             let s = ends.clients[c].server
-            guard ends.servers[s].state == .active else { break }
+            guard ends.servers[s].state == .active else {
+                if event.isFailed { closeClient(c, .clientLeft) }
+                break
+            }
             let stop = ends.pumpClient(c)
             // (what it has sent before may be more than its server takes now)
             let hasFailed = stop == .idle && event.isFailed && !ends.clients[c].ended
