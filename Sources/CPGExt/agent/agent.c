@@ -45,7 +45,7 @@ static bool is_searched;		/* for the unnamed statement */
 static volatile uint64 serving; /* the client whose transaction or request runs; 0: none does */
 
 /* An error of the agent's ends the backend: PostgreSQL would go on with half a session. */
-static void pg_attribute_noreturn()
+static CARPOOL_NORETURN void
 fail(MemoryContext context)
 {
 	ErrorData  *error;

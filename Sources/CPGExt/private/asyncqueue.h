@@ -12,7 +12,7 @@
 /* A place in the queue. */
 typedef struct CarpoolPosition
 {
-	int			page;
+	int64		page;
 	int			offset;
 } CarpoolPosition;
 
@@ -31,14 +31,15 @@ typedef struct CarpoolNotification
  */
 extern bool carpool_queue_open(void);
 
-/* Before 0, at 0, behind > 0, as in the queue, which wraps around. */
+/* Returns < 0 if left is before right, 0 if at it, > 0 if behind it, as in the queue, which may wrap around. */
 extern int	carpool_queue_compare(CarpoolPosition left, CarpoolPosition right);
 
 /* Whether this backend is listed as a listener. */
 extern bool carpool_queue_is_listener(void);
 
-/* Where a listener has read to; of others than this backend with the lock, not shared. */
-extern CarpoolPosition carpool_queue_position(int backend);
+/* Where this backend has read to, and where the listener of a slot of the ledger has: that with the lock, not shared. */
+extern CarpoolPosition carpool_queue_own_position(void);
+extern CarpoolPosition carpool_queue_position(uint32 slot);
 
 /* What is written to the queue is before this. */
 extern CarpoolPosition carpool_queue_head(void);

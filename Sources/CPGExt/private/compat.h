@@ -16,6 +16,12 @@
 #include "utils/acl.h"
 #include "utils/memutils.h"
 
+#if PG_VERSION_NUM >= 180000
+#define CARPOOL_NORETURN pg_noreturn
+#else
+#define CARPOOL_NORETURN pg_attribute_noreturn()
+#endif
+
 #if PG_VERSION_NUM < 160000
 #error "pg_carpool needs PostgreSQL 16 or newer"
 #endif

@@ -68,7 +68,7 @@ stop_threads(int code, Datum argument)
 }
 
 /* Leaves the process: status 1 lets the postmaster start the worker again, 0 does not. */
-static void pg_attribute_noreturn()
+static CARPOOL_NORETURN void
 leave(int status)
 {
 	/* we are on our way already: no log line may end the process in the middle of it */
@@ -96,7 +96,7 @@ start_threads(void)
 }
 
 /* After a failed start: waits a while, so that the log is not flooded, and lets the postmaster try again. */
-static void pg_attribute_noreturn()
+static CARPOOL_NORETURN void
 leave_for_retry(void)
 {
 	TimestampTz again = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_AFTER);

@@ -66,7 +66,7 @@ check_database(Oid role, bool is_shared)
 }
 
 /* Says that a pool needs server logins of its role's own. */
-static void pg_attribute_noreturn()
+static CARPOOL_NORETURN void
 refuse(const char *why, const char *name)
 {
 	ereport(FATAL,

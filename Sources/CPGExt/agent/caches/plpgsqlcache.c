@@ -1,6 +1,6 @@
 /*
- * plpgsqlcache.c: drops PL/pgSQL's compiled functions, which are in its private hash table
- * "PLpgSQL function hash". It frees none of them: a function whose fn_xmin is not that of its row
+ * plpgsqlcache.c: drops PL/pgSQL's compiled functions, which are in a private hash table of
+ * PostgreSQL's; since 18 functions in SQL are there, too, with their plans. It frees none of them: a function whose fn_xmin is not that of its row
  * in pg_proc is compiled anew by PL/pgSQL itself at its next call, into the same struct, so that
  * pointers to it that are kept elsewhere stay good.
  *
@@ -13,50 +13,32 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "plpgsql.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "private/caches.h"
+#include "private/compat/functions.h"
 #include "private/dynahash.h"
 #include "private/pins.h"
 
-#define FUNCTIONS "PLpgSQL function hash"
-
-/* An entry of the table, as pl_comp.c has it. */
-typedef struct Entry
-{
-	PLpgSQL_func_hashkey key;
-	PLpgSQL_function *function;
-} Entry;
-
-static HTAB *marked;			/* PLpgSQL_function *; NULL: none so far */
+static HTAB *marked;			/* CarpoolFunction *; NULL: none so far */
 static bool is_checked;			/* its entries are as we think */
 
 static HTAB *
 find(void)
 {
-	return carpool_hash_find(FUNCTIONS);
-}
-
-/* Whether an entry is one of a function, as far as can be told. */
-static bool
-is_fine(const Entry *entry)
-{
-	const PLpgSQL_function *function = entry->function;
-
-	return function != NULL && function->fn_hashkey == &entry->key && function->fn_oid == entry->key.funcOid;
+	return carpool_hash_find(CARPOOL_FUNCTIONS);
 }
 
 static bool
 are_fine(HTAB *table)
 {
 	HASH_SEQ_STATUS all;
-	Entry	   *entry;
+	CarpoolFunctionEntry *entry;
 
 	hash_seq_init(&all, table);
 	while ((entry = hash_seq_search(&all)) != NULL)
-		if (!is_fine(entry))
+		if (!carpool_is_function(entry))
 		{
 			hash_seq_term(&all);
 			return false;
@@ -94,7 +76,7 @@ carpool_plpgsql_works(StringInfo why)
 }
 
 static void
-remember(PLpgSQL_function *function)
+remember(CarpoolFunction *function)
 {
 	HASHCTL		control = {.keysize = sizeof(function), .entrysize = sizeof(function)};
 
@@ -109,14 +91,14 @@ carpool_plpgsql_drop(void)
 {
 	HTAB	   *table = find();
 	HASH_SEQ_STATUS all;
-	Entry	   *entry;
+	CarpoolFunctionEntry *entry;
 
 	if (table == NULL)
 		return;
 	hash_seq_init(&all, table);
 	while ((entry = hash_seq_search(&all)) != NULL)
 	{
-		if (!is_fine(entry) || entry->function->use_count != 0)
+		if (!carpool_is_function(entry) || entry->function->use_count != 0)
 			elog(ERROR, "a compiled function of PL/pgSQL is not as expected");
 		if (!TransactionIdIsValid(entry->function->fn_xmin))
 			continue;
@@ -129,7 +111,7 @@ static void
 mark_unfinished(void)
 {
 	HASH_SEQ_STATUS all;
-	PLpgSQL_function **entry;
+	CarpoolFunction **entry;
 
 	if (marked == NULL)
 		return;

@@ -5,38 +5,17 @@
  */
 #include "postgres.h"
 
-#include "access/slru.h"
 #include "access/transam.h"
 #include "access/xact.h"
-#include "commands/async.h"
 #include "miscadmin.h"
-#include "storage/backendid.h"
-#include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "private/asyncqueue.h"
+#include "private/compat.h"
+#include "private/compat/queue.h"
 
-/* As in async.c of PostgreSQL 16, whose names these are but for the type's of a position. */
-typedef struct QueueBackendStatus
-{
-	int32		pid;
-	Oid			dboid;
-	BackendId	nextListener;
-	CarpoolPosition pos;
-} QueueBackendStatus;
-
-typedef struct AsyncQueueControl
-{
-	CarpoolPosition head;
-	CarpoolPosition tail;
-	int			stopPage;
-	BackendId	firstListener;
-	TimestampTz lastQueueFillWarn;
-	QueueBackendStatus backend[FLEXIBLE_ARRAY_MEMBER];
-} AsyncQueueControl;
-
+/* As in async.c. */
 typedef struct AsyncQueueEntry
 {
 	int			length;
@@ -46,7 +25,6 @@ typedef struct AsyncQueueEntry
 	char		data[FLEXIBLE_ARRAY_MEMBER];	/* channel and payload, each with its NUL */
 } AsyncQueueEntry;
 
-#define PAGES (SLRU_PAGES_PER_SEGMENT * 0x10000)
 #define SMALLEST INTALIGN(offsetof(AsyncQueueEntry, data) + 2)
 
 static AsyncQueueControl *queue;
@@ -54,7 +32,7 @@ static SlruCtlData pages;
 
 /* Never called: nothing is cut off here. */
 static bool
-precedes(int left, int right)
+precedes(CarpoolQueuePage left, CarpoolQueuePage right)
 {
 	return left < right;
 }
@@ -63,15 +41,14 @@ precedes(int left, int right)
 static void
 find(void)
 {
-	Size		size = offsetof(AsyncQueueControl, backend) + (MaxBackends + 1) * sizeof(QueueBackendStatus);
+	Size		size = offsetof(AsyncQueueControl, backend) + CARPOOL_QUEUE_BACKENDS * sizeof(QueueBackendStatus);
 	bool		found;
 	AsyncQueueControl *control = ShmemInitStruct("Async Queue Control", size, &found);
 
 	if (!found)
 		ereport(ERROR, (errmsg_internal("there is no queue of notifications")));
 	pages.PagePrecedes = precedes;
-	SimpleLruInit(&pages, "Notify", NUM_NOTIFY_BUFFERS, 0, NotifySLRULock, "pg_notify",
-				  LWTRANCHE_NOTIFY_BUFFER, SYNC_HANDLER_NONE);
+	carpool_queue_open_pages(&pages);
 	queue = control;
 }
 
@@ -99,25 +76,46 @@ carpool_queue_open(void)
 int
 carpool_queue_compare(CarpoolPosition left, CarpoolPosition right)
 {
-	int			pages_between = left.page - right.page;
+	int64		pages_between = left.page - right.page;
 
-	if (pages_between >= PAGES / 2)
-		pages_between -= PAGES;
-	else if (pages_between < -(PAGES / 2))
-		pages_between += PAGES;
-	return pages_between != 0 ? pages_between : left.offset - right.offset;
+	if (CARPOOL_QUEUE_WRAPS > 0 && pages_between >= CARPOOL_QUEUE_WRAPS / 2)
+		pages_between -= CARPOOL_QUEUE_WRAPS;
+	else if (CARPOOL_QUEUE_WRAPS > 0 && pages_between < -(CARPOOL_QUEUE_WRAPS / 2))
+		pages_between += CARPOOL_QUEUE_WRAPS;
+	if (pages_between != 0)
+		return pages_between < 0 ? -1 : 1;
+	return left.offset - right.offset;
+}
+
+/* The entry of a backend, by its slot in the ledger. */
+static QueueBackendStatus *
+listener(uint32 slot)
+{
+	return &queue->backend[CARPOOL_QUEUE_NUMBER(slot)];
+}
+
+static CarpoolPosition
+position(CarpoolQueuePosition at)
+{
+	return (CarpoolPosition) {at.page, at.offset};
 }
 
 bool
 carpool_queue_is_listener(void)
 {
-	return queue->backend[MyBackendId].pid == MyProcPid;
+	return listener(carpool_slot_of_proc(MyProc))->pid == MyProcPid;
 }
 
 CarpoolPosition
-carpool_queue_position(int backend)
+carpool_queue_position(uint32 slot)
 {
-	return queue->backend[backend].pos;
+	return position(listener(slot)->pos);
+}
+
+CarpoolPosition
+carpool_queue_own_position(void)
+{
+	return carpool_queue_position(carpool_slot_of_proc(MyProc));
 }
 
 CarpoolPosition
@@ -126,7 +124,7 @@ carpool_queue_head(void)
 	CarpoolPosition head;
 
 	carpool_queue_lock(true);
-	head = queue->head;
+	head = position(queue->head);
 	carpool_queue_unlock();
 	return head;
 }
@@ -146,7 +144,7 @@ carpool_queue_unlock(void)
 void
 carpool_queue_move(CarpoolPosition to)
 {
-	queue->backend[MyBackendId].pos = to;
+	listener(carpool_slot_of_proc(MyProc))->pos = (CarpoolQueuePosition) {(CarpoolQueuePage) to.page, to.offset};
 }
 
 /* The place behind an entry. */
@@ -156,7 +154,9 @@ behind(CarpoolPosition at, int length)
 	at.offset += length;
 	if (at.offset + SMALLEST > BLCKSZ)
 	{
-		at.page = (at.page + 1) % PAGES;
+		at.page++;
+		if (CARPOOL_QUEUE_WRAPS > 0 && at.page == CARPOOL_QUEUE_WRAPS)
+			at.page = 0;
 		at.offset = 0;
 	}
 	return at;
@@ -171,7 +171,7 @@ copy_page(CarpoolPosition from, CarpoolPosition end, char *to)
 
 	if (stop > from.offset)
 		memcpy(to + from.offset, pages.shared->page_buffer[slot] + from.offset, stop - from.offset);
-	LWLockRelease(NotifySLRULock);
+	LWLockRelease(carpool_queue_page_lock(&pages, from.page));
 }
 
 /* One page; *at is moved. False: a sender hasn't committed yet. */
@@ -179,7 +179,7 @@ static bool
 read_page(CarpoolPosition *at, CarpoolPosition end, const char *page, Snapshot snapshot,
 		  void (*visit) (const CarpoolNotification *notification))
 {
-	int			number = at->page;
+	int64		number = at->page;
 
 	while (at->page == number && carpool_queue_compare(*at, end) < 0)
 	{

@@ -8,15 +8,18 @@
 static void
 put_position(StringInfo to, CarpoolPosition position)
 {
-	carpool_put_uint64(to, (uint64) (uint32) position.page << 32 | (uint32) position.offset);
+	carpool_put_uint64(to, (uint64) position.page);
+	carpool_put_uint64(to, (uint32) position.offset);
 }
 
 static CarpoolPosition
 get_position(StringInfo bytes)
 {
-	uint64		value = carpool_get_uint64(bytes);
+	CarpoolPosition position;
 
-	return (CarpoolPosition) {(int) (value >> 32), (int) (uint32) value};
+	position.page = (int64) carpool_get_uint64(bytes);
+	position.offset = (int) carpool_get_uint64(bytes);
+	return position;
 }
 
 CarpoolChannels

@@ -191,7 +191,7 @@ read_all(void)
 		is_read = true;
 		seen_saves = saves;
 		carpool_queue_lock(true);
-		own = carpool_queue_position(MyBackendId);
+		own = carpool_queue_own_position();
 		carpool_queue_unlock();
 		read_on(own);
 		carpool_queue_lock(true);

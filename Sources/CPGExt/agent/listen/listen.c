@@ -214,7 +214,7 @@ give_to_hub(uint64 client, uint32 hub, const CarpoolChannels *channels, CarpoolP
 	initStringInfo(&bytes);
 	carpool_channels_write(&bytes, channels);
 	carpool_queue_lock(false);
-	has_all = carpool_queue_compare(carpool_queue_position((int) hub), from) <= 0;
+	has_all = carpool_queue_compare(carpool_queue_position(hub), from) <= 0;
 	if (has_all)
 		put(client, &bytes);
 	carpool_queue_unlock();
@@ -228,7 +228,7 @@ hand_over(uint64 client, uint32 hub)
 {
 	for (int i = 0; i < TRIES; i++)
 	{
-		CarpoolPosition own = carpool_queue_position(MyBackendId);
+		CarpoolPosition own = carpool_queue_own_position();
 		MemoryContext context;
 		CarpoolChannels channels = gather(&own, &context);
 

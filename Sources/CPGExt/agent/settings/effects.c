@@ -6,6 +6,7 @@
 
 #include "utils/guc_tables.h"
 
+#include "private/compat/groups.h"
 #include "private/environment.h"
 
 /*
@@ -39,12 +40,10 @@ is_without_effect(enum config_group group)
 	{
 		case FILE_LOCATIONS:
 		case CONN_AUTH_SETTINGS:
-		case CONN_AUTH_TCP:
 		case CONN_AUTH_AUTH:
 		case CONN_AUTH_SSL:
 		case RESOURCES_DISK:
 		case RESOURCES_KERNEL:
-		case RESOURCES_VACUUM_DELAY:
 		case RESOURCES_BGWRITER:
 		case WAL_SETTINGS:
 		case WAL_CHECKPOINTS:
@@ -62,8 +61,8 @@ is_without_effect(enum config_group group)
 		case PROCESS_TITLE:
 		case STATS_MONITORING:
 		case STATS_CUMULATIVE:
-		case AUTOVACUUM:
 		case CLIENT_CONN_PRELOAD:
+		case CARPOOL_GROUPS_WITHOUT_EFFECT:
 		case LOCK_MANAGEMENT:
 		case ERROR_HANDLING_OPTIONS:
 			return true;
