@@ -1,13 +1,13 @@
 # Verbs: all (the default), install, demo, test, bench, coverage, lint, format, clean. Each
 # is a small script in scripts/. PG_CONFIG names the PostgreSQL to build for and install into;
-# without it the one that scripts/pg-config finds. DESTDIR and PREFIX are honoured by install.
-# Make hands all three on by itself, from its command line and from the environment.
+# without it the one of PG_MAJOR (15 to 18, or 16) that scripts/pg-config finds. DESTDIR and PREFIX
+# are honoured by install. Make hands all four on by itself, from its command line and from the environment.
 
 SHELL = /bin/bash
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
 
-OUT = .build/out
+OUT = $(shell . scripts/common.sh && echo "$$out")
 
 .PHONY: all
 all:

@@ -1,7 +1,7 @@
 # common.sh: what every script here starts from; sourced, never run.
 #
-# Sets: root (the clone), build (its git-ignored build folder), out (the finished files),
-# pg_major (the PostgreSQL this builds for).
+# Sets: root (the clone), build (its git-ignored build folder), pg_major (the PostgreSQL this builds
+# for: PG_MAJOR, or PG_CONFIG's, or 16), out (the finished files, a folder for each major version).
 
 set -euo pipefail
 umask 022
@@ -9,8 +9,12 @@ unset CDPATH
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 build=$root/.build
-out=${CARPOOL_OUT:-$build/out}
-pg_major=16
+pg_major=${PG_MAJOR:-}
+if [ -z "$pg_major" ] && [ -n "${PG_CONFIG:-}" ]; then
+    pg_major=$("$PG_CONFIG" --version 2>/dev/null | sed -E 's/^PostgreSQL ([0-9]+).*/\1/') || true
+fi
+pg_major=${pg_major:-16}
+out=${CARPOOL_OUT:-$build/out-$pg_major}
 
 # say TEXT…: a step, as it happens. On stderr: stdout belongs to results.
 say() {
@@ -22,6 +26,11 @@ die() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2
     exit 1
 }
+
+case $pg_major in
+15 | 16 | 17 | 18) ;;
+*) die "there is no pg_carpool for PostgreSQL $pg_major: it is for 15, 16, 17 and 18" ;;
+esac
 
 is_root() {
     [ "$(id -u)" -eq 0 ]

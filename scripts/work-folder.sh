@@ -18,7 +18,9 @@ server_user() {
 work_path() {
     local hash
     hash=$(printf %s "$root" | sha256sum)
-    echo "${CARPOOL_WORK_BASE:-/tmp}/carpool-$(id -u)-${hash:0:8}"
+    hash=${hash:0:8}
+    [ "$pg_major" = 16 ] || hash=$hash-$pg_major
+    echo "${CARPOOL_WORK_BASE:-/tmp}/carpool-$(id -u)-$hash"
 }
 
 # owned_folder FOLDER: a real directory (no link) of ours that no one else may write to.
@@ -76,7 +78,7 @@ copy_tree() {
         ;;
     *) names=("$(place "$1")") ;;
     esac
-    tar -C "$base" -cf - --exclude='*/bitcode' --exclude='*/pginstall18' --exclude='*.a' "${names[@]}" |
+    tar -C "$base" -cf - --exclude='*/bitcode' --exclude='*.a' "${names[@]}" |
         tar -C "$to" -xf - --no-same-owner
 }
 
