@@ -164,6 +164,8 @@ sees_portals(void)
 	before = hash_get_num_entries(portals);
 	portal = CreateNewPortal();
 	result = hash_get_num_entries(portals) == before + 1;
+	/* newer minor versions drop no portal that has yet to be set up */
+	portal->status = PORTAL_DONE;
 	PortalDrop(portal, false);
 	return result && hash_get_num_entries(portals) == before;
 }
