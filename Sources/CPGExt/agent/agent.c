@@ -101,7 +101,7 @@ work_timed(void (*part) (void), uint64 *total)
 	work(part);
 	INSTR_TIME_SET_CURRENT(after);
 	INSTR_TIME_SUBTRACT(after, before);
-	*total += (uint64) INSTR_TIME_GET_NANOSEC(after);
+	*total += (uint64) carpool_nanoseconds(after);
 }
 
 /*
@@ -369,7 +369,7 @@ authenticated(Port *port, int status)
 		return;
 	/* system_user must not be the worker's */
 	if (port->hba->auth_method == uaPeer)
-		MyClientConnectionInfo.authn_id = NULL;
+		carpool_forget_identity(port);
 	open_agent();
 }
 

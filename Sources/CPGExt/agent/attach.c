@@ -193,6 +193,8 @@ carpool_attach_transaction_ended(void)
 		if (held[i] != 0 && !works(i))
 			pins |= kinds[i]->pin;
 	}
+	if (CARPOOL_SETTINGS_ARE_ARRAY && carpool_customs_are_very_many())
+		pins |= CLEDGER_PIN_SETTING;
 	/* the client may have gone: then what it leaves is for nobody */
 	if (cledger_attached(server) != carpool_client)
 		carpool_client = 0;

@@ -17,6 +17,7 @@
 
 #include "private/agent.h"
 #include "private/backend.h"
+#include "private/compat/settings.h"
 #include "private/listen.h"
 #include "private/reports.h"
 #include "private/session.h"
@@ -88,7 +89,7 @@ static void
 report(void)
 {
 	int			count;
-	struct config_generic **settings = get_guc_variables(&count);
+	struct config_generic **settings = carpool_all_settings(&count);
 
 	/* of a promotion PostgreSQL would tell last, and before that that this is a standby */
 	carpool_silence_begin();

@@ -12,6 +12,7 @@
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 
+#include "private/compat.h"
 #include "private/facts.h"
 #include "private/lookup.h"
 #include "private/scope.h"
@@ -53,7 +54,7 @@ of_set_role(uint64 seed, Oid role, const char *name)
 	int			rights = 0;
 
 	if (OidIsValid(set) && OidIsValid(role))
-		rights = 1 + member_can_set_role(role, set) + 2 * superuser_arg(set);
+		rights = 1 + carpool_may_set_role(role, set) + 2 * superuser_arg(set);
 	return carpool_fingerprint(seed + set, &rights, sizeof(rights));
 }
 

@@ -8,7 +8,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
-#include "private/compat.h"
+#include "private/compat/rules.h"
 #include "private/rules.h"
 
 /* The lines of a file, and the memory that holds them. */
@@ -60,21 +60,20 @@ parse_lines(List *tokenized, LineParser parse, List **lines)
 static bool
 load(const char *path, LineParser parse, bool may_be_empty, RuleFile *rules)
 {
-	FILE	   *file = open_auth_file(path, LOG, 0, NULL);
+	CarpoolRuleFile file;
 	List	   *tokenized = NIL;
 	List	   *lines = NIL;
 	MemoryContext context,
 				old;
 	bool		good;
 
-	if (file == NULL)
+	if (!carpool_rule_file_open(&file, path, &tokenized))
 		return false;
-	tokenize_auth_file(path, file, &tokenized, LOG, 0);
 	context = AllocSetContextCreate(TopMemoryContext, "carpool rules", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
 	good = parse_lines(tokenized, parse, &lines);
 	MemoryContextSwitchTo(old);
-	free_auth_file(file, 0);
+	carpool_rule_file_close(&file);
 	if (good && lines == NIL && !may_be_empty)
 	{
 		ereport(LOG, (errcode(ERRCODE_CONFIG_FILE_ERROR),
@@ -151,7 +150,8 @@ carpool_ident_lines(void)
 const char *
 carpool_line_file(const HbaLine *line)
 {
-	const char *slash = strrchr(line->sourcefile, '/');
+	const char *path = carpool_hba_line_path(line);
+	const char *slash = strrchr(path, '/');
 
-	return slash ? slash + 1 : line->sourcefile;
+	return slash ? slash + 1 : path;
 }

@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include "private/compat/rules.h"
 #include "private/rules.h"
 
 /* The name of an OS user; false when there is none. */
@@ -34,11 +35,12 @@ static bool
 role_fits(const IdentLine *line, const char *user, Oid role, const char *os_user,
 		  const regmatch_t *group, bool *failed)
 {
-	const AuthToken *token = line->pg_user;
+	AuthToken	role_token = carpool_ident_role(line);
+	const AuthToken *token = &role_token;
 	bool		fits;
 	char	   *name;
 
-	if (group == NULL || carpool_token_is_group(token) || token->regex != NULL ||
+	if (group == NULL || carpool_token_is_group(token) || carpool_token_expression(token) != NULL ||
 		strstr(token->string, "\\1") == NULL)
 		return carpool_role_token_fits(token, user, role);
 	if (group->rm_so < 0)
@@ -47,7 +49,7 @@ role_fits(const IdentLine *line, const char *user, Oid role, const char *os_user
 			LOG,
 			(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
 			 errmsg("regular expression \"%s\" has no subexpressions as requested by backreference in \"%s\"",
-					line->system_user->string + 1, token->string)));
+					carpool_ident_os_user(line) + 1, token->string)));
 		*failed = true;
 		return false;
 	}
@@ -74,17 +76,19 @@ carpool_ident_allows(const char *map, const char *user, Oid role, const char *os
 		const IdentLine *line = lfirst(cell);
 		regmatch_t	matches[2];
 		const regmatch_t *group = NULL;
+		regex_t    *expression;
 		bool		failed = false;
 
 		if (strcmp(line->usermap, map) != 0)
 			continue;
-		if (line->system_user->regex != NULL)
+		expression = carpool_ident_expression(line);
+		if (expression != NULL)
 		{
-			if (!carpool_token_regex(line->system_user, os_user, 2, matches))
+			if (!carpool_expression_fits(expression, carpool_ident_os_user(line), os_user, 2, matches))
 				continue;
 			group = &matches[1];
 		}
-		else if (strcmp(line->system_user->string, os_user) != 0)
+		else if (strcmp(carpool_ident_os_user(line), os_user) != 0)
 			continue;
 		if (role_fits(line, user, role, os_user, group, &failed))
 			return true;

@@ -10,6 +10,7 @@
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 
+#include "private/compat/settings.h"
 #include "private/scope.h"
 
 /* In: those of the login. Out: those of the scope with this number, from 0. */
@@ -65,7 +66,7 @@ put(StringInfo to, int start, ArrayType *config, char scope)
 bool
 carpool_is_for_start(const char *name)
 {
-	struct config_generic *setting = find_option(name, false, true, DEBUG5);
+	struct config_generic *setting = carpool_find_setting(name, false, true, DEBUG5);
 
 	return strcmp(name, "session_preload_libraries") == 0 || strcmp(name, "local_preload_libraries") == 0 ||
 		(setting && (setting->context == PGC_BACKEND || setting->context == PGC_SU_BACKEND));

@@ -14,7 +14,6 @@
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "catalog/pg_db_role_setting.h"
-#include "catalog/pg_tablespace_d.h"
 #include "catalog/pg_type_d.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -24,10 +23,9 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/relmapper.h"
 #include "utils/snapmgr.h"
 
-#include "private/compat.h"
+#include "private/compat/files.h"
 #include "private/scope.h"
 
 /* One value set for a database, a role, or a role in a database; 0 is any. */
@@ -44,7 +42,7 @@ static MemoryContext cache_context;
 static CarpoolScopedRow *rows;
 static int	row_count,
 			row_room;
-static RelFileLocator cached_file;
+static CarpoolFile cached_file;
 static BlockNumber cached_blocks;
 static XLogRecPtr *cached_lsns;
 static ScopedValue *values;
@@ -220,21 +218,24 @@ read_page(Buffer buffer, BlockNumber block, Snapshot snapshot)
 	return rows;
 }
 
-/* The three columns of the table; none but built-in types can be looked up here. */
+/*
+ * The three columns of the table; none but built-in types can be looked up here, and 15 has no
+ * oid among them, which takes the place of an integer.
+ */
 static TupleDesc
 table_columns(void)
 {
 	TupleDesc	columns = CreateTemplateTupleDesc(Natts_pg_db_role_setting);
 
-	TupleDescInitBuiltinEntry(columns, Anum_pg_db_role_setting_setdatabase, "setdatabase", OIDOID, -1, 0);
-	TupleDescInitBuiltinEntry(columns, Anum_pg_db_role_setting_setrole, "setrole", OIDOID, -1, 0);
+	TupleDescInitBuiltinEntry(columns, Anum_pg_db_role_setting_setdatabase, "setdatabase", INT4OID, -1, 0);
+	TupleDescInitBuiltinEntry(columns, Anum_pg_db_role_setting_setrole, "setrole", INT4OID, -1, 0);
 	TupleDescInitBuiltinEntry(columns, Anum_pg_db_role_setting_setconfig, "setconfig", TEXTARRAYOID, -1, 0);
 	return columns;
 }
 
 /* Opens a page of the table for reading. */
 static Buffer
-open_page(RelFileLocator file, BlockNumber block)
+open_page(CarpoolFile file, BlockNumber block)
 {
 	Buffer		buffer = ReadBufferWithoutRelcache(file, MAIN_FORKNUM, block, RBM_NORMAL, NULL, true);
 
@@ -244,9 +245,9 @@ open_page(RelFileLocator file, BlockNumber block)
 
 /* Whether the table is still as it was when it was parsed. */
 static bool
-unchanged(RelFileLocator file, BlockNumber blocks)
+unchanged(CarpoolFile file, BlockNumber blocks)
 {
-	bool		same = settled && RelFileLocatorEquals(file, cached_file) && blocks == cached_blocks;
+	bool		same = settled && CARPOOL_FILES_EQUAL(file, cached_file) && blocks == cached_blocks;
 
 	for (BlockNumber block = 0; same && block < blocks; block++)
 	{
@@ -272,7 +273,7 @@ compare_scopes(const void *one, const void *other)
 
 /* Parses the whole table. */
 static void
-parse_table(RelFileLocator file, BlockNumber blocks)
+parse_table(CarpoolFile file, BlockNumber blocks)
 {
 	TupleDesc	columns = table_columns();
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
@@ -312,12 +313,12 @@ parse_table(RelFileLocator file, BlockNumber blocks)
 void
 carpool_scope_refresh(void)
 {
-	RelFileLocator file = {GLOBALTABLESPACE_OID, InvalidOid, InvalidRelFileNumber};
+	CarpoolFile file;
 	BlockNumber blocks;
 
 	/* the lock keeps VACUUM from moving or cutting the file, and brings its newest number */
 	LockRelationOid(DbRoleSettingRelationId, AccessShareLock);
-	file.relNumber = RelationMapOidToFilenumber(DbRoleSettingRelationId, true);
+	file = carpool_shared_file(DbRoleSettingRelationId);
 	blocks = smgrnblocks(carpool_keep_open(&table, file), MAIN_FORKNUM);
 	if (!unchanged(file, blocks))
 	{

@@ -4,6 +4,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/acl.h"
 
+#include "private/compat/rules.h"
 #include "private/rules.h"
 
 /* Whether the token is this keyword; a quoted one is a name instead. */
@@ -20,9 +21,13 @@ carpool_token_is_group(const AuthToken *token)
 	return !token->quoted && token->string[0] == '+';
 }
 
-/* Whether the token's regular expression matches; fills matches, in bytes of text. */
+/*
+ * Whether a regular expression, written with a slash in front, matches; fills matches, in bytes of
+ * text.
+ */
 bool
-carpool_token_regex(const AuthToken *token, const char *text, int count, regmatch_t *matches)
+carpool_expression_fits(regex_t *expression, const char *written, const char *text, int count,
+						regmatch_t *matches)
 {
 	int			size = strlen(text);
 	pg_wchar   *wide = palloc((size + 1) * sizeof(pg_wchar));
@@ -30,16 +35,16 @@ carpool_token_regex(const AuthToken *token, const char *text, int count, regmatc
 
 	/* without a database the encoding is SQL_ASCII: one wide character a byte */
 	size = pg_mb2wchar_with_len(text, wide, size);
-	result = pg_regexec(token->regex, wide, size, 0, NULL, count, matches, 0);
+	result = pg_regexec(expression, wide, size, 0, NULL, count, matches, 0);
 	pfree(wide);
 	if (result != REG_OKAY && result != REG_NOMATCH)
 	{
 		char		reason[100];
 
-		pg_regerror(result, token->regex, reason, sizeof(reason));
+		pg_regerror(result, expression, reason, sizeof(reason));
 		ereport(LOG,
 				(errcode(ERRCODE_INVALID_REGULAR_EXPRESSION),
-				 errmsg("regular expression match for \"%s\" failed: %s", token->string + 1, reason)));
+				 errmsg("regular expression match for \"%s\" failed: %s", written + 1, reason)));
 	}
 	return result == REG_OKAY;
 }
@@ -48,8 +53,10 @@ carpool_token_regex(const AuthToken *token, const char *text, int count, regmatc
 bool
 carpool_token_fits(const AuthToken *token, const char *text)
 {
-	if (token->regex != NULL)
-		return carpool_token_regex(token, text, 0, NULL);
+	regex_t    *expression = carpool_token_expression(token);
+
+	if (expression != NULL)
+		return carpool_expression_fits(expression, token->string, text, 0, NULL);
 	return strcmp(token->string, text) == 0;
 }
 

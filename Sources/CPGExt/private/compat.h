@@ -4,15 +4,17 @@
 
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
-#include "libpq/hba.h"
+#include "libpq/libpq-be.h"
 #include "libpq/libpq.h"
 #include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "postmaster/postmaster.h"
 #include "replication/slot.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
 #include "storage/sinvaladt.h"
-#include "storage/smgr.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
 
@@ -22,22 +24,82 @@
 #define CARPOOL_NORETURN pg_attribute_noreturn()
 #endif
 
-#if PG_VERSION_NUM < 160000
-#error "pg_carpool needs PostgreSQL 16 or newer"
+#if PG_VERSION_NUM < 150000
+#error "pg_carpool needs PostgreSQL 15 or newer"
 #endif
 
 /* Whether a role owns a database; superusers own all. */
 static inline bool
 carpool_owns_database(Oid database, Oid role)
 {
+#if PG_VERSION_NUM >= 160000
 	return object_ownercheck(DatabaseRelationId, database, role);
+#else
+	return pg_database_ownercheck(database, role);
+#endif
 }
 
 /* Whether a role may connect to a database; superusers may. */
 static inline bool
 carpool_may_connect(Oid database, Oid role)
 {
+#if PG_VERSION_NUM >= 160000
 	return object_aclcheck(DatabaseRelationId, database, role, ACL_CONNECT) == ACLCHECK_OK;
+#else
+	return pg_database_aclcheck(database, role, ACL_CONNECT) == ACLCHECK_OK;
+#endif
+}
+
+/* Whether a role may SET another one; superusers may. */
+static inline bool
+carpool_may_set_role(Oid role, Oid set)
+{
+#if PG_VERSION_NUM >= 160000
+	return member_can_set_role(role, set);
+#else
+	return is_member_of_role(role, set);
+#endif
+}
+
+/*
+ * Whether there are slots for processes beyond those that are kept for superusers or, since 16, for
+ * some roles.
+ */
+static inline bool
+carpool_may_take_slot(Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	int			reserved = SuperuserReservedConnections + ReservedConnections;
+	int			free_slots;
+
+	return reserved == 0 || HaveNFreeProcs(reserved, &free_slots) ||
+		(free_slots >= SuperuserReservedConnections &&
+		 has_privs_of_role(role, ROLE_PG_USE_RESERVED_CONNECTIONS));
+#else
+	return ReservedBackends == 0 || HaveNFreeProcs(ReservedBackends);
+#endif
+}
+
+/* The session has no authenticated identity (system_user, since 16) from now on. */
+static inline void
+carpool_forget_identity(Port *port)
+{
+#if PG_VERSION_NUM >= 160000
+	MyClientConnectionInfo.authn_id = NULL;
+#else
+	port->authn_id = NULL;
+#endif
+}
+
+/* A span of time in nanoseconds. */
+static inline uint64
+carpool_nanoseconds(instr_time time)
+{
+#if PG_VERSION_NUM >= 160000
+	return (uint64) INSTR_TIME_GET_NANOSEC(time);
+#else
+	return (uint64) time.tv_sec * 1000000000 + (uint64) time.tv_nsec;
+#endif
 }
 
 /* A wait event set that lives until the process ends. */
@@ -104,37 +166,6 @@ carpool_proc_of_slot(uint32 slot)
 #else
 	return BackendIdGetProc((int) slot);
 #endif
-}
-
-#if PG_VERSION_NUM >= 170000
-#define CARPOOL_NO_BACKEND INVALID_PROC_NUMBER
-#else
-#define CARPOOL_NO_BACKEND InvalidBackendId
-#endif
-
-/*
- * A file of a relation without an entry in the relation cache, kept open beyond the
- * transaction. *kept is NULL at first; PostgreSQL may close the file again, and an older one
- * that was kept is let go.
- */
-static inline SMgrRelation
-carpool_keep_open(SMgrRelation *kept, RelFileLocator file)
-{
-	SMgrRelation opened = smgropen(file, CARPOOL_NO_BACKEND);
-
-	if (*kept == opened)
-		return opened;
-#if PG_VERSION_NUM >= 170000
-	if (*kept != NULL)
-		smgrunpin(*kept);
-	smgrpin(opened);
-	*kept = opened;
-#else
-	if (*kept != NULL)
-		smgrclose(*kept);
-	smgrsetowner(kept, opened);
-#endif
-	return opened;
 }
 
 #endif

@@ -11,6 +11,8 @@
 #include "lib/stringinfo.h"
 #include "utils/guc_tables.h"
 
+#include "private/compat/settinglists.h"
+
 /*
  * guclist.c: PostgreSQL's list of settings that are not at their default (guc_nondef_list).
  * Calls visit for each, in no order, until it returns false.
@@ -18,9 +20,6 @@
 extern bool carpool_guc_list_open(void);
 extern void carpool_guc_list_walk(bool (*visit) (struct config_generic *setting, void *argument),
 								  void *argument);
-
-/* guclist.c: the head of guc_nondef_list, for loops that a call per setting would slow down. */
-extern dlist_node *carpool_guc_list;
 
 /* gucvalue.c: the value in force, or the one that RESET returns to. */
 typedef enum CarpoolGucWhich

@@ -8,20 +8,16 @@
 #include "utils/guc_tables.h"
 #include "utils/hsearch.h"
 
+#include "private/compat/settinglists.h"
+#include "private/compat/settingtable.h"
+
 /*
  * placeholders.c: looks for the table of all settings, known: where drawers.c has found it. Of a
  * placeholder that was ever set something stays: current_setting('a.b', true) is '' and no longer
  * NULL. Returns NULL if placeholders can't be seen nor removed here. May be called again. *memory
  * gets the context that settings are in.
  */
-extern HTAB *carpool_placeholders_open(HTAB *known, MemoryContext *memory);
-
-/* An entry of PostgreSQL's table of settings, as guc.c declares it. */
-typedef struct CarpoolGucEntry
-{
-	const char *name;
-	struct config_generic *setting;
-} CarpoolGucEntry;
+extern CarpoolGucTable *carpool_placeholders_open(CarpoolGucTable *known, MemoryContext *memory);
 
 /* Names of placeholders, as long as the table of all settings has so many entries. */
 typedef struct CarpoolGucNames
@@ -53,7 +49,7 @@ extern uint64 carpool_placeholders_fingerprint(int with_value);
  * PostgreSQL has another table from now on; names: in it, NULL: to be looked for. Returns those in
  * the former one.
  */
-extern CarpoolGucNames carpool_placeholders_swap(HTAB *to, const CarpoolGucNames *names);
+extern CarpoolGucNames carpool_placeholders_swap(CarpoolGucTable *to, const CarpoolGucNames *names);
 
 /* All other settings, as they were when the names were looked for. */
 extern struct config_generic **carpool_placeholders_others(int *count);
@@ -77,8 +73,8 @@ extern void carpool_drawers_open(void);
  * done. take: puts those of a fingerprint back; false: they aren't there. clear: frees so many at
  * most of what no session will take back.
  */
-extern bool carpool_drawers_put(uint64 fingerprint, dlist_node *first, int least);
-extern bool carpool_drawers_take(uint64 fingerprint, dlist_node **first);
+extern bool carpool_drawers_put(uint64 fingerprint, CarpoolGucPlace first, int least);
+extern bool carpool_drawers_take(uint64 fingerprint, CarpoolGucPlace *first);
 extern void carpool_drawers_clear(long most);
 extern bool carpool_drawers_are_untidy(void);
 

@@ -44,7 +44,8 @@ extern bool carpool_os_user_name(uint32 uid, char *name, size_t size);
 extern bool carpool_token_is(const AuthToken *token, const char *keyword);
 extern bool carpool_token_is_group(const AuthToken *token);
 extern bool carpool_token_fits(const AuthToken *token, const char *text);
-extern bool carpool_token_regex(const AuthToken *token, const char *text, int count, regmatch_t *matches);
+extern bool carpool_expression_fits(regex_t *expression, const char *written, const char *text, int count,
+									regmatch_t *matches);
 extern bool carpool_is_member(Oid role, const char *group);
 extern bool carpool_role_token_fits(const AuthToken *token, const char *user, Oid role);
 

@@ -9,15 +9,13 @@
 #include "storage/lock.h"
 #include "utils/hsearch.h"
 
-#if PG_VERSION_NUM < 160000 || PG_VERSION_NUM >= 190000
-#error "SeqTableData of this version is not known"
-#endif
+#include "private/compat/files.h"
 
 /* As SeqTableData of sequence.c. */
 typedef struct CarpoolSequence
 {
 	Oid			relid;			/* key */
-	RelFileNumber filenumber;	/* file in which cached numbers were counted */
+	CarpoolFileNumber filenumber;	/* file in which cached numbers were counted */
 	LocalTransactionId lxid;	/* transaction that holds a lock on it */
 	bool		last_valid;		/* currval() is defined */
 	int64		last;			/* what currval() answers */

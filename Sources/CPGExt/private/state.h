@@ -100,6 +100,12 @@ extern void carpool_settings_load_left(StringInfo from);
 extern uint64 carpool_settings_now(uint64 before, bool may_have_changed);
 extern uint64 carpool_customs_now(uint64 before);
 
+/*
+ * customs_state.c: whether the session has so many that making them in another backend would
+ * take long, and its client keeps this one: for each, 15 sorts all that there are.
+ */
+extern bool carpool_customs_are_very_many(void);
+
 /* customs_state.c: one of them may be a setting of another kind by now, or the other way round. */
 extern void carpool_customs_look_again(void);
 

@@ -36,6 +36,7 @@
 
 #include "private/backend.h"
 #include "private/compat.h"
+#include "private/compat/settings.h"
 #include "private/scope.h"
 #include "private/session.h"
 
@@ -80,7 +81,7 @@ static void
 check_former_settings(void)
 {
 	int			count;
-	struct config_generic **settings = get_guc_variables(&count);
+	struct config_generic **settings = carpool_all_settings(&count);
 
 	for (int i = 0; i < count; i++)
 		if (settings[i]->reset_source == PGC_S_USER || settings[i]->reset_source == PGC_S_DATABASE_USER)
@@ -114,13 +115,7 @@ check_settings(Relation relation, Snapshot snapshot, Oid database, Oid role)
 static void
 check_reserved_slots(Oid role)
 {
-	int			free_slots;
-
-	if (SuperuserReservedConnections + ReservedConnections == 0 ||
-		HaveNFreeProcs(SuperuserReservedConnections + ReservedConnections, &free_slots))
-		return;
-	if (free_slots < SuperuserReservedConnections ||
-		!has_privs_of_role(role, ROLE_PG_USE_RESERVED_CONNECTIONS))
+	if (!carpool_may_take_slot(role))
 		ereport(FATAL,
 				(errcode(ERRCODE_TOO_MANY_CONNECTIONS),
 				 errmsg("remaining connection slots are reserved for superusers and special roles")));
@@ -130,7 +125,7 @@ check_reserved_slots(Oid role)
 static void
 leave_set_role(void)
 {
-	struct config_generic *setting = find_option("role", false, false, ERROR);
+	struct config_generic *setting = carpool_find_setting("role", false, false, ERROR);
 
 	SetConfigOption("role", "none", PGC_BACKEND, PGC_S_OVERRIDE);
 	setting->source = PGC_S_DYNAMIC_DEFAULT;

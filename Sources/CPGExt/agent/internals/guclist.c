@@ -3,7 +3,8 @@
  *
  * guc.c keeps it for itself (guc_nondef_list), but the list is a ring through the settings,
  * and these can be had. In the ring of a setting that is known to be in the list, the one
- * node that belongs to no setting is the list's head.
+ * node that belongs to no setting is the list's head. 15 has no such list, and all settings are
+ * looked at (compat/settinglists.h).
  */
 #include "postgres.h"
 
@@ -11,6 +12,14 @@
 
 #include "private/guc.h"
 
+#if CARPOOL_SETTINGS_ARE_ARRAY
+bool
+carpool_guc_list_open(void)
+{
+	return true;
+}
+
+#else
 /* The head of the list; NULL: not found. */
 dlist_node *carpool_guc_list;
 
@@ -57,8 +66,8 @@ carpool_guc_list_open(void)
 {
 	int			count;
 	int			expected = 0;
-	struct config_generic **settings = get_guc_variables(&count);
-	struct config_generic *start = find_option("config_file", false, true, LOG);
+	struct config_generic **settings = carpool_all_settings(&count);
+	struct config_generic *start = carpool_find_setting("config_file", false, true, LOG);
 	dlist_node **known = palloc(count * sizeof(*known));
 
 	for (int i = 0; i < count; i++)
@@ -76,6 +85,8 @@ carpool_guc_list_open(void)
 	return carpool_guc_list != NULL;
 }
 
+#endif
+
 /*
  * Calls visit for each setting that is not at its default, until it returns false; for none
  * where the list was not found. visit may take the setting it was called for out of the
@@ -84,14 +95,13 @@ carpool_guc_list_open(void)
 void
 carpool_guc_list_walk(bool (*visit) (struct config_generic *setting, void *argument), void *argument)
 {
-	dlist_node *next;
+	CarpoolGucWalk walk;
+	struct config_generic *setting;
 
-	if (carpool_guc_list == NULL)
+	if (!carpool_guc_list_is_known())
 		return;
-	for (dlist_node *node = carpool_guc_list->next; node != carpool_guc_list; node = next)
-	{
-		next = node->next;
-		if (!visit(dlist_container(struct config_generic, nondef_link, node), argument))
+	walk = carpool_guc_walk();
+	while ((setting = carpool_guc_walk_next(&walk)) != NULL)
+		if (!visit(setting, argument))
 			return;
-	}
 }

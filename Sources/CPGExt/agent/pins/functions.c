@@ -12,11 +12,11 @@
 #include "fmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
-#include "utils/guc_hooks.h"
 #include "utils/guc_tables.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
 
+#include "private/compat/settings.h"
 #include "private/pins.h"
 #include "private/procs.h"
 #include "private/session.h"
@@ -194,7 +194,7 @@ carpool_functions_install(void)
 	next_call = fmgr_hook;
 	fmgr_hook = function_called;
 	CacheRegisterSyscacheCallback(LANGOID, forget_language, (Datum) 0);
-	seed = (struct config_real *) find_option("seed", false, true, DEBUG5);
+	seed = (struct config_real *) carpool_find_setting("seed", false, true, DEBUG5);
 	if (seed == NULL || seed->gen.vartype != PGC_REAL)
 	{
 		seed = NULL;
@@ -239,8 +239,8 @@ carpool_functions_see_setseed(void)
 	sees_function = carpool_signs.lasting == CLEDGER_PIN_SETSEED;
 	carpool_signs.lasting = lasting;
 	sees_setting = seed != NULL && seed->assign_hook == seed_assigned &&
-		check_random_seed(&value, &by_session, PGC_S_SESSION) && is_armed(by_session) &&
-		check_random_seed(&value, &by_default, PGC_S_DEFAULT) && !is_armed(by_default);
+		seed->check_hook(&value, &by_session, PGC_S_SESSION) && is_armed(by_session) &&
+		seed->check_hook(&value, &by_default, PGC_S_DEFAULT) && !is_armed(by_default);
 	guc_free(by_session);
 	guc_free(by_default);
 	return sees_function && sees_setting;

@@ -15,6 +15,7 @@
 #include "utils/portal.h"
 
 #include "cledger.h"
+#include "private/compat/locks.h"
 #include "private/dynahash.h"
 #include "private/pins.h"
 #include "private/settings.h"
@@ -48,17 +49,11 @@ count_user_locks(void)
 
 	for (int i = 0; i < NUM_LOCK_PARTITIONS; i++)
 	{
-		dlist_iter	iter;
+		const PROCLOCK *held = carpool_first_lock(i);
 
-		if (dlist_is_empty(&MyProc->myProcLocks[i]))
-			continue;
-		dlist_foreach(iter, &MyProc->myProcLocks[i])
-		{
-			const PROCLOCK *held = dlist_container(PROCLOCK, procLink, iter.cur);
-
+		for (; held != NULL; held = carpool_next_lock(i, held))
 			if (held->tag.myLock->tag.locktag_lockmethodid == USER_LOCKMETHOD)
 				count++;
-		}
 	}
 	return count;
 }

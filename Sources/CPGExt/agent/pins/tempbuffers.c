@@ -14,6 +14,7 @@
 #include "storage/buf_internals.h"
 #include "utils/guc_tables.h"
 
+#include "private/compat/settings.h"
 #include "private/pins.h"
 #include "private/session.h"
 #include "private/signs.h"
@@ -40,7 +41,7 @@ check(int *value, void **extra, GucSource source)
 void
 carpool_temp_buffers_open(void)
 {
-	setting = (struct config_int *) find_option("temp_buffers", false, false, ERROR);
+	setting = (struct config_int *) carpool_find_setting("temp_buffers", false, false, ERROR);
 	check_of_postgres = setting->check_hook;
 	setting->check_hook = check;
 }

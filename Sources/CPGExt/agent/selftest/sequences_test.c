@@ -25,7 +25,7 @@
 
 /* Enters an entry with two numbers left over: 44 and 47. */
 static CarpoolSequence *
-enter(Oid relid, RelFileNumber filenumber)
+enter(Oid relid, CarpoolFileNumber filenumber)
 {
 	CarpoolSequence *entry;
 
@@ -125,7 +125,7 @@ carries(void)
 
 /* A sequence that is there and that nobody alters now: locked, with its file. Or InvalidOid. */
 static Oid
-some_sequence(RelFileNumber *filenumber)
+some_sequence(CarpoolFileNumber *filenumber)
 {
 	Relation	sequences = table_open(SequenceRelationId, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(sequences, InvalidOid, false, NULL, 0, NULL);
@@ -159,7 +159,7 @@ some_sequence(RelFileNumber *filenumber)
 static bool
 hands_out(void)
 {
-	RelFileNumber filenumber = 0;
+	CarpoolFileNumber filenumber = 0;
 	Oid			relid;
 	CarpoolSequence *entry;
 	bool		result;

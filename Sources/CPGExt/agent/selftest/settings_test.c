@@ -55,7 +55,7 @@ set_and_unset(StringInfo why)
 		.srole = BOOTSTRAP_SUPERUSERID
 	};
 	CarpoolGucSaved real = custom;
-	struct config_generic *setting = find_option(REAL, false, false, ERROR);
+	struct config_generic *setting = carpool_find_setting(REAL, false, false, ERROR);
 	uint64		first;
 
 	real.kind = CARPOOL_GUC_VALUE;
@@ -90,18 +90,18 @@ carpool_settings_self_test(StringInfo why)
 	bool		fine;
 	int			level;
 
-	if (carpool_guc_list == NULL)
+	if (!carpool_guc_list_is_known())
 		return fail(why, "the list of settings that are not at their default is not found");
 	before = fingerprint();
 	level = NewGUCNestLevel();
 	fine = set_and_unset(why);
 	AtEOXact_GUC(false, level);
-	setting = find_option(CUSTOM, false, true, LOG);
+	setting = carpool_find_setting(CUSTOM, false, true, LOG);
 	if (setting != NULL && !carpool_placeholder_remove(setting) && fine)
 		return fail(why, "a custom setting cannot be removed");
 	if (!fine)
 		return false;
-	if (find_option(CUSTOM, false, true, LOG) != NULL || fingerprint() != before)
+	if (carpool_find_setting(CUSTOM, false, true, LOG) != NULL || fingerprint() != before)
 		return fail(why, "a custom setting stays behind");
 	return true;
 }
@@ -111,16 +111,16 @@ static bool
 put_and_take(StringInfo why)
 {
 	uint64		before = carpool_customs_state.fingerprint();
-	dlist_node *first;
+	CarpoolGucPlace first;
 
 	if (!carpool_customs_put_away())
 		return true;
-	if (find_option(CUSTOM, false, true, LOG) != NULL || carpool_customs_state.fingerprint() != 0)
+	if (carpool_find_setting(CUSTOM, false, true, LOG) != NULL || carpool_customs_state.fingerprint() != 0)
 		return fail(why, "custom settings cannot be put away");
-	if (find_option(REAL, false, true, LOG) == NULL)
+	if (carpool_find_setting(REAL, false, true, LOG) == NULL)
 		return fail(why, "settings are missing where the custom ones are put away");
 	if (!carpool_drawers_take(before, &first) || carpool_customs_state.fingerprint() != before ||
-		find_option(REAL, false, true, LOG) == NULL)
+		carpool_find_setting(REAL, false, true, LOG) == NULL)
 		return fail(why, "custom settings cannot be taken back");
 	return true;
 }
@@ -135,11 +135,11 @@ carpool_customs_self_test(StringInfo why)
 	struct config_generic *setting;
 	bool		fine;
 
-	if (carpool_guc_list == NULL)
+	if (!carpool_guc_list_is_known())
 		return fail(why, "the list of settings that are not at their default is not found");
 	carpool_customs_set(&custom);
 	fine = put_and_take(why);
-	setting = find_option(CUSTOM, false, true, LOG);
+	setting = carpool_find_setting(CUSTOM, false, true, LOG);
 	if (fine && (setting == NULL || !carpool_placeholder_remove(setting)))
 		return fail(why, "a custom setting cannot be removed");
 	(void) carpool_customs_state.fingerprint();
@@ -153,7 +153,7 @@ start_and_restore(StringInfo why, const char *name, const char *value)
 	CarpoolGucBase base;
 	char		now[CARPOOL_GUC_TEXT];
 	char		then[CARPOOL_GUC_TEXT];
-	struct config_generic *setting = find_option(name, false, true, LOG);
+	struct config_generic *setting = carpool_find_setting(name, false, true, LOG);
 	const char *before;
 
 	/* the session's own: startup parameters would not show */
@@ -164,13 +164,13 @@ start_and_restore(StringInfo why, const char *name, const char *value)
 	if (set_config_option_ext(name, value, PGC_SU_BACKEND, PGC_S_CLIENT, BOOTSTRAP_SUPERUSERID,
 							  GUC_ACTION_SET, true, LOG, false) == 0)
 		return fail(why, "a startup parameter cannot be set");
-	setting = find_option(name, false, false, ERROR);
+	setting = carpool_find_setting(name, false, false, ERROR);
 	if (setting->reset_source != PGC_S_CLIENT ||
 		strcmp(carpool_guc_text(setting, CARPOOL_GUC_RESET, now), value) != 0)
 		return fail(why, "a startup parameter is not what RESET returns to");
 	base.above = PGC_S_CLIENT;
 	carpool_guc_base_restore(&base);
-	setting = find_option(name, false, true, LOG);
+	setting = carpool_find_setting(name, false, true, LOG);
 	if (!base.existed)
 		return setting == NULL || fail(why, "a custom startup parameter stays behind");
 	if (setting == NULL || setting->reset_source != base.source || setting->reset_scontext != base.scontext ||
@@ -183,7 +183,7 @@ start_and_restore(StringInfo why, const char *name, const char *value)
 bool
 carpool_startup_self_test(StringInfo why)
 {
-	if (carpool_guc_list == NULL)
+	if (!carpool_guc_list_is_known())
 		return fail(why, "the list of settings that are not at their default is not found");
 	return start_and_restore(why, CUSTOM, "a") && start_and_restore(why, REAL, EXACT);
 }

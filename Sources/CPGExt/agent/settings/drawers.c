@@ -17,6 +17,41 @@
 #include "private/settings.h"
 #include "private/variables.h"
 
+#if CARPOOL_SETTINGS_ARE_ARRAY
+/* All are taken out one by one, and a client with many of them keeps its server (customs_state.c). */
+void
+carpool_drawers_open(void)
+{
+	static CarpoolGucTable *table;
+	MemoryContext settings;
+
+	table = carpool_placeholders_open(table, &settings);
+}
+
+bool
+carpool_drawers_put(uint64 fingerprint, CarpoolGucPlace first, int least)
+{
+	return false;
+}
+
+bool
+carpool_drawers_take(uint64 fingerprint, CarpoolGucPlace *first)
+{
+	return false;
+}
+
+bool
+carpool_drawers_are_untidy(void)
+{
+	return false;
+}
+
+void
+carpool_drawers_clear(long most)
+{
+}
+
+#else
 #define DRAWERS 4
 
 typedef struct Drawer
@@ -96,7 +131,7 @@ find_place(HTAB *table, MemoryContext settings)
 		if (*word != table)
 			continue;
 		*word = probe;
-		if (find_option("config_file", false, true, LOG) == NULL)
+		if (carpool_find_setting("config_file", false, true, LOG) == NULL)
 			place = (HTAB **) word;
 		*word = table;
 	}
@@ -174,7 +209,7 @@ trim(void)
 }
 
 bool
-carpool_drawers_put(uint64 fingerprint, dlist_node *first, int least)
+carpool_drawers_put(uint64 fingerprint, CarpoolGucPlace first, int least)
 {
 	Drawer	   *drawer;
 	HTAB	   *table;
@@ -243,7 +278,7 @@ use_table(const Drawer *drawer)
 }
 
 bool
-carpool_drawers_take(uint64 fingerprint, dlist_node **first)
+carpool_drawers_take(uint64 fingerprint, CarpoolGucPlace *first)
 {
 	Drawer	  **link = &drawers;
 	Drawer	   *drawer;
@@ -314,3 +349,5 @@ carpool_drawers_clear(long most)
 		pfree(drawer);
 	}
 }
+
+#endif

@@ -39,14 +39,12 @@ calculate(void)
 {
 	Oid			role = GetUserId();
 	uint64		sum = carpool_fingerprint(0, &role, sizeof(role));
+	CarpoolGucWalk walk = carpool_guc_walk();
+	struct config_generic *setting;
 
-	for (dlist_node *node = carpool_guc_list->next; node != carpool_guc_list; node = node->next)
-	{
-		struct config_generic *setting = dlist_container(struct config_generic, nondef_link, node);
-
+	while ((setting = carpool_guc_walk_next(&walk)) != NULL)
 		if (carpool_environment_has(setting))
 			sum += carpool_guc_fingerprint_value(setting);
-	}
 	return sum != CARPOOL_MIXED ? sum : 1;
 }
 
@@ -87,7 +85,7 @@ carpool_environment(void)
 	static uint64 version = PG_UINT64_MAX;
 	static Oid	role;
 
-	if (carpool_guc_list == NULL)
+	if (!carpool_guc_list_is_known())
 		return CARPOOL_MIXED;
 	if (version != carpool_guc_version() || role != GetUserId())
 	{

@@ -11,7 +11,6 @@
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "mb/pg_wchar.h"
-#include "utils/conffiles.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -137,7 +136,7 @@ set_lower(const CarpoolGucBase *base, struct config_generic *setting)
 	bool		is_file = base->file_value != NULL && set(base, base->file_value, PGC_S_FILE, LOG) != 0;
 
 	/* seed: it has no value to go back to, and what a login says of it has no effect */
-	if (!is_file && base->value == NULL && (setting->flags & GUC_NO_RESET))
+	if (!is_file && base->value == NULL && carpool_setting_has_no_reset(setting))
 		return true;
 	if (!is_file && set(base, base->value, base->value != NULL ? base->source : PGC_S_DEFAULT, elevel) == 0)
 		return false;
@@ -149,7 +148,7 @@ set_lower(const CarpoolGucBase *base, struct config_generic *setting)
 bool
 carpool_guc_base_restore(CarpoolGucBase *base)
 {
-	struct config_generic *setting = find_option(base->name, false, true, LOG);
+	struct config_generic *setting = carpool_find_setting(base->name, false, true, LOG);
 
 	if (setting == NULL)
 		return true;
@@ -188,7 +187,7 @@ void
 carpool_guc_bases_open(void)
 {
 	int			count;
-	struct config_generic **settings = get_guc_variables(&count);
+	struct config_generic **settings = carpool_all_settings(&count);
 
 	own_context =
 		AllocSetContextCreate(TopMemoryContext, "carpool settings below a login", ALLOCSET_SMALL_SIZES);

@@ -28,14 +28,14 @@
 #include "private/settings.h"
 #include "private/variables.h"
 
-#define MOST_CANDIDATES 16
+#define MOST_CANDIDATES 64
 
 /* Settings for the search: a change of one has no effect beside it. */
 static const char *const probes[] = {
 	"seq_page_cost", "random_page_cost", "cpu_tuple_cost", "cpu_index_tuple_cost", "cpu_operator_cost"
 };
 
-static slist_head *list;		/* guc_stack_list; NULL: not found */
+static CarpoolGucChanges *list; /* guc_stack_list; NULL: not found */
 static bool changed = true;		/* since it was asked last */
 static TimestampTz reload;		/* PgReloadTime then */
 static uint64 version;			/* counts what may be changes, */
@@ -56,7 +56,7 @@ transaction_ended(XactEvent event, void *argument)
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
 			/* guc.c empties the list later */
-			if (list == NULL || !slist_is_empty(list))
+			if (list == NULL || carpool_guc_changes_any(list))
 				note_transaction();
 			break;
 		case XACT_EVENT_ABORT:
@@ -89,17 +89,15 @@ carpool_guc_may_have_changed(void)
 bool
 carpool_guc_environment_is_changed(void)
 {
-	slist_iter	iter;
+	CarpoolGucChangesWalk walk;
+	const struct config_generic *setting;
 
 	if (list == NULL)
 		return true;
-	slist_foreach(iter, list)
-	{
-		const struct config_generic *setting = slist_container(struct config_generic, stack_link, iter.cur);
-
+	walk = carpool_guc_changes_walk(list);
+	while ((setting = carpool_guc_changes_next(&walk)) != NULL)
 		if (carpool_environment_has(setting) || carpool_guc_is_role(setting->name))
 			return true;
-	}
 	return false;
 }
 
@@ -148,7 +146,7 @@ choose(struct config_generic *chosen[2])
 
 	for (int i = 0; i < lengthof(probes) && found < 2; i++)
 	{
-		struct config_generic *setting = find_option(probes[i], false, true, LOG);
+		struct config_generic *setting = carpool_find_setting(probes[i], false, true, LOG);
 
 		if (setting != NULL && setting->stack == NULL)
 			chosen[found++] = setting;
@@ -156,6 +154,73 @@ choose(struct config_generic *chosen[2])
 	return found == 2;
 }
 
+#if CARPOOL_SETTINGS_ARE_ARRAY
+/* A static variable that says whether the transaction has changed any; guc_dirty once it is found. */
+static bool always = true;
+
+/* Leaves the candidates that say so; all bytes are candidates that didn't before, when there are none yet. */
+static int
+keep(bool **candidates, int count, const char *before)
+{
+	CarpoolVariables variables = carpool_variables();
+	char	   *first = (char *) variables.first;
+	int			kept = 0;
+
+	if (before != NULL)
+		for (char *byte = first; byte < (char *) variables.end && count < MOST_CANDIDATES; byte++)
+			if (*byte == 1 && before[byte - first] == 0)
+				candidates[count++] = (bool *) byte;
+	for (int i = 0; i < count; i++)
+		if (*(char *) candidates[i] == 1)
+			candidates[kept++] = candidates[i];
+	return kept;
+}
+
+/* Leaves those that are false again. */
+static int
+keep_false(bool **candidates, int count)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < count; i++)
+		if (*(char *) candidates[i] == 0)
+			candidates[kept++] = candidates[i];
+	return kept;
+}
+
+/*
+ * There is no list: a setting tells itself whether it was changed. Which have is not asked while
+ * guc_dirty says that none has. That is the one static variable that is true while one is, thrice.
+ */
+static CarpoolGucChanges *
+find(void)
+{
+	CarpoolVariables variables = carpool_variables();
+	Size		size = (char *) variables.end - (char *) variables.first;
+	char	   *before = palloc(size);
+	struct config_generic *chosen[2];
+	bool	   *candidates[MOST_CANDIDATES];
+	bool		works = choose(chosen);
+	int			count = 0;
+
+	for (int round = 0; works && round < 3; round++)
+	{
+		struct config_generic *setting = chosen[round % 2];
+		int			level = NewGUCNestLevel();
+
+		if (round == 0)
+			memcpy(before, variables.first, size);
+		works = touch(setting) && setting->stack != NULL && carpool_guc_changes_any(&always);
+		count = keep(candidates, count, round == 0 ? before : NULL);
+		AtEOXact_GUC(false, level);
+		works &= setting->stack == NULL;
+		count = keep_false(candidates, count);
+	}
+	pfree(before);
+	return !works ? NULL : count == 1 ? candidates[0] : &always;
+}
+
+#else
 /* Leaves the candidates that point to a node; all there are when there are none yet. */
 static int
 keep(slist_node ***candidates, int count, const slist_node *node)
@@ -172,7 +237,7 @@ keep(slist_node ***candidates, int count, const slist_node *node)
  * The one static variable that points to a setting while that is the latest changed, then to
  * another that is, and is as before when both are taken back. NULL: there is none.
  */
-static slist_head *
+static CarpoolGucChanges *
 find(void)
 {
 	CarpoolVariables variables = carpool_variables();
@@ -195,6 +260,7 @@ find(void)
 	count = keep(candidates, count, before);
 	return count == 1 ? (slist_head *) candidates[0] : NULL;
 }
+#endif
 
 void
 carpool_guc_changes_open(void)
@@ -208,11 +274,11 @@ carpool_guc_changes_open(void)
 bool
 carpool_guc_changes_self_test(StringInfo why)
 {
-	slist_head *found = find();
+	CarpoolGucChanges *found = find();
 
 	if (carpool_settings_breaks(CARPOOL_GUC_CHANGES, why))
 		return false;
-	if (found != NULL && (list == NULL || list == found))
+	if (found != NULL && (list == NULL || list == found || CARPOOL_SETTINGS_ARE_ARRAY))
 		return true;
 	appendStringInfoString(why, "the list of settings that a transaction has changed is not found");
 	return false;

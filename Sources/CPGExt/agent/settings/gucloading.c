@@ -76,7 +76,7 @@ carpool_guc_describe(struct config_generic *setting, CarpoolGucWhich which, char
 	};
 
 	/* transaction_isolation and the like, seed: between transactions there is no value */
-	if (setting->flags & GUC_NO_RESET)
+	if (carpool_setting_has_no_reset(setting))
 		saved.kind = CARPOOL_GUC_SOURCE;
 	else
 		saved.value = carpool_guc_text(setting, which, buffer);
@@ -132,7 +132,7 @@ carpool_guc_load(const CarpoolGucSaved *saved, int elevel)
 			(void) carpool_placeholder_make(saved->name);
 			return true;
 		case CARPOOL_GUC_SOURCE:
-			setting = find_option(saved->name, false, true, LOG);
+			setting = carpool_find_setting(saved->name, false, true, LOG);
 			if (setting == NULL)
 				return true;
 			carpool_guc_set_source(setting, PGC_S_SESSION);
@@ -184,7 +184,7 @@ carpool_guc_unset(struct config_generic *setting)
 {
 	if (unset_placeholder(setting))
 		return;
-	if (setting->flags & GUC_NO_RESET)
+	if (carpool_setting_has_no_reset(setting))
 	{
 		unset_source(setting);
 		return;

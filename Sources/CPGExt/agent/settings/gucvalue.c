@@ -131,8 +131,8 @@ void
 carpool_guc_set_source(struct config_generic *setting, GucSource source)
 {
 	if (setting->source == PGC_S_DEFAULT && source != PGC_S_DEFAULT)
-		dlist_insert_before(carpool_guc_list, &setting->nondef_link);
+		carpool_guc_list_add(setting);
 	else if (setting->source != PGC_S_DEFAULT && source == PGC_S_DEFAULT)
-		dlist_delete(&setting->nondef_link);
+		carpool_guc_list_remove(setting);
 	setting->source = source;
 }

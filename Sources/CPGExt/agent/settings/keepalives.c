@@ -78,7 +78,8 @@ carpool_keepalives_open(void)
 
 	for (int i = 0; i < lengthof(shown); i++)
 	{
-		struct config_int *setting = (struct config_int *) find_option(shown[i].name, false, false, ERROR);
+		struct config_int *setting =
+			(struct config_int *) carpool_find_setting(shown[i].name, false, false, ERROR);
 		socklen_t	size = sizeof(defaults[i]);
 
 		if (probe < 0 || getsockopt(probe, IPPROTO_TCP, shown[i].option, &defaults[i], &size) != 0)

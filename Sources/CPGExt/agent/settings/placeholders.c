@@ -3,9 +3,9 @@
  *
  * PostgreSQL makes one when it is first set, and keeps it: from then on it reads '' where
  * it read NULL. That belongs to the session, so those without a value are carried by name,
- * and taken away from the next client. They are in no list but the hash table of all
- * settings, which is guc.c's own: it is found by the name of its memory context. Where a
- * session has very many, drawers.c puts another table in its place.
+ * and taken away from the next client. They are in no list but the table of all settings,
+ * which is guc.c's own (settinghash.c, settingarray.c). Where a session has very many,
+ * drawers.c puts another table in its place.
  */
 #include "postgres.h"
 
@@ -16,9 +16,7 @@
 #include "private/placeholders.h"
 #include "private/statebytes.h"
 
-typedef CarpoolGucEntry Entry;
-
-static HTAB *table;				/* of all settings; NULL: not found */
+static CarpoolGucTable *table;				/* of all settings; NULL: not found */
 
 /*
  * Those without a value that were there before any client: custom settings that were once
@@ -38,50 +36,6 @@ static TimestampTz looked;		/* PgReloadTime then */
 
 /* A placeholder goes by itself, or all are looked for again. */
 #define FEW 64
-
-/* The child of a context that has this name and ident; ident NULL: any. */
-static MemoryContext
-find_child(MemoryContext parent, const char *name, const char *ident)
-{
-	for (MemoryContext child = parent->firstchild; child != NULL; child = child->nextchild)
-		if (strcmp(child->name, name) == 0 &&
-			(ident == NULL || (child->ident != NULL && strcmp(child->ident, ident) == 0)))
-			return child;
-	return NULL;
-}
-
-/*
- * The table that a context was made for: its name, which is the context's ident, follows
- * the header, and the header's size is measured on a table of our own.
- */
-static HTAB *
-table_of(MemoryContext context)
-{
-	HASHCTL		control = {.keysize = sizeof(Oid), .entrysize = sizeof(Oid), .hcxt = CurrentMemoryContext};
-	HTAB	   *own = hash_create("carpool's measure", 1, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	const char *ident = GetMemoryChunkContext(own)->ident;
-	Size		size = ident != NULL ? ident - (const char *) own : 0;
-
-	hash_destroy(own);
-	if (size == 0 || size > 1024)
-		return NULL;
-	return (HTAB *) (context->ident - size);
-}
-
-/* Whether a table is that of all settings. */
-static bool
-is_table(HTAB *candidate)
-{
-	const char *name = "config_file";
-	int			settings;
-	Entry	   *entry;
-
-	pfree(get_guc_variables(&settings));
-	if (hash_get_num_entries(candidate) != settings)
-		return false;
-	entry = hash_search(candidate, &name, HASH_FIND, NULL);
-	return entry != NULL && entry->setting == find_option(name, false, true, LOG);
-}
 
 /* Forgets the names. */
 static void
@@ -135,18 +89,18 @@ note_other(struct config_generic *setting)
 static void
 look(void)
 {
-	HASH_SEQ_STATUS scan;
-	Entry	   *entry;
+	CarpoolGucScan scan;
+	struct config_generic *setting;
 
 	empty();
 	others_count = 0;
-	hash_seq_init(&scan, table);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-		if (carpool_placeholder_is_own(entry->setting) && !is_inherited(entry->setting->name))
-			note(entry->setting->name);
+	carpool_guc_scan_begin(&scan, table);
+	while ((setting = carpool_guc_scan_next(&scan)) != NULL)
+		if (carpool_placeholder_is_own(setting) && !is_inherited(setting->name))
+			note(setting->name);
 		else
-			note_other(entry->setting);
-	own.entries = hash_get_num_entries(table);
+			note_other(setting);
+	own.entries = carpool_guc_table_count(table);
 	looked = PgReloadTime;
 }
 
@@ -174,7 +128,7 @@ carpool_placeholders_count(void)
 }
 
 CarpoolGucNames
-carpool_placeholders_swap(HTAB *to, const CarpoolGucNames *names)
+carpool_placeholders_swap(CarpoolGucTable *to, const CarpoolGucNames *names)
 {
 	CarpoolGucNames former = own;
 
@@ -184,7 +138,7 @@ carpool_placeholders_swap(HTAB *to, const CarpoolGucNames *names)
 	if (names != NULL)
 	{
 		own = *names;
-		own.entries = hash_get_num_entries(table);
+		own.entries = carpool_guc_table_count(table);
 	}
 	else
 		look();
@@ -195,7 +149,7 @@ carpool_placeholders_swap(HTAB *to, const CarpoolGucNames *names)
 static struct config_generic *
 without_value(const char *name)
 {
-	struct config_generic *setting = find_option(name, false, true, LOG);
+	struct config_generic *setting = carpool_find_setting(name, false, true, LOG);
 
 	if (setting == NULL || !(setting->flags & GUC_CUSTOM_PLACEHOLDER) || setting->source != PGC_S_DEFAULT)
 		return NULL;
@@ -217,27 +171,20 @@ inherit(void)
 	own.entries = -1;
 }
 
-HTAB *
-carpool_placeholders_open(HTAB *known, MemoryContext *memory)
+CarpoolGucTable *
+carpool_placeholders_open(CarpoolGucTable *known, MemoryContext *memory)
 {
-	MemoryContext settings = find_child(TopMemoryContext, "GUCMemoryContext", NULL);
-	MemoryContext context = settings != NULL ? find_child(settings, "dynahash", "GUC hash table") : NULL;
-	HTAB	   *found = known;
-
-	if (found == NULL && context != NULL)
-		found = table_of(context);
-	table = found != NULL && is_table(found) ? found : NULL;
+	table = carpool_guc_table_find(known, memory);
 	if (table != NULL && own.memory == NULL)
 		inherit();
 	own.entries = -1;
-	*memory = settings;
 	return table;
 }
 
 bool
 carpool_placeholders_are_others(void)
 {
-	return table != NULL && (hash_get_num_entries(table) != own.entries || looked != PgReloadTime);
+	return table != NULL && (carpool_guc_table_count(table) != own.entries || looked != PgReloadTime);
 }
 
 uint64
@@ -269,13 +216,13 @@ carpool_placeholders_walk(void (*visit) (struct config_generic *setting, void *a
 struct config_generic *
 carpool_placeholder_make(const char *name)
 {
-	bool		known = table != NULL && hash_get_num_entries(table) == own.entries;
-	struct config_generic *setting = find_option(name, true, true, LOG);
+	bool		known = table != NULL && carpool_guc_table_count(table) == own.entries;
+	struct config_generic *setting = carpool_find_setting(name, true, true, LOG);
 
 	/* so that the next fingerprint needn't look at all settings */
 	if (!known)
 		own.entries = -1;
-	else if (setting != NULL && hash_get_num_entries(table) == own.entries + 1)
+	else if (setting != NULL && carpool_guc_table_count(table) == own.entries + 1)
 	{
 		note(setting->name);
 		own.entries++;
@@ -317,13 +264,13 @@ carpool_placeholder_free(struct config_generic *setting)
 bool
 carpool_placeholder_remove(struct config_generic *setting)
 {
-	bool		known = table != NULL && hash_get_num_entries(table) == own.entries;
+	bool		known = table != NULL && carpool_guc_table_count(table) == own.entries;
 
 	/* in guc_stack_list and guc_report_list it would be missed */
 	if (table == NULL || !(setting->flags & GUC_CUSTOM_PLACEHOLDER) ||
 		setting->stack != NULL || (setting->status & GUC_NEEDS_REPORT) || is_inherited(setting->name))
 		return false;
-	if (hash_search(table, &setting->name, HASH_REMOVE, NULL) == NULL)
+	if (!carpool_guc_table_remove(table, setting))
 		return false;
 	/* or else one that has come and one that goes would look like none */
 	if (known)
@@ -331,7 +278,7 @@ carpool_placeholder_remove(struct config_generic *setting)
 	else
 		own.entries = -1;
 	if (setting->source != PGC_S_DEFAULT)
-		dlist_delete(&setting->nondef_link);
+		carpool_guc_list_remove(setting);
 	carpool_placeholder_free(setting);
 	return true;
 }

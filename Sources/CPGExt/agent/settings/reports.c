@@ -58,9 +58,9 @@ static void
 collect(void)
 {
 	int			all;
-	struct config_generic **list = get_guc_variables(&all);
+	struct config_generic **list = carpool_all_settings(&all);
 
-	encoding = (struct config_string *) find_option("client_encoding", false, false, ERROR);
+	encoding = (struct config_string *) carpool_find_setting("client_encoding", false, false, ERROR);
 	for (int i = 0; i < all && count < MOST; i++)
 		if ((list[i]->flags & GUC_REPORT) && list[i]->context != PGC_INTERNAL &&
 			list[i] != &encoding->gen)
@@ -197,7 +197,7 @@ carpool_reports_ended(uint64 reference, uint64 startup)
 static void
 tell(struct config_generic *setting)
 {
-	char	   *value = ShowGUCOption(setting, false);
+	char	   *value = carpool_reported_value(setting);
 	StringInfoData message;
 
 	pq_beginmessage(&message, 'S');
@@ -215,6 +215,6 @@ carpool_reports_tell(void)
 			if (settings[i]->source < PGC_S_GLOBAL)
 				tell(settings[i]);
 	if (standby_due)
-		tell(find_option("in_hot_standby", false, false, ERROR));
+		tell(carpool_find_setting("in_hot_standby", false, false, ERROR));
 	settings_due = standby_due = false;
 }

@@ -13,7 +13,7 @@
 #include "private/settings.h"
 #include "private/state.h"
 
-#define MANY 256				/* fewer are taken away one by one */
+#define MANY 256				/* fewer are taken away one by one; in 15 so many are carried */
 #define SOME 200				/* of a former session's are freed at a time */
 
 static uint64 current;			/* fingerprint, as it was looked at or loaded */
@@ -23,53 +23,43 @@ static uint64 seen;				/* carpool_guc_transactions() then */
  * Those with a value are the last ones in the list of settings that are not at their default,
  * from this one on; NULL: there are none. PostgreSQL puts new ones at its end.
  */
-static dlist_node *first;
+static CarpoolGucPlace first;
 static int	with_value;
 
 /* one that was loaded may be a library's by now, or a configuration file's, or no more */
 static bool is_another_kind;
 
-static struct config_generic *
-setting_at(dlist_node *node)
-{
-	return dlist_container(struct config_generic, nondef_link, node);
-}
-
-/* Moves them to the end. */
 static void
 gather(void)
 {
-	dlist_node *next;
+	with_value = carpool_guc_list_gather(carpool_placeholder_is_own, &first);
+}
 
-	first = NULL;
-	with_value = 0;
-	for (dlist_node *node = carpool_guc_list->next; node != carpool_guc_list; node = next)
-	{
-		next = node->next;
-		if (carpool_placeholder_is_own(setting_at(node)))
-		{
-			if (first == NULL)
-				first = node;
-			with_value++;
-		}
-		else if (first != NULL)
-		{
-			dlist_delete(node);
-			dlist_insert_before(first, node);
-		}
-	}
+/* Of a walk from the first one on; NULL: there are no more. */
+static struct config_generic *
+next_own(CarpoolGucWalk *walk)
+{
+	struct config_generic *setting;
+
+	do
+		setting = carpool_guc_walk_next(walk);
+	while (setting != NULL && !carpool_placeholder_is_own(setting));
+	return setting;
 }
 
 static uint64
 fingerprint(void)
 {
 	uint64		sum = 0;
+	CarpoolGucWalk walk;
+	struct config_generic *setting;
 
-	if (carpool_guc_list == NULL)
+	if (!carpool_guc_list_is_known())
 		return 0;
 	gather();
-	for (dlist_node *node = first; node != NULL && node != carpool_guc_list; node = node->next)
-		sum += carpool_guc_fingerprint(setting_at(node), CARPOOL_GUC_CURRENT);
+	walk = carpool_guc_walk_from(first);
+	while ((setting = next_own(&walk)) != NULL)
+		sum += carpool_guc_fingerprint(setting, CARPOOL_GUC_CURRENT);
 	sum += carpool_placeholders_fingerprint(with_value);
 	current = sum == 0 && with_value > 0 ? 1 : sum;
 	seen = carpool_guc_transactions();
@@ -84,6 +74,12 @@ carpool_customs_now(uint64 before)
 	if (carpool_settings_checks_agents() && fingerprint() != before)
 		elog(FATAL, "custom settings have changed unseen");
 	return before;
+}
+
+bool
+carpool_customs_are_very_many(void)
+{
+	return current != 0 && carpool_placeholders_count() > MANY;
 }
 
 void
@@ -111,11 +107,14 @@ put_name(struct config_generic *setting, void *to)
 static void
 save(StringInfo to)
 {
+	CarpoolGucWalk walk = carpool_guc_walk_from(first);
+	struct config_generic *setting;
+
 	carpool_placeholders_walk(put_name, to);
-	for (dlist_node *node = first; node != NULL && node != carpool_guc_list; node = node->next)
+	while ((setting = next_own(&walk)) != NULL)
 	{
 		char		buffer[CARPOOL_GUC_TEXT];
-		CarpoolGucSaved saved = carpool_guc_describe(setting_at(node), CARPOOL_GUC_CURRENT, buffer);
+		CarpoolGucSaved saved = carpool_guc_describe(setting, CARPOOL_GUC_CURRENT, buffer);
 
 		carpool_guc_put(to, &saved);
 	}
@@ -181,13 +180,6 @@ remove_name(struct config_generic *setting, void *argument)
 	(void) carpool_placeholder_remove(setting);
 }
 
-/* Whether they are the end of the list still: what came behind them is seen at the end. */
-static bool
-are_last(void)
-{
-	return first == NULL || carpool_placeholder_is_own(setting_at(carpool_guc_list->prev));
-}
-
 bool
 carpool_customs_put_away(void)
 {
@@ -198,17 +190,18 @@ carpool_customs_put_away(void)
 static void
 reset(void)
 {
-	dlist_node *next;
+	CarpoolGucWalk walk;
+	struct config_generic *setting;
 
-	if (seen != carpool_guc_transactions() || !are_last())
+	/* what came behind them is seen at the end */
+	if (seen != carpool_guc_transactions() ||
+		(first != NULL && !carpool_guc_list_ends_with(carpool_placeholder_is_own)))
 		gather();
 	if (!carpool_drawers_put(current, first, MANY))
 	{
-		for (dlist_node *node = first; node != NULL && node != carpool_guc_list; node = next)
-		{
-			next = node->next;
-			carpool_guc_unset(setting_at(node));
-		}
+		walk = carpool_guc_walk_from(first);
+		while ((setting = next_own(&walk)) != NULL)
+			carpool_guc_unset(setting);
 		carpool_placeholders_walk(remove_name, NULL);
 	}
 	first = NULL;

@@ -42,7 +42,7 @@ fingerprint(void)
 static struct config_generic *
 setting_of(const CarpoolGucBase *base)
 {
-	struct config_generic *setting = find_option(base->name, false, true, LOG);
+	struct config_generic *setting = carpool_find_setting(base->name, false, true, LOG);
 
 	return setting != NULL && setting->reset_source == base->above ? setting : NULL;
 }
@@ -85,7 +85,7 @@ add(void)
 static CarpoolGucBase *
 entry_of(const char *name)
 {
-	struct config_generic *setting = find_option(name, false, true, LOG);
+	struct config_generic *setting = carpool_find_setting(name, false, true, LOG);
 	CarpoolGucBase *base;
 
 	for (int i = 0; i < count; i++)
@@ -175,13 +175,13 @@ apply(const CarpoolGucSaved *saved, GucContext context, int elevel)
 		clear(base);
 	fine = set_config_option_ext(saved->name, saved->value, context, saved->source, saved->srole,
 								 GUC_ACTION_SET, true, elevel, false) != 0;
-	setting = find_option(saved->name, false, true, LOG);
+	setting = carpool_find_setting(saved->name, false, true, LOG);
 	if (fine && setting != NULL && setting->reset_source == saved->source)
 	{
 		base->above = saved->source;
 		base->is_left = false;
 		/* what a login says of seed has no effect: it is checked, and taken back */
-		base->is_wanted = !(setting->flags & GUC_NO_RESET);
+		base->is_wanted = !carpool_setting_has_no_reset(setting);
 		setting->reset_scontext = saved->scontext;
 		if (setting->source == saved->source)
 			setting->scontext = saved->scontext;
@@ -303,7 +303,7 @@ void
 carpool_startup_open(void)
 {
 	int			all;
-	struct config_generic **settings = get_guc_variables(&all);
+	struct config_generic **settings = carpool_all_settings(&all);
 
 	for (int i = 0; i < all; i++)
 		if (settings[i]->reset_source >= PGC_S_GLOBAL && settings[i]->reset_source <= PGC_S_DATABASE_USER)

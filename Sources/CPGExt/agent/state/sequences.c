@@ -105,7 +105,7 @@ load(StringInfo from)
 
 		entry->last = (int64) carpool_get_uint64(from);
 		cached = (int64) carpool_get_uint64(from);
-		entry->filenumber = (RelFileNumber) carpool_get_uint64(from);
+		entry->filenumber = (CarpoolFileNumber) carpool_get_uint64(from);
 		entry->increment = (int64) carpool_get_uint64(from);
 		/* nothing left over was written as 0 */
 		entry->cached = entry->increment != 0 ? cached : entry->last;

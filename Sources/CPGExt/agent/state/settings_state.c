@@ -29,8 +29,8 @@ static struct config_generic *role;
 void
 carpool_settings_state_open(void)
 {
-	session_authorization = find_option("session_authorization", false, false, ERROR);
-	role = find_option("role", false, false, ERROR);
+	session_authorization = carpool_find_setting("session_authorization", false, false, ERROR);
+	role = carpool_find_setting("role", false, false, ERROR);
 	(void) carpool_guc_list_open();
 	carpool_drawers_open();
 }
@@ -41,17 +41,18 @@ fingerprint(void)
 {
 	uint64		sum = 0;
 	bool		found = false;
+	CarpoolGucWalk walk;
+	struct config_generic *setting;
 
-	if (carpool_guc_list == NULL)
+	if (!carpool_guc_list_is_known())
 		return UNKNOWN;
-	for (dlist_node *node = carpool_guc_list->next; node != carpool_guc_list; node = node->next)
+	walk = carpool_guc_walk();
+	while ((setting = carpool_guc_walk_next(&walk)) != NULL)
 	{
-		struct config_generic *setting = dlist_container(struct config_generic, nondef_link, node);
-
 		if (likely(setting->source != PGC_S_SESSION) || carpool_placeholder_is_own(setting))
 			continue;
 		found = true;
-		if (unlikely(setting->flags & GUC_NO_RESET))
+		if (unlikely(carpool_setting_has_no_reset(setting)))
 			sum += carpool_guc_fingerprint_no_value(setting);
 		else
 			sum += carpool_guc_fingerprint(setting, CARPOOL_GUC_CURRENT);
@@ -153,7 +154,7 @@ carpool_settings_load_left(StringInfo from)
 	from->cursor = 0;
 	while (carpool_guc_get(from, &saved))
 	{
-		struct config_generic *setting = find_option(saved.name, false, true, LOG);
+		struct config_generic *setting = carpool_find_setting(saved.name, false, true, LOG);
 
 		if (saved.kind == CARPOOL_GUC_VALUE && setting != NULL && setting->source != PGC_S_SESSION &&
 			!carpool_guc_is_role(saved.name))

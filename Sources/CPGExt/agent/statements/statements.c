@@ -99,7 +99,7 @@ put(StringInfo to, const PreparedStatement *statement)
 	namestrcpy(&header.name, statement->stmt_name);
 	header.size = plan->size;
 	header.moment = plan->moment;
-	appendBinaryStringInfoNT(to, &header, sizeof(header));
+	appendBinaryStringInfoNT(to, (const char *) &header, sizeof(header));
 	appendBinaryStringInfoNT(to, plan->body, plan->size);
 }
 
@@ -110,7 +110,7 @@ put_dropped(StringInfo to, const NameData *name)
 
 	memset(&header, 0, sizeof(header));
 	header.name = *name;
-	appendBinaryStringInfoNT(to, &header, sizeof(header));
+	appendBinaryStringInfoNT(to, (const char *) &header, sizeof(header));
 }
 
 static void
