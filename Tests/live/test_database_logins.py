@@ -9,6 +9,7 @@ import pytest
 from cluster import BASE_RULES
 from constants import WRONG
 from test_logins import transcript
+from versions import MAJOR
 from waiting import wait_until
 from wire import Refused
 
@@ -134,11 +135,15 @@ def test_a_hostssl_rule_never_matches(database, rules):
     assert wire.history[0].body[:4] == b"\0\0\0\x0a", "the next rule asks for SCRAM"
 
 
+# 15 takes regular expressions in pg_ident.conf only.
+PATTERNS = "/^ap.$ /^{role}$" if MAJOR >= 16 else "{app} {role}"
+
+
 def test_rules_by_address_database_group_and_regular_expression(database, rules):
     role = rules(
         "host all {role} 10.0.0.0/8 trust\n"
         "host postgres {role} 127.0.0.1/32 trust\n"
-        "host /^ap.$ /^{role}$ 127.0.0.1/32 password\n"
+        f"host {PATTERNS} 127.0.0.1/32 password\n"
     )
     wire = database.raw().login(role.name, role.password, database.database)
     assert wire.history[0].body == b"\0\0\0\3"

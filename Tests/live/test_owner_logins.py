@@ -5,11 +5,12 @@ import contextlib
 import psycopg
 import pytest
 
+from versions import UNAUTHENTICATED
 from waiting import wait_until
 from wire import kinds, query
 
-WHO = ("select current_user, session_user, usename, current_setting('is_superuser'), system_user is null "
-       "from pg_stat_activity where pid = pg_backend_pid()")
+WHO = ("select current_user, session_user, usename, current_setting('is_superuser'), "
+       f"{UNAUTHENTICATED} from pg_stat_activity where pid = pg_backend_pid()")
 
 WAYS_BACK = [
     "reset session authorization",

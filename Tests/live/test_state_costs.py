@@ -7,7 +7,9 @@ import time
 
 import pytest
 
-from wire import SYNC, parse
+from versions import MAJOR, needs
+from waiting import wait_until
+from wire import SYNC, parse, query
 
 
 def taken(action, times=5):
@@ -101,6 +103,9 @@ def test_statements_of_two_clients_with_equal_names(rotating, count):
 # Custom settings
 
 MANY = 20000
+FEW = 200
+# a client with more keeps its server on 15
+SOME = 600 if MAJOR >= 16 else FEW
 SET_MANY = "do $$ begin for i in 1..{count} loop perform set_config('my.s' || i, '{value}' || i, false); end loop; end $$"
 # NULL: nobody has set it
 LOOK = "select current_setting('my.s1', true), current_setting('my.s{count}', true), current_setting('my.own', true)"
@@ -113,6 +118,7 @@ def shared_backend(database):
     return database.wire(role), database.wire(role), database.wire(role), database.wire(role)
 
 
+@needs(16)
 def test_many_settings_of_one_client_cost_another_next_to_nothing(database):
     big, neighbour, small, other = shared_backend(database)
     big.query(SET_MANY.format(count=MANY, value="v"))
@@ -130,7 +136,9 @@ def test_many_settings_of_one_client_cost_another_next_to_nothing(database):
     assert min(turn(neighbour, big) for _ in range(20)) < 12 * usual
 
 
-@pytest.mark.parametrize("count", [3, 300, 3000])
+@pytest.mark.parametrize(
+    "count", [3, FEW, pytest.param(300, marks=needs(16)), pytest.param(3000, marks=needs(16))]
+)
 def test_settings_of_several_clients_are_each_one_s_own(rotating, count):
     """So many that they are put away as a whole, and more clients than are kept so."""
     look = LOOK.format(count=count)
@@ -158,13 +166,13 @@ def test_a_library_that_takes_a_prefix_while_settings_are_put_away(rotating):
     role = rotating.new_role()
     a, b = rotating.wire(role), rotating.wire(role)
     for _ in range(2):
-        a.query("; ".join(f"set my.s{i} = 'v'" for i in range(600)))
+        a.query("; ".join(f"set my.s{i} = 'v'" for i in range(SOME)))
         assert b.value("select current_setting('my.s1', true)") is None
     a.query("set plpgsql.extra_warnings = 'none'")
     b.query("do $$ begin end $$")
     for _ in range(3):
         assert a.value("show plpgsql.extra_warnings") == "none"
-        assert a.value("show my.s599") == "v"
+        assert a.value(f"show my.s{SOME - 1}") == "v"
         assert b.value("show plpgsql.extra_warnings") == "none"
         assert b.value("select current_setting('my.s1', true)") is None
 
@@ -173,7 +181,7 @@ def test_many_settings_through_a_reload(database):
     database.configure(pool_mode="transaction", default_pool_size=1)
     role = database.new_role()
     a, b = database.wire(role), database.wire(role)
-    a.query(SET_MANY.format(count=500, value="v"))
+    a.query(SET_MANY.format(count=SOME, value="v"))
     file = database.cluster.data / "postgresql.conf"
     text = file.read_text()
     for line in ("my.s7 = 'of the file'\n", ""):
@@ -184,3 +192,22 @@ def test_many_settings_through_a_reload(database):
             assert a.rows("select current_setting('my.s7', true), current_setting('my.s8', true)") == [["v7", "v8"]]
     a.query("set work_mem = '5MB'")
     assert (b.value("show work_mem"), a.value("show work_mem")) == ("4MB", "5MB")
+
+
+@pytest.mark.skipif(MAJOR >= 16, reason="they are carried")
+def test_very_many_settings_keep_their_server_on_15(database):
+    """For each that is made PostgreSQL sorts all."""
+    database.configure(pool_mode="transaction", default_pool_size=1)
+    database.cluster.sql("create extension if not exists pg_carpool")
+    role = database.new_role()
+    a, b = database.wire(role), database.wire(role)
+    a.query(SET_MANY.format(count=FEW, value="v"))
+    assert b.value("select current_setting('my.s1', true)") is None
+    a.query(SET_MANY.format(count=300, value="v"))
+    assert database.cluster.sql("select reasons::text from carpool.pins()") == [("{setting}",)]
+    b.send(query("select current_setting('my.s1', true)"))
+    assert a.value("show my.s300") == "v300"
+    a.close()
+    assert b.until_ready()[1].values() == [None]
+    wait_until(lambda: not database.cluster.sql("select from carpool.pins()"), "the pin's end")
+    database.cluster.sql("drop extension pg_carpool")
