@@ -245,3 +245,37 @@ def test_a_superuser_gets_in_too(database, rules):
             "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = 'chief'"
         )
         database.cluster.sql("drop role chief")
+
+
+# Lines of pg_ident.conf: {os} is the tests' own user, {role} and x{os} are the roles that it wants to be.
+MAPS = [
+    "{os} {role}", "{os} other", "other {role}", "{os} all", '{os} "all"', "{os} +{role}_group", "{os} /^{role}$",
+    "/^{os}$ {role}", "/^{os}.$ {role}", "/^(.*)$ x\\1", "/^.(.*)$ x\\1", "/^{os}$ x\\1", "/^{os}$ all", "x{os} \\1",
+]
+
+
+@pytest.mark.parametrize("line", MAPS)
+def test_os_users_are_the_roles_that_the_map_allows(database, rules, line):
+    """As PostgreSQL decides itself about a direct connection."""
+    names = {"os": getpass.getuser(), "role": rules("").name}
+    namesake = f"x{names['os']}"
+    roles = f"{names['role']},{namesake}"
+    sql = database.cluster.sql
+    sql(f"create role {namesake} login; create role {names['role']}_group role {names['role']}, {namesake}")
+    try:
+        database.cluster.write_ident(f"m {line.format(**names)}\n")
+        rules(f"local all {roles} peer map=m\nhost all {roles} 127.0.0.1/32 trust\n")
+        for user in (names["role"], namesake):
+            assert enters(database, user, database.port) == enters(database, user, database.cluster.port)
+    finally:
+        sql(f"drop role {names['role']}_group, {namesake}")
+        database.cluster.write_ident(f"owner {database.cluster.environment.server_user} postgres\n")
+
+
+def enters(database, user, port):
+    """Whether it may, by the Unix socket of a port."""
+    try:
+        psycopg.connect(**{**database.cluster.direct(database.database, user), "port": port}).close()
+        return True
+    except psycopg.OperationalError:
+        return False
