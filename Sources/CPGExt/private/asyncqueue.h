@@ -32,13 +32,13 @@ typedef struct CarpoolNotification
  */
 extern bool carpool_queue_open(void);
 
-/* Returns < 0 if left is before right, 0 if at it, > 0 if behind it, as in the queue, which may wrap around. */
+/* Returns < 0 if left is before right, 0 if at it, > 0 if behind it, in the queue, which may wrap. */
 extern int	carpool_queue_compare(CarpoolPosition left, CarpoolPosition right);
 
 /* Whether this backend is listed as a listener. */
 extern bool carpool_queue_is_listener(void);
 
-/* Where this backend has read to, and where the listener of a slot of the ledger has: that with the lock, not shared. */
+/* Where this backend has read to, and, with the lock, not shared, the listener of a ledger's slot. */
 extern CarpoolPosition carpool_queue_own_position(void);
 extern CarpoolPosition carpool_queue_position(uint32 slot);
 
