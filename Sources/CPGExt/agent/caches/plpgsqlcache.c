@@ -1,8 +1,8 @@
 /*
  * plpgsqlcache.c: drops PL/pgSQL's compiled functions, which are in a private hash table of
- * PostgreSQL's; since 18 functions in SQL are there, too, with their plans. It frees none of them: a function whose fn_xmin is not that of its row
- * in pg_proc is compiled anew by PL/pgSQL itself at its next call, into the same struct, so that
- * pointers to it that are kept elsewhere stay good.
+ * PostgreSQL's; since 18 functions in SQL are there, too, with their plans. It frees none of them: a
+ * function whose fn_xmin is not that of its row in pg_proc is compiled anew by PL/pgSQL itself at its
+ * next call, into the same struct, so that pointers to it that are kept elsewhere stay good.
  *
  * PL/pgSQL sets fn_xmin when it begins to compile. If it fails then, the struct looks like a
  * function that is up to date, and has no body; only code that has kept a

@@ -41,7 +41,8 @@ precedes(CarpoolQueuePage left, CarpoolQueuePage right)
 static void
 find(void)
 {
-	Size		size = offsetof(AsyncQueueControl, backend) + CARPOOL_QUEUE_BACKENDS * sizeof(QueueBackendStatus);
+	Size		backends = CARPOOL_QUEUE_BACKENDS * sizeof(QueueBackendStatus);
+	Size		size = offsetof(AsyncQueueControl, backend) + backends;
 	bool		found;
 	AsyncQueueControl *control = ShmemInitStruct("Async Queue Control", size, &found);
 
@@ -144,7 +145,9 @@ carpool_queue_unlock(void)
 void
 carpool_queue_move(CarpoolPosition to)
 {
-	listener(carpool_slot_of_proc(MyProc))->pos = (CarpoolQueuePosition) {(CarpoolQueuePage) to.page, to.offset};
+	QueueBackendStatus *own = listener(carpool_slot_of_proc(MyProc));
+
+	own->pos = (CarpoolQueuePosition) {(CarpoolQueuePage) to.page, to.offset};
 }
 
 /* The place behind an entry. */
