@@ -23,14 +23,16 @@ public enum TrackedParameter {
     public static func isPlain(_ index: Int) -> Bool { index == applicationName }
 
     /// An application_name as PostgreSQL takes it: at most 63 bytes, no part of a UTF-8
-    /// character at their end, all but printable ASCII spelled \xNN.
-    public static func applicationName(_ value: [UInt8]) -> [UInt8] {
+    /// character at their end, all but printable ASCII spelled \xNN; masked: each byte of it a
+    /// question mark, as PostgreSQL 15 has it.
+    public static func applicationName(_ value: [UInt8], masked: Bool = false) -> [UInt8] {
         var cut = value.prefix(63)
         if value.count > cut.count {
             while let next = value.dropFirst(cut.count).first, next & 0xC0 == 0x80, !cut.isEmpty {
                 cut.removeLast()
             }
         }
+        if masked { return cut.map { $0 >= 32 && $0 <= 126 ? $0 : UInt8(ascii: "?") } }
         return clean(applicationName, Array(cut)) ?? []
     }
 

@@ -40,6 +40,8 @@ private func values(_ given: [String: String]) -> ParameterValues {
         let whole = TrackedParameter.applicationName(Array(long.prefix(61)) + Array("éx".utf8))
         #expect(whole == Array(long.prefix(61)) + Array(#"\xc3\xa9"#.utf8))
         #expect(TrackedParameter.applicationName([]) == [])
+        let masked = TrackedParameter.applicationName(Array("é\n".utf8), masked: true)
+        #expect(masked == Array("???".utf8))
     }
 
     @Test func `no values are the unknown set, which never goes`() {

@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from versions import MAJOR
 from wire import Refused, Wire
 
 VALUES = {
@@ -136,6 +137,8 @@ def test_a_set_that_is_rolled_back_is_rolled_back_for_its_client(pool_of_one):
 @pytest.mark.parametrize("name", ["plain", "caf\u00e9 \u0001\n", "x" * 70, "x" * 62 + "\u00e9", "\u65e5" * 30],
                          ids=["plain", "bytes", "long", "cut", "many"])
 def test_the_login_tells_the_name_that_postgresql_takes(pooler, transport, name):
+    if MAJOR < 16 and not pooler.agents and not name.isascii():
+        pytest.skip("the launcher spells names as PostgreSQL 16 does")
     pooler.configure(pool_mode="transaction")
     role = pooler.role()
     direct = Wire({"host": "127.0.0.1", "port": pooler.cluster.port})

@@ -223,6 +223,7 @@ typedef struct CledgerHeader
 	uint64_t	state_area;		/* agents: dsa_handle of the saved sessions, plus 1; 0: none yet */
 	uint64_t	variables[CLEDGER_VARIABLES];	/* agents: the addresses, equal in all processes */
 	uint32_t	channel_saves;	/* agents: counts changes of any client's channels */
+	uint32_t	masks_names;	/* postmaster: what isn't ASCII in an application_name becomes ? */
 	char		token[CLEDGER_TOKEN_SIZE];	/* worker: agents know it by this over TCP; new at each start */
 	uint64_t	pins[CLEDGER_PIN_REASONS];	/* agents: how often a pin of each reason began */
 	uint64_t	logins;			/* worker: counts the clients that have entered a pool */

@@ -54,6 +54,7 @@ carpool_ledger_make_memory(void)
 		if (!pg_strong_random(carpool_ledger->secret, sizeof(carpool_ledger->secret)))
 			ereport(FATAL, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
 		carpool_ledger->state_tranche = (uint32) LWLockNewTrancheId();
+		carpool_ledger->masks_names = CARPOOL_MASKS_NAMES;
 		ereport(LOG,
 				(errmsg("carpool keeps a ledger of %zu kB for %u clients and %u servers",
 						size / 1024, client_slots() - server_slots(), server_slots())));

@@ -28,6 +28,9 @@
 #error "pg_carpool needs PostgreSQL 15 or newer"
 #endif
 
+/* What is not printable ASCII in an application_name is a question mark until 15, and \xNN since 16. */
+#define CARPOOL_MASKS_NAMES (PG_VERSION_NUM < 160000)
+
 /* Whether a role owns a database; superusers own all. */
 static inline bool
 carpool_owns_database(Oid database, Oid role)

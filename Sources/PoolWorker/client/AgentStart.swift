@@ -31,9 +31,9 @@ struct AgentStart {
     }
 
     /// What the client is told beside what is remembered: the ParameterStatus of its application's name.
-    var ownMessages: [UInt8] {
+    func ownMessages(maskingNames masked: Bool) -> [UInt8] {
         guard let name = parameters.last(where: { $0.isApplicationName }) else { return [] }
-        let value = TrackedParameter.applicationName(name.value)
+        let value = TrackedParameter.applicationName(name.value, masked: masked)
         return parameterMessages([(Array("application_name".utf8), value)])
     }
 

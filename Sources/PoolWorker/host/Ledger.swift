@@ -59,6 +59,9 @@ struct LedgerClients: BitwiseCopyable, @unchecked Sendable {
     @unsafe
     init(_ header: UnsafeMutablePointer<CledgerHeader>) { unsafe self.header = unsafe header }
 
+    /// PostgreSQL puts question marks into application names, see `TrackedParameter.applicationName`.
+    var masksNames: Bool { unsafe header.pointee.masks_names != 0 }
+
     /// The server that a client has (had last).
     @_noLocks
     func note(server: UInt32, of client: LedgerClient) {

@@ -17,7 +17,8 @@ extension EngineThread {
         ledgerClients.note(reports: answer.reports, of: ends.clients[c].ledger)
         ledgerClients.setIdleTimeout(of: ends.clients[c].ledger, answer.idleTimeout)
         logins.keepStart(c, start.packet)
-        finishLogin(c, answer.messages + start.ownMessages, parameters: ParameterSets.unstarted)
+        let own = start.ownMessages(maskingNames: ledgerClients.masksNames)
+        finishLogin(c, answer.messages + own, parameters: ParameterSets.unstarted)
         return true
     }
 
