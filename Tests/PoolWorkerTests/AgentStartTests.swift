@@ -61,8 +61,11 @@ import Wire
 
     @Test func `a client is told its own name, the last one, as PostgreSQL spells it`() {
         #expect(start([("TimeZone", "UTC")]).ownMessages(maskingNames: false).isEmpty)
-        let own = start([("application_name", "a"), ("Application_Name", "ü")]).ownMessages(maskingNames: false)
+        let last = start([("application_name", "a"), ("Application_Name", "ü")])
+        let own = last.ownMessages(maskingNames: false)
         #expect(own == parameterMessages(parameters([("application_name", "\\xc3\\xbc")])))
+        let masked = last.ownMessages(maskingNames: true)
+        #expect(masked == parameterMessages(parameters([("application_name", "??")])))
     }
 
     @Test func `the name is not remembered where the client has set it`() {
