@@ -496,7 +496,8 @@ extension Server {
         readable = true
     }
 
-    mutating func notices(_ event: PollEvent) {
+    /// The poller has told of it.
+    mutating func notes(_ event: PollEvent) {
         if event.isReadable { readable = true }
         if event.isHungUp { hungUp = true }
     }

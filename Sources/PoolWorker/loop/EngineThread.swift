@@ -236,7 +236,7 @@ struct EngineThread: ~Copyable {
     @inline(never)
     private mutating func otherServerEvent(_ s: ServerIndex, _ event: PollEvent) {
         defer { runJobs() }
-        ends.servers[s].notices(event)
+        ends.servers[s].notes(event)
         if event.isWritable {
             serverWritable(s)
             guard event.token.matches(ends.servers.generation(s)) else { return }
